@@ -1,0 +1,53 @@
+import { context, isSpanContextValid, trace } from "@opentelemetry/api";
+import { pino } from "pino";
+
+/** A log line is an outcome: ids and numbers are fields, the message is a constant sentence. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  child(fields: object): Logger;
+}
+
+/** The levels that `LOG_LEVEL` may name. */
+export const logLevels = [
+  "trace",
+  "debug",
+  "info",
+  "warn",
+  "error",
+  "silent",
+] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * Makes the logger of a process: JSON lines on standard output, each with the trace and span that it was written in.
+ * Fields that could hold a secret are cut out whatever the caller passes.
+ */
+export function createLogger(service: string, level: LogLevel): Logger {
+  return pino({
+    base: { service },
+    level,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: {
+      paths: [
+        "authorization",
+        "*.authorization",
+        "paymentToken",
+        "*.paymentToken",
+      ],
+      censor: "[cut]",
+    },
+    mixin: activeTrace,
+  });
+}
+
+function activeTrace(): object {
+  const span = trace.getSpanContext(context.active());
+  if (!span || !isSpanContextValid(span)) {
+    return {};
+  }
+  return { traceId: span.traceId, spanId: span.spanId };
+}
