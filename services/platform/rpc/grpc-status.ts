@@ -1,0 +1,71 @@
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+} from "@bufbuild/protobuf";
+import { anyPack, AnySchema, type Any } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { StatusSchema } from "../../../gen/ts/google/rpc/status_pb.ts";
+import { metadataToHeaders } from "./grpc-metadata.ts";
+
+/** The trailer that carries a binary `google.rpc.Status`, with the error's details. */
+const detailsKey = "grpc-status-details-bin";
+
+/** A ConnectError as a status that grpc-js sends, with its details and any trailers. */
+export function toGrpcStatus(
+  error: ConnectError,
+  trailers: Metadata = new Metadata(),
+): StatusObject {
+  if (error.details.length > 0) {
+    const status = create(StatusSchema, {
+      code: error.code,
+      message: error.rawMessage,
+      details: error.details.map(packDetail),
+    });
+    trailers.set(detailsKey, Buffer.from(toBinary(StatusSchema, status)));
+  }
+  // Connect's codes are gRPC's numbers.
+  return {
+    code: error.code as number,
+    details: error.rawMessage,
+    metadata: trailers,
+  };
+}
+
+/** A status that grpc-js received, as the ConnectError that Connect clients know. */
+export function fromGrpcStatus(
+  status: ServiceError | StatusObject,
+): ConnectError {
+  const error = new ConnectError(
+    status.details,
+    status.code === 0 ? Code.Unknown : (status.code as number as Code),
+    metadataToHeaders(status.metadata),
+  );
+  error.isWireError = true;
+  error.details = unpackDetails(status.metadata);
+  return error;
+}
+
+function packDetail(detail: ConnectError["details"][number]): Any {
+  if ("desc" in detail) {
+    const desc: DescMessage = detail.desc;
+    return anyPack(desc, create(desc, detail.value));
+  }
+  return create(AnySchema, {
+    typeUrl: `type.googleapis.com/${detail.type}`,
+    value: detail.value,
+  });
+}
+
+function unpackDetails(metadata: Metadata): ConnectError["details"] {
+  const bytes = metadata.get(detailsKey)[0];
+  if (bytes === undefined || typeof bytes === "string") {
+    return [];
+  }
+  return fromBinary(StatusSchema, bytes).details.map((any) => ({
+    type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1),
+    value: any.value,
+  }));
+}

@@ -1,0 +1,200 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { context as otelContext, type TextMapGetter } from "@opentelemetry/api";
+import type { ConnectError } from "@connectrpc/connect";
+import {
+  Code,
+  type HandlerContext,
+  type MethodImpl,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import type { Logger } from "../runtime/logger.ts";
+import { authorize } from "./authorize.ts";
+import { type CallScope, runInScope } from "./call-scope.ts";
+import { callerKey, peerKey } from "./caller.ts";
+import { limitDeadline } from "./deadline.ts";
+import { endOfCall, mapError } from "./map-error.ts";
+import { policyOf } from "./policy.ts";
+import { observeServerCall, type ObservedCall } from "./rpc-telemetry.ts";
+import type { Validate } from "./validate.ts";
+
+export interface MiddlewareDeps {
+  readonly logger: Logger;
+  readonly validate: Validate;
+}
+
+/**
+ * Wraps an implementation in what holds for every call, whichever server it is mounted on: telemetry, identity and
+ * policy, deadline, validation, error mapping, in this order. Client and bidirectional streams are wrapped alike.
+ *
+ * @throws Error for a method whose contract states no policy.
+ */
+export function withMiddleware<Desc extends DescService>(
+  deps: MiddlewareDeps,
+  service: Desc,
+  implementation: ServiceImpl<Desc>,
+): ServiceImpl<Desc> {
+  const wrapped: Record<string, unknown> = {};
+  for (const method of service.methods) {
+    policyOf(method);
+    // ServiceImpl maps a method's local name to its implementation; the loop loses which one.
+    const handler = (implementation as Record<string, unknown>)[
+      method.localName
+    ];
+    wrapped[method.localName] = wrap(deps, method, handler as AnyHandler);
+  }
+  return wrapped as ServiceImpl<Desc>;
+}
+
+type AnyUnary = MethodImpl<DescMethodUnary>;
+type AnyServerStream = MethodImpl<DescMethodServerStreaming>;
+type AnyHandler = AnyUnary & AnyServerStream;
+
+function wrap(deps: MiddlewareDeps, method: DescMethod, handler: AnyHandler) {
+  switch (method.methodKind) {
+    case "unary":
+      return wrapUnary(deps, method, handler);
+    case "server_streaming":
+      return wrapServerStream(deps, method, handler);
+    case "client_streaming":
+    case "bidi_streaming":
+      // No contract has one yet; the first to come brings its wrapper.
+      throw new Error(`${method.toString()}: client streams are not mounted`);
+  }
+}
+
+function wrapUnary(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  handler: AnyUnary,
+): AnyUnary {
+  return async (request, context) => {
+    const call = observeServerCall(method, context.requestHeader, getter);
+    using deadline = limitDeadline(context, policyOf(method).timeoutMs);
+    try {
+      const response = await otelContext.with(call.context, () => {
+        const scope = openCall(deps, method, deadline.context, request);
+        return runInScope(scope, () => handler(request, deadline.context));
+      });
+      // A handler that outlived its call has an answer that nobody waits for.
+      deadline.context.signal.throwIfAborted();
+      call.end(undefined);
+      return response;
+    } catch (error) {
+      throw endWithError(deps, method, call, error, deadline.context.signal);
+    }
+  };
+}
+
+function wrapServerStream(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  handler: AnyServerStream,
+): AnyServerStream {
+  return async function* (request, context) {
+    const call = observeServerCall(method, context.requestHeader, getter);
+    using deadline = limitDeadline(context, policyOf(method).timeoutMs);
+    const { signal } = deadline.context;
+    let code: Code | undefined = Code.Canceled;
+    try {
+      const scope = otelContext.with(call.context, () =>
+        openCall(deps, method, deadline.context, request),
+      );
+      const inCall = <T>(work: () => T): T =>
+        otelContext.with(call.context, () => runInScope(scope, work));
+      yield* pull(inCall, () => handler(request, deadline.context));
+      if (signal.aborted) {
+        throw endOfCall(signal);
+      }
+      code = undefined;
+    } catch (error) {
+      const mapped = logAndMap(deps, method, error, signal);
+      code = mapped.code;
+      throw mapped;
+    } finally {
+      // Also where the consumer returned early: the client went away.
+      call.end(code);
+    }
+  };
+}
+
+/** Iterates a handler's stream inside its call: an async generator body runs in the context of whoever asks for more. */
+async function* pull(
+  inCall: <T>(work: () => T) => T,
+  open: () => AsyncIterable<MessageInitShape<DescMessage>>,
+): AsyncGenerator<MessageInitShape<DescMessage>> {
+  const iterator = inCall(() => open()[Symbol.asyncIterator]());
+  try {
+    for (;;) {
+      const result = await inCall(() => iterator.next());
+      if (result.done) {
+        return;
+      }
+      yield result.value;
+    }
+  } finally {
+    await inCall(() => iterator.return?.());
+  }
+}
+
+/** Decides whether the call may go on, and what its own calls take over from it. */
+function openCall(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  context: HandlerContext,
+  request: MessageShape<DescMessage>,
+): CallScope {
+  const policy = policyOf(method);
+  const caller = authorize(
+    policy,
+    context.values.get(peerKey),
+    (name) => context.requestHeader.get(name) ?? undefined,
+  );
+  context.values.set(callerKey, caller);
+  deps.validate(method.input, request);
+  return {
+    caller,
+    signal: context.signal,
+    remainingMs: () => context.timeoutMs() ?? policy.timeoutMs,
+  };
+}
+
+function endWithError(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  call: ObservedCall,
+  thrown: unknown,
+  signal: AbortSignal,
+): ConnectError {
+  const error = otelContext.with(call.context, () =>
+    logAndMap(deps, method, thrown, signal),
+  );
+  call.end(error.code);
+  return error;
+}
+
+function logAndMap(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  thrown: unknown,
+  signal: AbortSignal,
+): ConnectError {
+  const { error, isFault } = mapError(thrown, signal);
+  if (isFault) {
+    const rpc = `${method.parent.typeName}/${method.name}`;
+    deps.logger.error({ err: thrown, rpc }, "the call failed by our fault");
+  }
+  return error;
+}
+
+const getter: TextMapGetter<Headers> = {
+  keys: (headers) => [...headers.keys()],
+  get: (headers, key) => headers.get(key) ?? undefined,
+};

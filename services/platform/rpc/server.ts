@@ -1,0 +1,137 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Http2SecureServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
+import type { TlsFiles } from "../runtime/config.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { createConnectServer } from "./connect-mount.ts";
+import { mountGrpc } from "./grpc-mount.ts";
+import { createHealth } from "./health.ts";
+import { messageLimit } from "./limits.ts";
+import { withMiddleware } from "./middleware.ts";
+import { mountReflection } from "./reflection.ts";
+import { createValidate } from "./validate.ts";
+
+/** A service and what answers for it; made by {@link service}. */
+export interface MountedService<Desc extends DescService = DescService> {
+  readonly desc: Desc;
+  readonly implementation: ServiceImpl<Desc>;
+}
+
+/** Pairs a service's contract with its implementation, so that the two fit. */
+export function service<Desc extends DescService>(
+  desc: Desc,
+  implementation: ServiceImpl<Desc>,
+): MountedService<Desc> {
+  return { desc, implementation };
+}
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly grpcPort: number;
+  readonly connectPort: number;
+  readonly tls: TlsFiles;
+  readonly services: readonly MountedService[];
+  readonly logger: Logger;
+  /** Whether what the services need answers, asked every 2 s; health says NOT_SERVING while it does not. */
+  readonly ready?: (signal: AbortSignal) => Promise<boolean>;
+}
+
+export interface RunningServer {
+  readonly grpcPort: number;
+  readonly connectPort: number;
+  /** Says NOT_SERVING, ends streams, lets calls under way finish, closes; at `signal` whatever is left is cut. */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Serves implementations on two ports, both with mutual TLS and behind the same middleware: gRPC by grpc-js, with health
+ * and reflection, and Connect and gRPC-Web by connect-node.
+ */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const draining = new AbortController();
+  const deps = { logger: options.logger, validate: createValidate() };
+  const wrapped = options.services.map(({ desc, implementation }) => ({
+    desc,
+    implementation: withMiddleware(deps, desc, implementation),
+  }));
+  const grpc = new Server(grpcOptions);
+  for (const { desc, implementation } of wrapped) {
+    mountGrpc(grpc, desc, implementation, draining.signal);
+  }
+  const names = wrapped.map(({ desc }) => desc.typeName);
+  const health = createHealth(grpc, names, options.ready);
+  mountReflection(
+    grpc,
+    wrapped.map(({ desc }) => desc),
+  );
+  const connect = createConnectServer(
+    options.tls,
+    (router) => {
+      for (const { desc, implementation } of wrapped) {
+        router.service(desc, implementation);
+      }
+    },
+    draining.signal,
+  );
+  const connectPort = await listen(
+    connect.server,
+    options.host,
+    options.connectPort,
+  );
+  const grpcPort = await bindGrpc(grpc, options);
+  return {
+    grpcPort,
+    connectPort,
+    async drain(signal) {
+      health.stop();
+      draining.abort();
+      await Promise.all([drainGrpc(grpc, signal), connect.drain(signal)]);
+    },
+  };
+}
+
+const grpcOptions = {
+  "grpc.max_receive_message_length": messageLimit,
+  "grpc.max_concurrent_streams": 1_000,
+  // A peer that vanished without a word is noticed within 40 s.
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 20_000,
+};
+
+async function bindGrpc(server: Server, options: ServeOptions) {
+  const { ca, cert, key } = options.tls;
+  const credentials = ServerCredentials.createSsl(
+    ca,
+    [{ cert_chain: cert, private_key: key }],
+    true,
+  );
+  const bind = promisify(server.bindAsync.bind(server));
+  return bind(`${options.host}:${options.grpcPort}`, credentials);
+}
+
+async function listen(
+  server: Http2SecureServer,
+  host: string,
+  port: number,
+): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  // A server that listens on a TCP port has an AddressInfo.
+  return (server.address() as AddressInfo).port;
+}
+
+async function drainGrpc(server: Server, signal: AbortSignal): Promise<void> {
+  const force = () => server.forceShutdown();
+  signal.addEventListener("abort", force, { once: true });
+  await promisify(server.tryShutdown.bind(server))();
+  signal.removeEventListener("abort", force);
+}
