@@ -1,0 +1,82 @@
+import { fileURLToPath } from "node:url";
+import { runner } from "node-pg-migrate";
+import pg from "pg";
+import type { Logger } from "../runtime/logger.ts";
+
+export interface MigrateOptions {
+  /**
+   * The service's own role. A direct connection, not one through PgBouncer: the
+   * lock that makes several instances take turns belongs to a session.
+   */
+  readonly url: string;
+  /** The service's own schema; must exist and belong to the role. */
+  readonly schema: string;
+  /** The service's numbered SQL files, `001_orders.sql` and on; left out when it has none. */
+  readonly folder?: string;
+  readonly logger: Logger;
+  /** How long to wait while another instance migrates. Default 60 s. */
+  readonly lockTimeoutMs?: number;
+}
+
+/** Any number does, as long as every service uses the same one in its database. */
+const LOCK_ID = 7_306_514_209;
+const PLATFORM_FOLDER = fileURLToPath(
+  new URL("../events/migrations", import.meta.url),
+);
+
+/**
+ * Brings the schema up to date: first the platform's tables (outbox, inbox,
+ * relay lease), then the service's. Instances that start together take turns,
+ * each set of files is one transaction, and a file that fails leaves the schema
+ * as it was.
+ *
+ * @throws Error that names the schema and keeps Postgres' own error as cause.
+ */
+export async function migrate(options: MigrateOptions): Promise<void> {
+  const client = new pg.Client({
+    connectionString: options.url,
+    application_name: `${options.schema} migrate`,
+    connectionTimeoutMillis: 5_000,
+  });
+  try {
+    await client.connect();
+    await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? 60_000}`);
+    await client.query("select pg_advisory_lock($1)", [LOCK_ID]);
+    await apply(client, options, PLATFORM_FOLDER, "platform_migrations");
+    if (options.folder !== undefined) {
+      await apply(client, options, options.folder, "service_migrations");
+    }
+  } catch (error) {
+    throw new Error(`migration of schema "${options.schema}" failed`, {
+      cause: error,
+    });
+  } finally {
+    // The end of the session releases the lock too.
+    await client.end();
+  }
+}
+
+async function apply(
+  client: pg.Client,
+  options: MigrateOptions,
+  folder: string,
+  table: string,
+): Promise<void> {
+  const { logger, schema } = options;
+  const applied = await runner({
+    dbClient: client,
+    dir: folder,
+    direction: "up",
+    migrationsTable: table,
+    schema,
+    singleTransaction: true,
+    noLock: true,
+    logger: {
+      info: (message) => logger.debug({ schema }, message),
+      warn: (message) => logger.warn({ schema }, message),
+      error: (message) => logger.error({ schema }, message),
+    },
+  });
+  for (const { name } of applied)
+    logger.info({ schema, migration: name }, "migration applied");
+}

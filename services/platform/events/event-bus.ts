@@ -1,0 +1,71 @@
+/**
+ * The narrow port to the log of events: append by key, read a partition in
+ * order, say explicitly how far one has come. It knows nothing of protobuf,
+ * databases or retries, so an adapter stays small.
+ */
+export interface EventBus extends AsyncDisposable {
+  /**
+   * Appends the records; records of one key keep their order. Resolves when
+   * every in-sync replica has all of them. On a rejection any of them may have
+   * been appended: produce the same ones again, in the same order.
+   *
+   * @throws DomainError `invalid_argument` (NO_PARTITION_KEY) for an empty key.
+   */
+  produce(records: readonly OutgoingRecord[]): Promise<void>;
+  /** Joins the group and reads until closed. Loss of the broker is retried for ever, with capped backoff. */
+  consume(options: ConsumeOptions): Consumption;
+  /** Ends every consumption and flushes what is under way, within a bound. */
+  close(): Promise<void>;
+}
+
+export interface OutgoingRecord {
+  readonly topic: string;
+  /** Records of one key keep their order. Never empty: a random partition loses the order. */
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface IncomingRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly key: string | undefined;
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface ConsumeOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /** Partitions handled at the same time. One partition is never handled twice at once. Default 4. */
+  readonly concurrency?: number;
+  /** Called with the next records of one partition. A rejection delivers the records that are not marked again. */
+  handle(batch: PartitionBatch): Promise<void>;
+}
+
+/** The next records of one partition, in order. Heartbeats go on while it is handled. */
+export interface PartitionBatch extends TopicPartition {
+  readonly records: readonly IncomingRecord[];
+  /** Records in the partition behind the last one of this batch. */
+  readonly remaining: bigint;
+  /** Aborts when the partition is taken away or the consumption closes: finish the record in hand, then return. */
+  readonly signal: AbortSignal;
+  /** This record and all before it are done: they are not delivered again to this process. */
+  markDone(record: IncomingRecord): void;
+  /** Makes the marks durable, so that they hold for the next owner of the partition too. */
+  commit(): Promise<void>;
+  /** Stops delivery of this partition for that long; others go on. What is not marked comes again. */
+  pauseFor(ms: number): void;
+}
+
+export interface Consumption extends AsyncDisposable {
+  /** The partitions that the group gave to this member; empty while it is not joined. */
+  assigned(): readonly TopicPartition[];
+  close(): Promise<void>;
+}
