@@ -1,0 +1,60 @@
+import type { Database } from "../../platform/data/database.ts";
+import type { Executor } from "../../platform/data/executor.ts";
+import { reservationNotFound } from "../domain/reservation-refusals.ts";
+import {
+  hold,
+  repeatOf,
+  type Reservation,
+  type ReserveCommand,
+} from "../domain/reservation.ts";
+import { outOfStock } from "../domain/stock.ts";
+import { findPrices } from "../store/products.ts";
+import { findReservation, insertReservation } from "../store/reservations.ts";
+import { takeStock } from "../store/stock.ts";
+import type { Announce } from "./announce.ts";
+import { unitsOf } from "./units-of.ts";
+
+export interface ReserveDeps {
+  readonly db: Database;
+  readonly announce: Announce;
+  readonly now: () => Date;
+}
+
+/**
+ * Holds stock for an order: every line, or none. The same id again returns the reservation that exists.
+ *
+ * @throws DomainError UNKNOWN_SKU, OUT_OF_STOCK, MIXED_CURRENCIES, RESERVATION_RELEASED, RESERVATION_EXPIRED,
+ * RESERVATION_CONFLICT.
+ */
+export function reserve(
+  deps: ReserveDeps,
+  command: ReserveCommand,
+  signal?: AbortSignal,
+): Promise<Reservation> {
+  return deps.db.transaction(async (tx) => {
+    const skus = command.lines.map((line) => line.sku);
+    const prices = await findPrices(tx, command.tenant, skus);
+    const reservation = hold(command, prices, deps.now());
+    if (!(await insertReservation(tx, reservation))) {
+      return existingReservation(tx, command);
+    }
+    await deps.announce(tx, { type: "StockReserved", reservation });
+    // Last, because everybody who wants the same product waits from here to the commit.
+    const [short] = await takeStock(
+      tx,
+      unitsOf([reservation]),
+      reservation.createdAt,
+    );
+    if (short !== undefined) throw outOfStock(short);
+    return reservation;
+  }, signal && { signal });
+}
+
+async function existingReservation(
+  tx: Executor,
+  command: ReserveCommand,
+): Promise<Reservation> {
+  const existing = await findReservation(tx, command.tenant, command.id);
+  if (existing === undefined) throw reservationNotFound(command.id);
+  return repeatOf(existing, command);
+}

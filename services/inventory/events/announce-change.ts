@@ -1,0 +1,90 @@
+import {
+  create,
+  type DescMessage,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import {
+  ProductCreatedSchema,
+  ReservationExpiredSchema,
+  StockAdjustedSchema,
+  StockConfirmedSchema,
+  StockReleasedSchema,
+  StockReservedSchema,
+} from "../../../gen/ts/weft/inventory/v1/inventory_events_pb.ts";
+import type {
+  ProductSchema,
+  ReservationSchema,
+} from "../../../gen/ts/weft/inventory/v1/inventory_pb.ts";
+import { newEvent, type NewEvent } from "../../platform/events/cloud-event.ts";
+import type { Outbox } from "../../platform/events/outbox.ts";
+import type { Announce } from "../app/announce.ts";
+import type { InventoryEvent } from "../domain/inventory-event.ts";
+import type { Product } from "../domain/product.ts";
+import type { Reservation } from "../domain/reservation.ts";
+
+/** How the contract shows what an event tells of: the same as in an answer of the service. */
+export interface Shapes {
+  product(product: Product): MessageInitShape<typeof ProductSchema>;
+  reservation(
+    reservation: Reservation,
+  ): MessageInitShape<typeof ReservationSchema>;
+}
+
+/** Announces changes as the contract's events, through the outbox. */
+export function announceThrough(outbox: Outbox, shapes: Shapes): Announce {
+  return (tx, event) => outbox.add(tx, toNewEvent(event, shapes));
+}
+
+function toNewEvent(event: InventoryEvent, shapes: Shapes): NewEvent {
+  switch (event.type) {
+    case "ProductCreated":
+      return ofProduct(event.product, ProductCreatedSchema, {
+        product: shapes.product(event.product),
+      });
+    case "StockAdjusted":
+      return ofProduct(event.product, StockAdjustedSchema, {
+        product: shapes.product(event.product),
+        delta: event.delta,
+        reason: event.reason,
+      });
+    case "StockReserved":
+    case "StockConfirmed":
+    case "StockReleased":
+    case "ReservationExpired":
+      return ofReservation(event.reservation, reservationEvents[event.type], {
+        reservation: shapes.reservation(event.reservation),
+      });
+  }
+}
+
+const reservationEvents = {
+  StockReserved: StockReservedSchema,
+  StockConfirmed: StockConfirmedSchema,
+  StockReleased: StockReleasedSchema,
+  ReservationExpired: ReservationExpiredSchema,
+} as const;
+
+function ofProduct<Desc extends DescMessage>(
+  product: Product,
+  schema: Desc,
+  message: MessageInitShape<Desc>,
+): NewEvent {
+  return newEvent(schema, create(schema, message), {
+    aggregateId: product.sku,
+    tenant: product.tenant,
+    occurredAt: product.updatedAt,
+  });
+}
+
+/** Keyed by the order and not by the reservation, so that all that happens to one order's stock stays in order. */
+function ofReservation<Desc extends DescMessage>(
+  reservation: Reservation,
+  schema: Desc,
+  message: MessageInitShape<Desc>,
+): NewEvent {
+  return newEvent(schema, create(schema, message), {
+    aggregateId: reservation.order.slice("orders/".length),
+    tenant: reservation.tenant,
+    occurredAt: reservation.updatedAt,
+  });
+}

@@ -1,0 +1,74 @@
+import { fileURLToPath } from "node:url";
+import { createDatabase } from "../platform/data/database.ts";
+import { migrate } from "../platform/data/migrate.ts";
+import { createKafkaBus } from "../platform/events/kafka-bus.ts";
+import { createOutbox } from "../platform/events/outbox.ts";
+import { startRelay } from "../platform/events/relay.ts";
+import { createPageTokens } from "../platform/rpc/page-token.ts";
+import { serve } from "../platform/rpc/server.ts";
+import { tlsFiles } from "../platform/runtime/config.ts";
+import { newId } from "../platform/runtime/ids.ts";
+import type { Runtime } from "../platform/runtime/run-service.ts";
+import { pruneRequestIds } from "./app/prune-request-ids.ts";
+import { sweepReservations } from "./app/sweep-reservations.ts";
+import { readInventoryConfig } from "./config.ts";
+import { announceThrough } from "./events/announce-change.ts";
+import { inventoryService } from "./rpc/inventory-service.ts";
+import { productToProto } from "./rpc/product-to-proto.ts";
+import { reservationToProto } from "./rpc/reservation-to-proto.ts";
+
+const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
+
+/** Starts the service. What it starts last it stops first: servers, then the sweeper, the relay, the bus, the pool. */
+export async function startInventory(runtime: Runtime): Promise<void> {
+  const { logger, signal } = runtime;
+  const config = readInventoryConfig(runtime.env);
+  const url = config.DATABASE_URL.reveal();
+  await migrate({ url, schema: "inventory", folder: MIGRATIONS, logger });
+
+  const db = createDatabase({
+    url,
+    logger,
+    applicationName: "inventory",
+    poolSize: config.DATABASE_POOL_SIZE,
+  });
+  runtime.onDrain("database", () => db.close());
+  const bus = createKafkaBus({
+    brokers: config.KAFKA_BROKERS,
+    clientId: "inventory",
+    logger,
+  });
+  runtime.onDrain("event bus", () => bus.close());
+  const relay = startRelay({ db, bus, logger, source: "/weft/inventory" });
+  runtime.onDrain("relay", () => relay.stop());
+
+  const announce = announceThrough(createOutbox(relay), {
+    product: productToProto,
+    reservation: reservationToProto,
+  });
+  const deps = {
+    db,
+    announce,
+    logger,
+    newId: () => newId(),
+    now: () => new Date(),
+    pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
+    intervalMs: config.INVENTORY_SWEEP_INTERVAL_MS,
+  };
+  const chores = Promise.all([
+    sweepReservations(deps, signal),
+    pruneRequestIds(deps, signal),
+  ]);
+  runtime.onDrain("sweeper", async () => void (await chores));
+
+  const server = await serve({
+    host: config.WEFT_HOST,
+    grpcPort: config.WEFT_GRPC_PORT,
+    connectPort: config.WEFT_CONNECT_PORT,
+    tls: tlsFiles(config),
+    services: [inventoryService(deps)],
+    logger,
+    ready: async () => (await db.query("select 1")).rowCount === 1,
+  });
+  runtime.onDrain("servers", (hurry) => server.drain(hurry));
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  claimRequestId,
+  forgetRequestIds,
+} from "../../../services/inventory/store/request-ids.ts";
+import { setupDatabase, type TestDatabase } from "../../support/database.ts";
+import { reserveRequest, setupWorld, stockOf } from "./inventory-world.ts";
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await setupDatabase({ service: "inventory" });
+});
+afterAll(() => database.close());
+
+const setup = () => setupWorld(database);
+
+test.for(["available", "reserved", "sold"])(
+  "the database itself refuses to let %s fall below zero",
+  async (column) => {
+    const world = setup();
+    const sku = await world.addProduct(1);
+
+    const update = world.db.query(
+      `update stock set ${column} = ${column} - 2 where sku = $1`,
+      [sku],
+    );
+
+    await expect(update).rejects.toThrow(`stock_${column}_check`);
+  },
+);
+
+test("leaves nothing behind when a reservation fails in its last statement", async () => {
+  const world = setup();
+  const sku = await world.addProduct(5);
+  const request = reserveRequest({ [sku]: 1 });
+  await world.db.query(
+    "alter table stock add constraint nothing_reserved check (reserved = 0) not valid",
+  );
+
+  const failed = world.order().reserve(request);
+
+  await expect(failed).rejects.toThrow("internal");
+  await world.db.query("alter table stock drop constraint nothing_reserved");
+  const { rows } = await world.db.query<{ found: bigint }>(
+    `select
+       (select count(*) from reservations where id = $1)
+       + (select count(*) from reservation_lines where reservation_id = $1)
+       + (select count(*) from outbox where aggregate_id = $2) as found`,
+    [request.reservationId, request.order.slice("orders/".length)],
+  );
+  expect(rows).toEqual([{ found: 0n }]);
+  expect(await stockOf(world, sku)).toEqual([5, 0, 0]);
+});
+
+test("forgets request ids after their time, oldest first, and no others", async () => {
+  const world = setup();
+  const named = (id: string) => ({
+    tenant: world.tenant,
+    method: "AdjustStock",
+    id,
+    hash: Buffer.from("hash"),
+  });
+  const ids = [randomUUID(), randomUUID(), randomUUID()];
+  for (const [day, id] of ids.entries()) {
+    await claimRequestId(
+      world.db,
+      named(id),
+      new Date(Date.UTC(2026, 0, day + 1)),
+    );
+  }
+
+  const forgotten = [
+    await forgetRequestIds(world.db, new Date(Date.UTC(2026, 0, 3)), 1),
+    await forgetRequestIds(world.db, new Date(Date.UTC(2026, 0, 3)), 10),
+  ];
+
+  expect(forgotten).toEqual([1, 1]);
+  const claims = await Promise.all(
+    ids.map((id) => claimRequestId(world.db, named(id), new Date())),
+  );
+  expect(claims).toEqual([true, true, false]);
+});
