@@ -1,0 +1,97 @@
+import { context, propagation } from "@opentelemetry/api";
+import { createHash } from "node:crypto";
+import type { Database } from "../../platform/data/database.ts";
+import { requestIdReused } from "../domain/order-refusals.ts";
+import { place, type Order, type PlaceOrder } from "../domain/order.ts";
+import { findOrderOfRequest, insertOrder } from "../store/orders.ts";
+import type { Announce } from "./announce.ts";
+import { leaseMs } from "./drive-order.ts";
+import type { OrderChanges } from "./order-changes.ts";
+import type { OrderDrivers } from "./order-drivers.ts";
+
+export interface PlaceOrderDeps {
+  readonly db: Database;
+  readonly announce: Announce;
+  readonly drivers: OrderDrivers;
+  readonly changes: OrderChanges;
+  readonly newId: () => string;
+  readonly now: () => Date;
+}
+
+/**
+ * Places an order: from the commit on it goes on by itself, whatever becomes of the caller or of this process. The same
+ * request id with the same order returns the order that exists, as it stands.
+ *
+ * @throws DomainError REQUEST_ID_REUSED.
+ */
+export async function placeOrder(
+  deps: PlaceOrderDeps,
+  command: PlaceOrder,
+  requestId: string | undefined,
+): Promise<Order> {
+  const at = deps.now();
+  const order = place(command, { id: deps.newId(), at });
+  const requestHash = hashOf(command);
+  // Where no driver is free the order is due at once, for the first that is.
+  const isDrivenHere = deps.drivers.hasRoom();
+  const dueAt = isDrivenHere ? new Date(at.getTime() + leaseMs) : at;
+  const isNew = await deps.db.transaction(async (tx) => {
+    const origin = {
+      requestId,
+      requestHash,
+      traceparent: traceparent(),
+      dueAt,
+    };
+    if (!(await insertOrder(tx, order, origin))) {
+      return false;
+    }
+    await deps.announce(tx, { type: "OrderPlaced", order });
+    tx.onCommit(() => deps.changes.wake());
+    return true;
+  });
+  if (!isNew) {
+    return repeated(deps, command.tenant, requestId, requestHash);
+  }
+  if (isDrivenHere) {
+    deps.drivers.start(order);
+  }
+  return order;
+}
+
+async function repeated(
+  deps: PlaceOrderDeps,
+  tenant: string,
+  requestId: string | undefined,
+  requestHash: Buffer,
+): Promise<Order> {
+  const known =
+    requestId && (await findOrderOfRequest(deps.db, tenant, requestId));
+  if (!known) {
+    throw new Error(
+      "an order was refused as a repeated one, but there is none",
+    );
+  }
+  if (!known.requestHash.equals(requestHash)) {
+    throw requestIdReused(requestId);
+  }
+  return known.order;
+}
+
+/** What makes two requests the same: all that the caller ordered, not when or under which trace. */
+function hashOf(command: PlaceOrder): Buffer {
+  const { customer, lines, expectedTotal, paymentToken } = command;
+  const content = [
+    customer,
+    lines.map(({ sku, quantity }) => [sku, quantity]),
+    expectedTotal?.currency,
+    expectedTotal?.minorUnits.toString(),
+    paymentToken,
+  ];
+  return createHash("sha256").update(JSON.stringify(content)).digest();
+}
+
+function traceparent(): string | undefined {
+  const carrier: Record<string, string> = {};
+  propagation.inject(context.active(), carrier);
+  return carrier["traceparent"];
+}

@@ -1,0 +1,42 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import type { Outcome } from "../domain/saga.ts";
+
+/**
+ * What a failed call to a participant says about its step. Codes that a participant answers with on purpose are refusals
+ * for good; all others leave open whether the step happened.
+ */
+export function outcomeOfError(error: unknown): Outcome {
+  if (!(error instanceof ConnectError) || !refusals.has(error.code)) {
+    return { kind: "unanswered" };
+  }
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  const reason = info?.reason ?? "";
+  const metadata = { ...info?.metadata };
+  return {
+    kind: "refused",
+    failure: knownReasons.has(reason)
+      ? { reason, message: error.rawMessage, metadata }
+      : {
+          reason: "ORDER_REFUSED",
+          message: error.rawMessage,
+          metadata: { ...metadata, reason },
+        },
+  };
+}
+
+const refusals: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.FailedPrecondition,
+  Code.OutOfRange,
+]);
+
+/** Reasons of a participant that mean the same in the order's own contract. */
+const knownReasons: ReadonlySet<string> = new Set([
+  "UNKNOWN_SKU",
+  "OUT_OF_STOCK",
+  "MIXED_CURRENCIES",
+  "RESERVATION_EXPIRED",
+]);

@@ -1,0 +1,35 @@
+import { z } from "zod";
+import {
+  address,
+  databaseSettings,
+  kafkaSettings,
+  readConfig,
+  secret,
+  serviceSettings,
+} from "../platform/runtime/config.ts";
+
+/** @throws ConfigError that names every variable at fault. */
+export function readOrderConfig(env: NodeJS.ProcessEnv) {
+  return readConfig(
+    {
+      ...serviceSettings,
+      ...databaseSettings,
+      ...kafkaSettings,
+      WEFT_PAGE_TOKEN_SECRET: secret(32),
+      INVENTORY_ADDRESS: address,
+      PAYMENT_ADDRESS: address,
+      /** Orders that one process drives at a time; the rest wait in the database. */
+      ORDER_DRIVERS: z.coerce.number().int().min(1).max(1_000).default(64),
+      /** How often to look for orders that are due, in milliseconds. */
+      ORDER_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(500),
+      /** The silence after which a watch tells that it lives, in milliseconds. */
+      ORDER_WATCH_HEARTBEAT_MS: z.coerce
+        .number()
+        .int()
+        .min(100)
+        .max(300_000)
+        .default(15_000),
+    },
+    env,
+  );
+}

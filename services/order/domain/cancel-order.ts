@@ -1,0 +1,33 @@
+import { DomainError } from "../../platform/runtime/errors.ts";
+import { etagOf } from "./etag.ts";
+import { orderName, type Order } from "./order.ts";
+import { cancel } from "./saga.ts";
+
+/**
+ * What a request to cancel makes of an order. One that is being cancelled, or is cancelled, stays as it is.
+ *
+ * @throws DomainError ETAG_MISMATCH, or ORDER_NOT_CANCELLABLE from AUTHORIZED on: its stock is being confirmed, and
+ * whether that has happened only Inventory knows.
+ */
+export function cancelOnRequest(order: Order, etag: string, at: Date): Order {
+  if (order.state === "cancelling" || order.state === "cancelled") {
+    return order;
+  }
+  if (etag !== "" && etag !== etagOf(order)) {
+    throw new DomainError({
+      code: "aborted",
+      reason: "ETAG_MISMATCH",
+      message: `${orderName(order.id)} has changed since its etag was read`,
+      metadata: { order: orderName(order.id) },
+    });
+  }
+  if (order.state !== "placed" && order.state !== "reserved") {
+    throw new DomainError({
+      code: "failed_precondition",
+      reason: "ORDER_NOT_CANCELLABLE",
+      message: `${orderName(order.id)} is ${order.state} and can't be cancelled`,
+      metadata: { order: orderName(order.id), state: order.state },
+    });
+  }
+  return cancel(order, at);
+}

@@ -1,0 +1,222 @@
+import type { Money } from "./money.ts";
+import {
+  isSettled,
+  type Order,
+  type OrderFailure,
+  type OrderState,
+  type Undo,
+} from "./order.ts";
+
+/**
+ * The orchestrated saga of an order, as pure functions: {@link nextStep} says what to call, {@link advance} what its
+ * outcome makes of the order. Between the two lies exactly one call.
+ *
+ * The order's state is the durable intent: PLACED means that Reserve may have run, RESERVED that Authorize may have, and
+ * so on. So whoever takes over a half-done order makes the same call again (every participant knows it by the order's
+ * id), and giving up gives back whatever may have been taken: giving back what was never taken does nothing, and bars it
+ * from being taken late. The pivot is `confirm`; after it there is no way back.
+ */
+export type Step = "reserve" | "authorize" | "confirm" | "capture" | Undo;
+
+/** What a step's call came to. */
+export type Outcome =
+  | { readonly kind: "done" }
+  | {
+      readonly kind: "reserved";
+      readonly total: Money;
+      readonly unitPrices: ReadonlyMap<string, bigint>;
+    }
+  /** The participant refused for good. `undo` is what to give back, where less than all that the order may hold. */
+  | {
+      readonly kind: "refused";
+      readonly failure: OrderFailure;
+      readonly undo?: readonly Undo[];
+    }
+  /** No answer: it may have happened. */
+  | { readonly kind: "unanswered" };
+
+/** How long an order may try to get confirmed, in milliseconds. Far below the 15 minutes that a reservation lives. */
+export const confirmWithinMs = 120_000;
+
+/** The call that an order needs next; undefined when it is settled. */
+export function nextStep(order: Order): Step | undefined {
+  switch (order.state) {
+    case "placed":
+      return "reserve";
+    case "reserved":
+      return "authorize";
+    case "authorized":
+      return "confirm";
+    case "confirmed":
+      return "capture";
+    case "rejecting":
+    case "cancelling":
+      return order.undo[0];
+    case "completed":
+    case "rejected":
+    case "cancelled":
+      return undefined;
+  }
+}
+
+/** What the outcome of its {@link nextStep} makes of an order. */
+export function advance(order: Order, outcome: Outcome, at: Date): Order {
+  if (outcome.kind === "unanswered") {
+    return unanswered(order, at);
+  }
+  if (outcome.kind === "refused") {
+    // Past the pivot, and on the way back, a refusal is a fault of ours: the step is tried again until people look.
+    return isBeforePivot(order.state)
+      ? reject(order, outcome.failure, outcome.undo ?? mayHold(order.state), at)
+      : unanswered(order, at);
+  }
+  switch (order.state) {
+    case "placed":
+      return reserved(order, outcome, at);
+    case "reserved":
+      return change(
+        order,
+        { state: "authorized", paymentToken: undefined },
+        at,
+      );
+    case "authorized":
+      return change(order, { state: "confirmed" }, at);
+    case "confirmed":
+      return change(order, { state: "completed" }, at);
+    case "rejecting":
+    case "cancelling":
+      return undone(order, at);
+    case "completed":
+    case "rejected":
+    case "cancelled":
+      throw new Error(`order ${order.id} is settled and takes no step`);
+  }
+}
+
+/** Gives up an order that is not past its pivot: what it may hold is given back, the last taken first. */
+export function cancel(order: Order, at: Date): Order {
+  return undoing(order, "cancelling", mayHold(order.state), at);
+}
+
+function isBeforePivot(state: OrderState): boolean {
+  return state === "placed" || state === "reserved" || state === "authorized";
+}
+
+/** What may be taken for an order while its next step is under way. */
+function mayHold(state: OrderState): readonly Undo[] {
+  switch (state) {
+    case "placed":
+      return ["release"];
+    case "reserved":
+    case "authorized":
+      return ["void", "release"];
+    case "confirmed":
+    case "completed":
+    case "rejecting":
+    case "rejected":
+    case "cancelling":
+    case "cancelled":
+      return [];
+  }
+}
+
+function reserved(order: Order, outcome: Outcome, at: Date): Order {
+  if (outcome.kind !== "reserved") {
+    throw new Error(`order ${order.id} was reserved without a price`);
+  }
+  const { total, unitPrices } = outcome;
+  const priced: Order = {
+    ...order,
+    total,
+    lines: order.lines.map((line) => {
+      const unitPrice = unitPrices.get(line.sku);
+      return unitPrice === undefined ? line : { ...line, unitPrice };
+    }),
+  };
+  const { expectedTotal } = order;
+  if (
+    expectedTotal &&
+    (expectedTotal.currency !== total.currency ||
+      expectedTotal.minorUnits !== total.minorUnits)
+  ) {
+    return reject(priced, priceChanged(expectedTotal, total), ["release"], at);
+  }
+  if (total.minorUnits === 0n) {
+    return reject(priced, nothingToPay(), ["release"], at);
+  }
+  return change(priced, { state: "reserved" }, at);
+}
+
+function unanswered(order: Order, at: Date): Order {
+  const late = at.getTime() - order.createdAt.getTime() > confirmWithinMs;
+  const canGiveUp = order.state === "placed" || order.state === "reserved";
+  if (late && canGiveUp) {
+    return reject(order, timedOut(order.state), mayHold(order.state), at);
+  }
+  return { ...order, attempts: order.attempts + 1, updatedAt: at };
+}
+
+function undone(order: Order, at: Date): Order {
+  const left = order.undo.slice(1);
+  const end = order.state === "rejecting" ? "rejected" : "cancelled";
+  return left.length > 0
+    ? change(order, { undo: left }, at)
+    : change(order, { undo: left, state: end }, at);
+}
+
+function reject(
+  order: Order,
+  failure: OrderFailure,
+  undo: readonly Undo[],
+  at: Date,
+): Order {
+  return undoing({ ...order, failure }, "rejecting", undo, at);
+}
+
+function undoing(
+  order: Order,
+  state: "rejecting" | "cancelling",
+  undo: readonly Undo[],
+  at: Date,
+): Order {
+  return change(order, { state, undo, paymentToken: undefined }, at);
+}
+
+function change(order: Order, changes: Partial<Order>, at: Date): Order {
+  const changed: Order = {
+    ...order,
+    ...changes,
+    attempts: 0,
+    version: order.version + 1n,
+    updatedAt: at,
+  };
+  return isSettled(changed) ? { ...changed, settledAt: at } : changed;
+}
+
+function priceChanged(expected: Money, actual: Money): OrderFailure {
+  return {
+    reason: "PRICE_CHANGED",
+    message: "the order costs something else than expected_total",
+    metadata: { expected: text(expected), actual: text(actual) },
+  };
+}
+
+function nothingToPay(): OrderFailure {
+  return {
+    reason: "ORDER_REFUSED",
+    message: "an order that costs nothing can't be paid",
+    metadata: { reason: "TOTAL_IS_ZERO" },
+  };
+}
+
+function timedOut(state: OrderState): OrderFailure {
+  return {
+    reason: "ORDER_TIMED_OUT",
+    message: "the order could not be confirmed in time",
+    metadata: { state },
+  };
+}
+
+function text(money: Money): string {
+  return `${money.minorUnits} ${money.currency}`;
+}

@@ -1,0 +1,58 @@
+import { trace } from "@opentelemetry/api";
+import {
+  ReservationExpiredSchema,
+  StockConfirmedSchema,
+  StockReleasedSchema,
+  StockReservedSchema,
+} from "../../../gen/ts/weft/inventory/v1/inventory_events_pb.ts";
+import {
+  OrderCancelledSchema,
+  OrderCompletedSchema,
+  OrderConfirmedSchema,
+  OrderPlacedSchema,
+  OrderRejectedSchema,
+} from "../../../gen/ts/weft/order/v1/order_events_pb.ts";
+import {
+  PaymentAuthorizedSchema,
+  PaymentCapturedSchema,
+  PaymentDeclinedSchema,
+  PaymentRefundedSchema,
+  PaymentVoidedSchema,
+} from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
+import { on, type EventHandler } from "../../platform/events/event-handler.ts";
+import { recordEvent } from "../app/record-event.ts";
+
+/** Every event that is about one order: all are keyed by its id. */
+const schemas = [
+  OrderPlacedSchema,
+  OrderConfirmedSchema,
+  OrderCompletedSchema,
+  OrderRejectedSchema,
+  OrderCancelledSchema,
+  StockReservedSchema,
+  StockConfirmedSchema,
+  StockReleasedSchema,
+  ReservationExpiredSchema,
+  PaymentAuthorizedSchema,
+  PaymentDeclinedSchema,
+  PaymentCapturedSchema,
+  PaymentVoidedSchema,
+  PaymentRefundedSchema,
+];
+
+/** Writes each event of an order into its timeline. */
+export function onOrderEvent(deps: {
+  readonly now: () => Date;
+}): EventHandler[] {
+  return schemas.map((schema) =>
+    on(schema, (tx, event) =>
+      recordEvent(deps, tx, event.subject, {
+        eventId: event.id,
+        type: event.type,
+        source: event.source,
+        eventTime: event.time,
+        traceId: trace.getActiveSpan()?.spanContext().traceId ?? "",
+      }),
+    ),
+  );
+}

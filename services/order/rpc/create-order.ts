@@ -1,0 +1,43 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Order as OrderMessage } from "../../../gen/ts/weft/order/v1/order_pb.ts";
+import type { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { callerOf } from "../../platform/rpc/caller.ts";
+import { moneyFromProto } from "../../platform/rpc/money.ts";
+import { awaitSettled } from "../app/await-settled.ts";
+import { placeOrder, type PlaceOrderDeps } from "../app/place-order.ts";
+import type { PlaceOrder } from "../domain/order.ts";
+import { orderToProto } from "./order-to-proto.ts";
+
+/** What is kept of the deadline for the answer itself. */
+const answerMs = 250;
+
+export function createOrder(
+  deps: PlaceOrderDeps,
+): ServiceImpl<typeof OrderService>["createOrder"] {
+  return async (request, context) => {
+    const placed = await placeOrder(
+      deps,
+      commandOf(request.order, context),
+      request.requestId || undefined,
+    );
+    const waitMs = (context.timeoutMs() ?? 0) - answerMs;
+    const order = request.wait
+      ? await awaitSettled(deps, placed, waitMs, context.signal)
+      : placed;
+    return { order: orderToProto(order) };
+  };
+}
+
+function commandOf(
+  order: OrderMessage | undefined,
+  context: HandlerContext,
+): PlaceOrder {
+  const { tenant, subject } = callerOf(context);
+  return {
+    tenant,
+    customer: subject,
+    lines: order?.lines.map(({ sku, quantity }) => ({ sku, quantity })) ?? [],
+    expectedTotal: order?.expectedTotal && moneyFromProto(order.expectedTotal),
+    paymentToken: order?.paymentToken ?? "",
+  };
+}

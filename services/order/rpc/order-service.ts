@@ -1,0 +1,30 @@
+import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { service, type MountedService } from "../../platform/rpc/server.ts";
+import type { CancelOrderDeps } from "../app/cancel-order.ts";
+import type { ListOrdersDeps } from "../app/list-orders.ts";
+import type { PlaceOrderDeps } from "../app/place-order.ts";
+import type { WatchOrdersDeps } from "../app/watch-orders.ts";
+import { cancelOrder } from "./cancel-order.ts";
+import { createOrder } from "./create-order.ts";
+import { getOrder } from "./get-order.ts";
+import { listOrders } from "./list-orders.ts";
+import { watchOrders } from "./watch-orders.ts";
+
+/** All that the RPCs need together. */
+export type OrderDeps = PlaceOrderDeps &
+  ListOrdersDeps &
+  CancelOrderDeps &
+  WatchOrdersDeps;
+
+/** The Order service, ready to be served. */
+export function orderService(
+  deps: OrderDeps,
+): MountedService<typeof OrderService> {
+  return service(OrderService, {
+    createOrder: createOrder(deps),
+    getOrder: getOrder(deps),
+    listOrders: listOrders(deps),
+    cancelOrder: cancelOrder(deps),
+    watchOrders: watchOrders(deps),
+  });
+}

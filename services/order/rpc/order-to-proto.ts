@@ -1,0 +1,94 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  Order_State as State,
+  type OrderSchema,
+  type OrderTimelineEntrySchema,
+} from "../../../gen/ts/weft/order/v1/order_pb.ts";
+import { moneyToProto } from "../../platform/rpc/money.ts";
+import { etagOf } from "../domain/etag.ts";
+import {
+  orderName,
+  paymentName,
+  reservationName,
+  type Order,
+  type OrderState,
+} from "../domain/order.ts";
+import type { TimelineEntry } from "../domain/timeline.ts";
+
+/** An order as the contract shows it. The payment token stays inside. */
+export function orderToProto(
+  order: Order,
+  timeline: readonly TimelineEntry[] = [],
+): MessageInitShape<typeof OrderSchema> {
+  const { expectedTotal, total, failure, settledAt } = order;
+  const isReserved = total !== undefined;
+  return {
+    name: orderName(order.id),
+    etag: etagOf(order),
+    customer: order.customer,
+    lines: order.lines.map(({ sku, quantity, unitPrice }) => ({
+      sku,
+      quantity,
+      ...(total &&
+        unitPrice !== undefined && {
+          unitPrice: moneyToProto({ ...total, minorUnits: unitPrice }),
+        }),
+    })),
+    ...(expectedTotal && { expectedTotal: moneyToProto(expectedTotal) }),
+    ...(total && { total: moneyToProto(total) }),
+    state: states[order.state],
+    ...(failure && {
+      failure: { ...failure, metadata: { ...failure.metadata } },
+    }),
+    ...(isReserved && { reservation: reservationName(order.id) }),
+    ...(hasPayment(order) && { payment: paymentName(order.id) }),
+    createTime: timestampFromDate(order.createdAt),
+    updateTime: timestampFromDate(order.updatedAt),
+    ...(settledAt && { settleTime: timestampFromDate(settledAt) }),
+    timeline: timeline.map(entryToProto),
+  };
+}
+
+/** The state that a contract's number stands for; undefined for the unspecified one. */
+export function stateOfProto(state: State): OrderState | undefined {
+  return orderStates.find((candidate) => states[candidate] === state);
+}
+
+const states = {
+  placed: State.PLACED,
+  reserved: State.RESERVED,
+  authorized: State.AUTHORIZED,
+  confirmed: State.CONFIRMED,
+  completed: State.COMPLETED,
+  rejecting: State.REJECTING,
+  rejected: State.REJECTED,
+  cancelling: State.CANCELLING,
+  cancelled: State.CANCELLED,
+} as const satisfies Record<OrderState, State>;
+
+// The keys of a record that has every state are the states.
+const orderStates = Object.keys(states) as OrderState[];
+
+/** Whether a payment has been asked for: the order got past its reservation, or was refused by the payment itself. */
+function hasPayment(order: Order): boolean {
+  return (
+    order.state === "authorized" ||
+    order.state === "confirmed" ||
+    order.state === "completed" ||
+    order.failure?.reason === "PAYMENT_DECLINED"
+  );
+}
+
+function entryToProto(
+  entry: TimelineEntry,
+): MessageInitShape<typeof OrderTimelineEntrySchema> {
+  return {
+    eventId: entry.eventId,
+    type: entry.type,
+    source: entry.source,
+    eventTime: timestampFromDate(entry.eventTime),
+    receiveTime: timestampFromDate(entry.receiveTime),
+    traceId: entry.traceId,
+  };
+}

@@ -1,0 +1,108 @@
+import { fileURLToPath } from "node:url";
+import { createDatabase } from "../platform/data/database.ts";
+import { migrate } from "../platform/data/migrate.ts";
+import { startConsumer } from "../platform/events/consumer.ts";
+import { createKafkaBus } from "../platform/events/kafka-bus.ts";
+import { createOutbox } from "../platform/events/outbox.ts";
+import { startRelay } from "../platform/events/relay.ts";
+import { createMeshTransport } from "../platform/rpc/mesh-transport.ts";
+import { createPageTokens } from "../platform/rpc/page-token.ts";
+import { serve } from "../platform/rpc/server.ts";
+import { tlsFiles } from "../platform/runtime/config.ts";
+import { newId } from "../platform/runtime/ids.ts";
+import type { Runtime } from "../platform/runtime/run-service.ts";
+import { startOrderChanges } from "./app/order-changes.ts";
+import { startOrderDrivers } from "./app/order-drivers.ts";
+import { inventoryClient } from "./clients/inventory.ts";
+import { paymentClient } from "./clients/payment.ts";
+import { readOrderConfig } from "./config.ts";
+import { announceThrough } from "./events/announce-order.ts";
+import { onOrderEvent } from "./events/on-order-event.ts";
+import { orderService } from "./rpc/order-service.ts";
+import { orderToProto } from "./rpc/order-to-proto.ts";
+
+const migrations = fileURLToPath(new URL("migrations", import.meta.url));
+
+/** Starts the service. What is started last stops first: the servers, the drivers, the consumer, the relay, the pool. */
+export async function startOrder(runtime: Runtime): Promise<void> {
+  const { logger, signal, onDrain } = runtime;
+  const config = readOrderConfig(runtime.env);
+  const url = config.DATABASE_URL.reveal();
+  await migrate({ url, schema: "orders", folder: migrations, logger });
+
+  const db = createDatabase({
+    url,
+    logger,
+    applicationName: "order",
+    poolSize: config.DATABASE_POOL_SIZE,
+  });
+  onDrain("database", () => db.close());
+  const bus = createKafkaBus({
+    brokers: config.KAFKA_BROKERS,
+    clientId: "order",
+    logger,
+  });
+  onDrain("event bus", () => bus.close());
+  const relay = startRelay({ db, bus, logger, source: "/weft/order" });
+  onDrain("relay", () => relay.stop());
+  const now = () => new Date();
+  const consumer = startConsumer({
+    db,
+    bus,
+    logger,
+    group: "order-timeline",
+    handlers: onOrderEvent({ now }),
+  });
+  onDrain("consumer", () => consumer.stop());
+
+  const { inventory, payment } = connectParticipants(runtime, config);
+  const changes = startOrderChanges({ db, logger, now }, signal);
+  onDrain("changes", () => changes.done());
+  const announce = announceThrough(createOutbox(relay), orderToProto);
+  const drivers = startOrderDrivers(
+    { db, announce, changes, inventory, payment, logger, now },
+    { limit: config.ORDER_DRIVERS, pollMs: config.ORDER_POLL_MS },
+    signal,
+  );
+  onDrain("drivers", (hurry) => drivers.done(hurry));
+
+  const server = await serve({
+    host: config.WEFT_HOST,
+    grpcPort: config.WEFT_GRPC_PORT,
+    connectPort: config.WEFT_CONNECT_PORT,
+    tls: tlsFiles(config),
+    services: [
+      orderService({
+        db,
+        announce,
+        drivers,
+        changes,
+        newId: () => newId(),
+        now,
+        pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
+        heartbeatMs: config.ORDER_WATCH_HEARTBEAT_MS,
+      }),
+    ],
+    logger,
+    ready: async () => (await db.query("select 1")).rowCount === 1,
+  });
+  onDrain("servers", (hurry) => server.drain(hurry));
+}
+
+function connectParticipants(
+  { logger, onDrain }: Runtime,
+  config: ReturnType<typeof readOrderConfig>,
+) {
+  const connect = (callee: string, address: string) => {
+    const tls = tlsFiles(config);
+    const transport = createMeshTransport({ callee, address, tls, logger });
+    onDrain(`${callee} client`, async () => transport.close());
+    return transport;
+  };
+  const inventory = connect("inventory", config.INVENTORY_ADDRESS);
+  const payment = connect("payment", config.PAYMENT_ADDRESS);
+  return {
+    inventory: inventoryClient(inventory),
+    payment: paymentClient(payment),
+  };
+}

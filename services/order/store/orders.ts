@@ -1,0 +1,248 @@
+import type { Executor } from "../../platform/data/executor.ts";
+import type { Order, OrderState } from "../domain/order.ts";
+import {
+  orderColumns,
+  orderOfRow,
+  storedLines,
+  type OrderRow,
+} from "./order-row.ts";
+
+/** What is stored beside an order and is not part of it. */
+export interface OrderOrigin {
+  readonly requestId: string | undefined;
+  readonly requestHash: Buffer;
+  /** W3C Trace Context of the call that placed it, so that a later driver continues its trace. */
+  readonly traceparent: string | undefined;
+  /** When somebody else may take the order up. */
+  readonly dueAt: Date;
+}
+
+/** Stores a new order. False where the tenant has used the request id before. */
+export async function insertOrder(
+  db: Executor,
+  order: Order,
+  origin: OrderOrigin,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with inserted as (
+       insert into orders (
+         id, tenant, customer, request_id, request_hash, state, lines,
+         expected_currency, expected_minor_units, payment_token,
+         version, due_at, traceparent, created_at, updated_at
+       )
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+       on conflict (tenant, request_id) where request_id is not null do nothing
+       returning tenant, id, version, created_at
+     )
+     insert into order_changes (tenant, order_id, version, changed_at)
+     select tenant, id, version, created_at
+     from inserted`,
+    [
+      order.id,
+      order.tenant,
+      order.customer,
+      origin.requestId ?? null,
+      origin.requestHash,
+      order.state,
+      storedLines(order.lines),
+      order.expectedTotal?.currency ?? null,
+      order.expectedTotal?.minorUnits ?? null,
+      order.paymentToken ?? null,
+      order.version,
+      origin.dueAt,
+      origin.traceparent ?? null,
+      order.createdAt,
+    ],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Stores the next version of an order, if `before` is still its version; false if somebody else was faster.
+ */
+export async function updateOrder(
+  db: Executor,
+  order: Order,
+  before: bigint,
+  dueAt: Date | undefined,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `with updated as (
+       update orders
+       set state = $3, lines = $4, total_currency = $5, total_minor_units = $6,
+           payment_token = $7, failure = $8, undo = $9, version = $10,
+           attempts = $11, due_at = $12, updated_at = $13, settled_at = $14
+       where id = $1 and version = $2
+       returning tenant, id, version, updated_at
+     )
+     insert into order_changes (tenant, order_id, version, changed_at)
+     select tenant, id, version, updated_at
+     from updated`,
+    [
+      order.id,
+      before,
+      order.state,
+      storedLines(order.lines),
+      order.total?.currency ?? null,
+      order.total?.minorUnits ?? null,
+      order.paymentToken ?? null,
+      order.failure ?? null,
+      order.undo,
+      order.version,
+      order.attempts,
+      dueAt ?? null,
+      order.updatedAt,
+      order.settledAt ?? null,
+    ],
+  );
+  return rowCount === 1;
+}
+
+/** Stores that an attempt got no answer: the order itself is as it was, so nobody is told. */
+export async function postponeOrder(
+  db: Executor,
+  order: Order,
+  dueAt: Date,
+): Promise<void> {
+  await db.query(
+    `update orders
+     set attempts = $3, due_at = $4
+     where id = $1 and version = $2 and settled_at is null`,
+    [order.id, order.version, order.attempts, dueAt],
+  );
+}
+
+/** Keeps an order for whoever drives it, before its next call. False where it has changed, so another drives it. */
+export async function keepOrder(
+  db: Executor,
+  order: Pick<Order, "id" | "version">,
+  dueAt: Date,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update orders
+     set due_at = $3
+     where id = $1 and version = $2 and settled_at is null`,
+    [order.id, order.version, dueAt],
+  );
+  return rowCount === 1;
+}
+
+/** Takes orders that nobody drives any more, or whose next attempt is due. */
+export async function claimDueOrders(
+  db: Executor,
+  now: Date,
+  dueAt: Date,
+  limit: number,
+): Promise<{ order: Order; traceparent: string | undefined }[]> {
+  const { rows } = await db.query<OrderRow & { traceparent: string | null }>(
+    `update orders
+     set due_at = $2
+     where id in (
+       select id
+       from orders
+       where due_at <= $1
+       order by due_at
+       limit $3
+       for update skip locked
+     )
+     returning ${orderColumns}, traceparent`,
+    [now, dueAt, limit],
+  );
+  return rows.map((row) => ({
+    order: orderOfRow(row),
+    traceparent: row.traceparent ?? undefined,
+  }));
+}
+
+/** An order, whichever tenant's: for those who drive it. */
+export async function findOrderById(
+  db: Executor,
+  id: string,
+): Promise<Order | undefined> {
+  const { rows } = await db.query<OrderRow>(
+    `select ${orderColumns} from orders where id = $1`,
+    [id],
+  );
+  return rows[0] && orderOfRow(rows[0]);
+}
+
+/** An order of a tenant. */
+export async function findOrder(
+  db: Executor,
+  tenant: string,
+  id: string,
+): Promise<Order | undefined> {
+  const { rows } = await db.query<OrderRow>(
+    `select ${orderColumns} from orders where id = $2 and tenant = $1`,
+    [tenant, id],
+  );
+  return rows[0] && orderOfRow(rows[0]);
+}
+
+/** An order of a tenant, which nobody else changes until the transaction ends, and when it is due. */
+export async function lockOrder(
+  db: Executor,
+  tenant: string,
+  id: string,
+): Promise<{ order: Order; dueAt: Date | undefined } | undefined> {
+  const { rows } = await db.query<OrderRow & { due_at: Date | null }>(
+    `select ${orderColumns}, due_at
+     from orders
+     where id = $2 and tenant = $1
+     for update`,
+    [tenant, id],
+  );
+  const row = rows[0];
+  return row && { order: orderOfRow(row), dueAt: row.due_at ?? undefined };
+}
+
+/** The order that a request id placed, and the hash of its body. */
+export async function findOrderOfRequest(
+  db: Executor,
+  tenant: string,
+  requestId: string,
+): Promise<{ order: Order; requestHash: Buffer } | undefined> {
+  const { rows } = await db.query<OrderRow & { request_hash: Buffer }>(
+    `select ${orderColumns}, request_hash
+     from orders
+     where tenant = $1 and request_id = $2`,
+    [tenant, requestId],
+  );
+  const row = rows[0];
+  return row && { order: orderOfRow(row), requestHash: row.request_hash };
+}
+
+/** Which orders a list shows. */
+export interface OrderFilter {
+  readonly tenant: string;
+  readonly states: readonly OrderState[];
+  readonly customer: string;
+}
+
+/** The orders of a tenant after the cursor, newest first. */
+export async function listOrdersAfter(
+  db: Executor,
+  filter: OrderFilter,
+  after: { readonly createdAt: Date; readonly id: string } | undefined,
+  limit: number,
+): Promise<Order[]> {
+  const { rows } = await db.query<OrderRow>(
+    `select ${orderColumns}
+     from orders
+     where tenant = $1
+       and (cardinality($2::text[]) = 0 or state = any ($2))
+       and ($3 = '' or customer = $3)
+       and ($4::timestamptz is null or (created_at, id) < ($4, $5::uuid))
+     order by created_at desc, id desc
+     limit $6`,
+    [
+      filter.tenant,
+      filter.states,
+      filter.customer,
+      after?.createdAt ?? null,
+      after?.id ?? null,
+      limit,
+    ],
+  );
+  return rows.map(orderOfRow);
+}
