@@ -1,0 +1,105 @@
+import { fileURLToPath } from "node:url";
+import { createDatabase } from "../platform/data/database.ts";
+import { migrate } from "../platform/data/migrate.ts";
+import { createKafkaBus } from "../platform/events/kafka-bus.ts";
+import { createOutbox } from "../platform/events/outbox.ts";
+import { startRelay } from "../platform/events/relay.ts";
+import { moneyToProto } from "../platform/rpc/money.ts";
+import { createPageTokens } from "../platform/rpc/page-token.ts";
+import { serve } from "../platform/rpc/server.ts";
+import { tlsFiles } from "../platform/runtime/config.ts";
+import { newId } from "../platform/runtime/ids.ts";
+import type { Logger } from "../platform/runtime/logger.ts";
+import type { Runtime } from "../platform/runtime/run-service.ts";
+import { createFlights } from "./app/flights.ts";
+import { recoverPayments } from "./app/recover-payments.ts";
+import { createProviderHttp } from "./clients/provider-http.ts";
+import { createPaymentProvider } from "./clients/provider.ts";
+import { readPaymentConfig, type Config } from "./config.ts";
+import type { Payment } from "./domain/payment.ts";
+import { announceThrough } from "./events/announce-change.ts";
+import { paymentService } from "./rpc/payment-service.ts";
+import { paymentToProto } from "./rpc/payment-to-proto.ts";
+
+const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
+
+/** Starts the service. What it starts last it stops first: servers, then the recovery, the relay, the bus, the pool. */
+export async function startPayment(runtime: Runtime): Promise<void> {
+  const { logger, signal, onDrain } = runtime;
+  const config = readPaymentConfig(runtime.env);
+  const url = config.DATABASE_URL.reveal();
+  await migrate({ url, schema: "payment", folder: MIGRATIONS, logger });
+
+  const db = createDatabase({
+    url,
+    logger,
+    applicationName: "payment",
+    poolSize: config.DATABASE_POOL_SIZE,
+  });
+  onDrain("database", () => db.close());
+  const bus = createKafkaBus({
+    brokers: config.KAFKA_BROKERS,
+    clientId: "payment",
+    logger,
+  });
+  onDrain("event bus", () => bus.close());
+  const relay = startRelay({ db, bus, logger, source: "/weft/payment" });
+  onDrain("relay", () => relay.stop());
+
+  const { http, cutOff } = startProvider(config, logger);
+  const flights = createFlights<Payment>();
+  onDrain("provider", async (hurry) => {
+    await cutOff(flights.idle(), hurry);
+    http.close();
+  });
+  const deps = {
+    provider: createPaymentProvider({ http, logger }),
+    flights,
+    db,
+    announce: announceThrough(createOutbox(relay), {
+      payment: paymentToProto,
+      money: moneyToProto,
+    }),
+    logger,
+    newId: () => newId(),
+    now: () => new Date(),
+    pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
+    absenceMs: config.PAYMENT_ABSENCE_MS,
+    checkTimes: {
+      recoverAfterMs: config.PAYMENT_RECOVER_AFTER_MS,
+      lateCheckMs: config.PAYMENT_LATE_CHECK_MS,
+    },
+    intervalMs: config.PAYMENT_RECOVER_INTERVAL_MS,
+  };
+  const recovery = recoverPayments(deps, signal);
+  onDrain("recovery", (hurry) => cutOff(recovery, hurry));
+
+  const server = await serve({
+    host: config.WEFT_HOST,
+    grpcPort: config.WEFT_GRPC_PORT,
+    connectPort: config.WEFT_CONNECT_PORT,
+    tls: tlsFiles(config),
+    services: [paymentService(deps)],
+    logger,
+    ready: async () => (await db.query("select 1")).rowCount === 1,
+  });
+  onDrain("servers", (hurry) => server.drain(hurry));
+}
+
+function startProvider(config: Config, logger: Logger) {
+  const end = new AbortController();
+  const http = createProviderHttp({
+    url: config.PAYMENT_PROVIDER_URL,
+    timeoutMs: config.PAYMENT_PROVIDER_TIMEOUT_MS,
+    signal: end.signal,
+    logger,
+  });
+  /** Waits for work under way, whose answers save payments from UNKNOWN; at `hurry` its calls are cut off. */
+  async function cutOff(work: Promise<void>, hurry: AbortSignal) {
+    const abort = (): void => end.abort(new Error("the process ends"));
+    if (hurry.aborted) abort();
+    hurry.addEventListener("abort", abort, { once: true });
+    await work;
+  }
+  return { http, cutOff };
+}

@@ -1,0 +1,264 @@
+import { randomUUID } from "node:crypto";
+import { fromBinary } from "@bufbuild/protobuf";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+} from "@connectrpc/connect";
+import { onTestFinished } from "vitest";
+import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { file_weft_payment_v1_payment_events } from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
+import { Payment_State } from "../../../gen/ts/weft/payment/v1/payment_pb.ts";
+import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { createFlights } from "../../../services/payment/app/flights.ts";
+import { recoverDuePayments } from "../../../services/payment/app/recover-payments.ts";
+import { createProviderHttp } from "../../../services/payment/clients/provider-http.ts";
+import { createPaymentProvider } from "../../../services/payment/clients/provider.ts";
+import type { Payment } from "../../../services/payment/domain/payment.ts";
+import { announceThrough } from "../../../services/payment/events/announce-change.ts";
+import { paymentService } from "../../../services/payment/rpc/payment-service.ts";
+import { paymentToProto } from "../../../services/payment/rpc/payment-to-proto.ts";
+import {
+  createDatabase,
+  type Database,
+} from "../../../services/platform/data/database.ts";
+import { createOutbox } from "../../../services/platform/events/outbox.ts";
+import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
+import { peerKey } from "../../../services/platform/rpc/caller.ts";
+import { withMiddleware } from "../../../services/platform/rpc/middleware.ts";
+import { moneyToProto } from "../../../services/platform/rpc/money.ts";
+import { createPageTokens } from "../../../services/platform/rpc/page-token.ts";
+import { createValidate } from "../../../services/platform/rpc/validate.ts";
+import { Secret } from "../../../services/platform/runtime/config.ts";
+import { newId } from "../../../services/platform/runtime/ids.ts";
+import type { TestDatabase } from "../../support/database.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+import {
+  setupProvider,
+  type ProviderProcess,
+} from "../payment-provider/provider-process.ts";
+
+export type PaymentClient = Client<typeof PaymentService>;
+
+export interface World {
+  readonly tenant: string;
+  readonly db: Database;
+  /** Of the superuser: for breaking things. */
+  readonly adminUrl: string;
+  readonly provider: ProviderProcess;
+  /** A user of this world's tenant, or of another, who may read. */
+  user(tenant?: string): PaymentClient;
+  /** The Order service, which acts for this world's tenant or for another. */
+  order(tenant?: string): PaymentClient;
+  /** The Order service, at another instance of this service. */
+  elsewhere(): PaymentClient;
+  /** One round of the recovery; answers how many payments it looked at. */
+  recover(): Promise<number>;
+  /** Moves the service's clock. */
+  pass(ms: number): void;
+}
+
+/** Far shorter than in production: what is awaited here is that it passes. */
+export const PROVIDER_TIMEOUT_MS = 400;
+export const ABSENCE_MS = 30_000;
+export const LATE_CHECK_MS = 600_000;
+export const RECOVER_AFTER_MS = 15_000;
+
+/** The whole service but its sockets, over a real database and the real provider, for a tenant of its own. */
+export async function setupWorld(database: TestDatabase): Promise<World> {
+  const tenant = `tenant-${randomUUID()}`;
+  const provider = await setupProvider({ lateMs: 60_000 });
+  const db = createDatabase({
+    url: database.url,
+    logger: silentLogger,
+    applicationName: "payment test",
+    poolSize: 16,
+    maxWaiting: 500,
+    acquireTimeoutMs: 20_000,
+  });
+  onTestFinished(() => db.close());
+  let offsetMs = 0;
+  const now = () => new Date(Date.now() + offsetMs);
+  const deps = instance(db, provider.url, now);
+  const client = clientOf(deps);
+  const other = clientOf(instance(db, provider.url, now));
+  return {
+    tenant,
+    db,
+    adminUrl: database.adminUrl,
+    provider,
+    user: (of = tenant) => client("edge", of),
+    order: (of = tenant) => client("order", of),
+    elsewhere: () => other("order", tenant),
+    recover: () => recoverDuePayments(deps),
+    pass: (ms) => void (offsetMs += ms),
+  };
+}
+
+function instance(db: Database, url: string, now: () => Date) {
+  const http = createProviderHttp({
+    url,
+    timeoutMs: PROVIDER_TIMEOUT_MS,
+    signal: new AbortController().signal,
+    logger: silentLogger,
+    breaker: { resetAfterMs: 500 },
+  });
+  onTestFinished(() => http.close());
+  return {
+    db,
+    provider: createPaymentProvider({ http, logger: silentLogger }),
+    flights: createFlights<Payment>(),
+    announce: announceThrough(createOutbox({ wake: () => undefined }), {
+      payment: paymentToProto,
+      money: moneyToProto,
+    }),
+    logger: silentLogger,
+    newId: () => newId(),
+    now,
+    pageTokens: createPageTokens(
+      new Secret("a secret of 32 characters at least"),
+    ),
+    absenceMs: ABSENCE_MS,
+    checkTimes: {
+      recoverAfterMs: RECOVER_AFTER_MS,
+      lateCheckMs: LATE_CHECK_MS,
+    },
+    intervalMs: 1_000,
+  };
+}
+
+function clientOf(deps: Parameters<typeof paymentService>[0]) {
+  const implementation = withMiddleware(
+    { logger: silentLogger, validate: createValidate() },
+    PaymentService,
+    paymentService(deps).implementation,
+  );
+  return (peer: "edge" | "order", tenant: string): PaymentClient => {
+    const transport = createRouterTransport(
+      (router) => void router.service(PaymentService, implementation),
+      {
+        router: {
+          interceptors: [
+            (next) => (request) => {
+              request.contextValues.set(peerKey, peer);
+              for (const [name, value] of identity(peer, tenant)) {
+                request.header.set(name, value);
+              }
+              return next(request);
+            },
+          ],
+        },
+      },
+    );
+    return createClient(PaymentService, transport);
+  };
+}
+
+function identity(peer: "edge" | "order", tenant: string): [string, string][] {
+  if (peer === "order") return [[identityHeaders.tenant, tenant]];
+  const claims = { sub: "tester", tenant, scope: "payments:read" };
+  const encoded = Buffer.from(JSON.stringify(claims)).toString("base64url");
+  return [[identityHeaders.claims, encoded]];
+}
+
+export function euros(units: bigint, nanos = 0) {
+  return { currencyCode: "EUR", units, nanos };
+}
+
+/** An Authorize of 10 euros by this token, for an order of its own; and what names it afterwards. */
+export function authorizeRequest(paymentToken = "tok_visa") {
+  const paymentId = newId();
+  const order = `orders/${newId()}`;
+  return {
+    request: { paymentId, order, amount: euros(10n), paymentToken },
+    name: `payments/${paymentId}`,
+    paymentId,
+    order,
+  };
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export const PROVIDER_UNAVAILABLE = {
+  code: "Unavailable",
+  reason: "PROVIDER_UNAVAILABLE",
+};
+
+/** The refusal that a call ends in; fails if it succeeds. */
+export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
+  try {
+    await call;
+  } catch (error) {
+    const refused = ConnectError.from(error);
+    const [info] = refused.findDetails(ErrorInfoSchema);
+    return {
+      code: Code[refused.code] ?? "",
+      reason: info?.reason ?? "",
+      metadata: { ...info?.metadata },
+    };
+  }
+  throw new Error("the call was not refused");
+}
+
+/** The payment's state, by its name in the contract. */
+export async function stateOf(world: World, name: string): Promise<string> {
+  const { payment } = await world.user().getPayment({ name });
+  const names = Object.entries(Payment_State);
+  return names.find(([, value]) => value === payment?.state)?.[0] ?? "";
+}
+
+/** What the provider did for a payment, oldest first: `authorized`, `captured`, ... */
+export async function doneAtProvider(
+  world: World,
+  paymentId: string,
+): Promise<string[]> {
+  const log = await world.provider.log();
+  return log
+    .filter(
+      (entry) => entry.payment_intent?.metadata["payment_id"] === paymentId,
+    )
+    .map((entry) => entry.type.slice(entry.type.indexOf(".") + 1));
+}
+
+/** The outbox's events of one order, oldest first, as their contract's messages. */
+export async function eventsOf(world: World, order: string) {
+  const { rows } = await world.db.query<{ type: string; payload: Buffer }>(
+    `select type, payload
+     from outbox
+     where aggregate_id = $1
+     order by position`,
+    [order.slice("orders/".length)],
+  );
+  return rows.map(({ type, payload }) => {
+    const desc = file_weft_payment_v1_payment_events.messages.find(
+      (message) => message.typeName === type,
+    );
+    if (desc === undefined) throw new Error(`no contract for ${type}`);
+    return { type: desc.name, message: fromBinary(desc, payload) };
+  });
+}
+
+/** The balances of a payment's ledger accounts in minor units; accounts at zero are left out. */
+export async function balancesOf(
+  world: World,
+  paymentId: string,
+): Promise<Record<string, number>> {
+  const { rows } = await world.db.query<{ account: string; balance: string }>(
+    `select account, sum(amount)::text as balance
+     from ledger_entries
+     where tenant = $1
+       and payment_id = $2
+     group by account
+     having sum(amount) <> 0`,
+    [world.tenant, paymentId],
+  );
+  return Object.fromEntries(
+    rows.map(({ account, balance }) => [account, Number(balance)]),
+  );
+}
