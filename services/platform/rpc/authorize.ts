@@ -44,9 +44,13 @@ export function authorize(
   if (!policy.callers.has(peer)) {
     throw callerNotAllowed(peer);
   }
+  const tenant = header(identityHeaders.tenant);
+  if (!tenant) {
+    throw unauthenticated(`${peer} must say which tenant it acts for`);
+  }
   return {
     peer,
-    tenant: header(identityHeaders.tenant) ?? "",
+    tenant,
     subject: header(identityHeaders.subject) ?? peer,
     scopes: noScopes,
   };
