@@ -30,7 +30,9 @@ export function cancelQuery(client: pg.ClientBase): Promise<void> {
       ? connect(`${host}/.s.PGSQL.${port}`)
       : connect(port, host);
     socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
-    socket.on("connect", () => socket.end(request));
+    // The server closes when it is done: PgBouncer drops the request of a client that closes first.
+    socket.on("connect", () => socket.write(request));
+    socket.resume();
     socket.on("error", () => socket.destroy());
     socket.on("close", () => resolve());
   });

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Logger } from "../runtime/logger.ts";
+import { cancelQuery } from "./cancel-query.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import {
   isSerializationFailure,
@@ -76,8 +77,11 @@ async function runOnce<T>(
   const open = openTransaction(client, signal);
   let clean = false;
   try {
-    await runQuery(client, beginSql(deps, options), undefined, signal);
-    const result = await untilAborted(fn(open.tx), signal);
+    const work = runQuery(client, beginSql(deps, options)).then(() => {
+      signal?.throwIfAborted();
+      return fn(open.tx);
+    });
+    const result = await untilAborted(work, signal);
     open.close();
     await commit(client, options.prepareAs);
     clean = true;
@@ -85,12 +89,7 @@ async function runOnce<T>(
     return result;
   } catch (error) {
     open.close();
-    // An aborted query's cancel request may still be under way and would hit
-    // whatever runs next on this connection, so that one is never reused.
-    clean =
-      !signal?.aborted &&
-      !isConnectionLost(error) &&
-      (await rolledBack(client, deps.logger));
+    clean = await cleanUp(client, error, deps.logger, signal);
     throw error;
   } finally {
     connection.release(!clean);
@@ -105,9 +104,10 @@ function openTransaction(client: pg.PoolClient, signal?: AbortSignal) {
       sql: string,
       params?: readonly unknown[],
     ): Promise<Rows<Row>> {
+      if (signal?.aborted) return Promise.reject(signal.reason);
       // A query that was not awaited would otherwise run in somebody else's transaction.
       if (over) return Promise.reject(transactionOver());
-      return runQuery<Row>(client, sql, params, signal);
+      return runQuery<Row>(client, sql, params);
     },
     onCommit(callback) {
       callbacks.push(callback);
@@ -145,6 +145,22 @@ async function commit(
   } catch (error) {
     throw isConnectionLost(error) ? commitUnknown(error) : error;
   }
+}
+
+/** Ends what is left of a failed transaction. Answers whether its connection may be used again. */
+async function cleanUp(
+  client: pg.PoolClient,
+  error: unknown,
+  logger: Logger,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (signal?.aborted) {
+    // Awaited, as PgBouncer forgets whom to cancel when the connection closes.
+    // The connection goes: the cancel could still hit what runs on it next.
+    await cancelQuery(client);
+    return false;
+  }
+  return !isConnectionLost(error) && rolledBack(client, logger);
 }
 
 async function rolledBack(

@@ -44,8 +44,14 @@ export function createKafkaBus(options: KafkaBusOptions): EventBus {
   const bus: EventBus = {
     async produce(records) {
       for (const record of records) requireKey(record);
-      await topics.ensure(records.map((record) => record.topic));
-      await producer.send(records);
+      const names = records.map((record) => record.topic);
+      await topics.ensure(names);
+      try {
+        await producer.send(records);
+      } catch (error) {
+        topics.forget(names);
+        throw error;
+      }
     },
     consume(consume) {
       const consumption = startKafkaConsumption(

@@ -4,6 +4,8 @@ import { fullJitter, sleep } from "../data/backoff.ts";
 export interface TopicEnsurer {
   /** Creates those topics that do not exist. Asks the broker once a topic. */
   ensure(topics: readonly string[]): Promise<void>;
+  /** Asks the broker again next time: the topics may be gone, as after a reset of the cluster. */
+  forget(topics: readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,9 @@ export function createTopicEnsurer(
         });
       }
       for (const topic of topics) await known.get(topic);
+    },
+    forget(topics) {
+      for (const topic of topics) known.delete(topic);
     },
     async close() {
       await Promise.allSettled(known.values());
