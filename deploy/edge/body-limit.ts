@@ -1,0 +1,5 @@
+/** The largest body of a unary request, in any protocol but gRPC, whose servers state their own. */
+export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+/** The largest response that is transcoded to JSON, in bytes of protobuf: a full page of the largest resource, many times. */
+export const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;

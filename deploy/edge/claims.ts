@@ -1,0 +1,17 @@
+import type { RouteTable } from "./route-table.ts";
+
+/** The header that carries a verified token's claims into the mesh: base64url of JSON. Services believe it from `edge` only. */
+export const CLAIMS_HEADER = "x-weft-claims";
+
+/** What every caller is in development: the demo tenant's user, with all scopes of the contracts. */
+export function developmentClaims(routes: RouteTable): string {
+  const scopes = routes.services.flatMap((service) =>
+    service.methods.flatMap((method) => method.scopes),
+  );
+  const claims = {
+    sub: "demo",
+    tenant: "demo",
+    scope: [...new Set(scopes)].sort().join(" "),
+  };
+  return Buffer.from(JSON.stringify(claims)).toString("base64url");
+}

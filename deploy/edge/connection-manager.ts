@@ -1,0 +1,152 @@
+import { CLAIMS_HEADER } from "./claims.ts";
+import { corsPolicy } from "./cors.ts";
+import { setHeader, typed, type EnvoyConfig } from "./envoy-config.ts";
+import { localReplies } from "./local-replies.ts";
+import { MAX_BODY_BYTES } from "./body-limit.ts";
+import { responseFilter } from "./rest-responses.ts";
+import { edgeRoutes } from "./routes.ts";
+import type { RouteTable } from "./route-table.ts";
+import { transcoder } from "./transcoder.ts";
+
+const HCM =
+  "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+/** Everything HTTP: limits, routes, filters, errors, traces, logs. */
+export function connectionManager(options: {
+  readonly routes: RouteTable;
+  readonly descriptorSet: Uint8Array;
+  readonly claims: string;
+  readonly allowedOrigins: readonly string[];
+  readonly allowLocalhost: boolean;
+  readonly accessLogs: readonly EnvoyConfig[];
+  readonly traceCollector: string | undefined;
+}): EnvoyConfig {
+  return typed(HCM, {
+    stat_prefix: "edge",
+    ...protocolLimits(),
+    ...pathNormalization(),
+    use_remote_address: true,
+    always_set_request_id_in_response: true,
+    server_name: "weft",
+    early_header_mutation_extensions: [trustedHeaders(options.claims)],
+    local_reply_config: localReplies(),
+    access_log: options.accessLogs,
+    ...(options.traceCollector
+      ? { tracing: tracing(options.traceCollector) }
+      : {}),
+    route_config: {
+      name: "edge",
+      virtual_hosts: [
+        {
+          name: "weft",
+          domains: ["*"],
+          typed_per_filter_config: {
+            "envoy.filters.http.cors": corsPolicy(options),
+          },
+          routes: edgeRoutes(options.routes),
+        },
+      ],
+    },
+    http_filters: httpFilters(options),
+  });
+}
+
+function protocolLimits(): EnvoyConfig {
+  return {
+    codec_type: "AUTO",
+    common_http_protocol_options: {
+      idle_timeout: "3600s",
+      max_headers_count: 100,
+      // `x_weft_claims` reads like `x-weft-claims` to some servers.
+      headers_with_underscores_action: "REJECT_REQUEST",
+    },
+    http2_protocol_options: {
+      max_concurrent_streams: 100,
+      initial_stream_window_size: 64 * 1024,
+      initial_connection_window_size: 1024 * 1024,
+    },
+    request_headers_timeout: "10s",
+    // Of a stream with no route yet; routes have their own.
+    stream_idle_timeout: "300s",
+    max_request_headers_kb: 32,
+  };
+}
+
+function pathNormalization(): EnvoyConfig {
+  return {
+    normalize_path: true,
+    merge_slashes: true,
+    path_with_escaped_slashes_action: "REJECT_REQUEST",
+  };
+}
+
+/** What a client may not say itself: who it is, and how Envoy should treat it. Runs before routing, logging and tracing. */
+function trustedHeaders(claims: string): EnvoyConfig {
+  const remove = (prefix: string) => ({
+    remove_on_match: { key_matcher: { prefix } },
+  });
+  return {
+    name: "envoy.http.early_header_mutation.header_mutation",
+    typed_config: typed(
+      "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+      {
+        mutations: [
+          remove("x-weft-"),
+          remove("x-envoy-"),
+          { append: setHeader(CLAIMS_HEADER, claims) },
+        ],
+      },
+    ),
+  };
+}
+
+function httpFilters(options: {
+  readonly routes: RouteTable;
+  readonly descriptorSet: Uint8Array;
+}): EnvoyConfig[] {
+  const filters = "envoy.extensions.filters.http";
+  return [
+    {
+      name: "envoy.filters.http.cors",
+      typed_config: typed(`${filters}.cors.v3.Cors`),
+    },
+    responseFilter(),
+    {
+      // Routes of unary calls turn it on; it would hold a stream until its end.
+      name: "envoy.filters.http.buffer",
+      disabled: true,
+      typed_config: typed(`${filters}.buffer.v3.Buffer`, {
+        max_request_bytes: MAX_BODY_BYTES,
+      }),
+    },
+    {
+      name: "envoy.filters.http.grpc_json_transcoder",
+      typed_config: transcoder(options),
+    },
+    {
+      name: "envoy.filters.http.router",
+      typed_config: typed(`${filters}.router.v3.Router`, {
+        suppress_envoy_headers: true,
+      }),
+    },
+  ];
+}
+
+function tracing(collector: string): EnvoyConfig {
+  return {
+    spawn_upstream_span: true,
+    random_sampling: { value: 100 },
+    // Envoy's own value holds the query string, and with it whatever a client puts there.
+    custom_tags: [{ tag: "http.url", value: "%PATH(NQ:ORIG_OR_PATH)%" }],
+    provider: {
+      name: "envoy.tracers.opentelemetry",
+      typed_config: typed("envoy.config.trace.v3.OpenTelemetryConfig", {
+        grpc_service: {
+          envoy_grpc: { cluster_name: collector },
+          timeout: "0.25s",
+        },
+        service_name: "edge",
+      }),
+    },
+  };
+}

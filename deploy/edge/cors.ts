@@ -1,0 +1,47 @@
+import { typed, type EnvoyConfig } from "./envoy-config.ts";
+
+const ALLOWED_HEADERS = [
+  "authorization",
+  "content-type",
+  "connect-protocol-version",
+  "connect-timeout-ms",
+  "connect-accept-encoding",
+  "connect-content-encoding",
+  "grpc-timeout",
+  "x-grpc-web",
+  "x-user-agent",
+  "traceparent",
+  "tracestate",
+];
+
+/** What a browser's code may read; without the three of gRPC, a gRPC-Web client sees no error at all. */
+const EXPOSED_HEADERS = [
+  "grpc-status",
+  "grpc-message",
+  "grpc-status-details-bin",
+  "connect-content-encoding",
+  "retry-after",
+  "x-request-id",
+];
+
+/** Lets code on the given origins call every path; requests without an `Origin` are not concerned. */
+export function corsPolicy(options: {
+  readonly allowedOrigins: readonly string[];
+  readonly allowLocalhost: boolean;
+}): EnvoyConfig {
+  const localhost = {
+    safe_regex: {
+      regex: "https?://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?",
+    },
+  };
+  return typed("envoy.extensions.filters.http.cors.v3.CorsPolicy", {
+    allow_origin_string_match: [
+      ...options.allowedOrigins.map((origin) => ({ exact: origin })),
+      ...(options.allowLocalhost ? [localhost] : []),
+    ],
+    allow_methods: "GET, POST, PUT, PATCH, DELETE",
+    allow_headers: ALLOWED_HEADERS.join(", "),
+    expose_headers: EXPOSED_HEADERS.join(", "),
+    max_age: "7200",
+  });
+}

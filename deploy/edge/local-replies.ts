@@ -1,0 +1,190 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import {
+  ErrorInfoSchema,
+  type ErrorInfo,
+} from "../../gen/ts/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/ts/google/rpc/status_pb.ts";
+import { edgeErrors, unknownPath, type EdgeError } from "./edge-errors.ts";
+import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
+
+const DOMAIN = "weft.dev";
+const ENVOY_TEXT = "%LOCAL_REPLY_BODY%";
+const MALFORMED = "malformed request";
+
+/**
+ * Gives the errors that Envoy makes itself the shape that the client's protocol has for errors. The first mapper that
+ * matches counts: gRPC, gRPC-Web, Connect streams, Connect, and REST is what is left.
+ */
+export function localReplies(): EnvoyConfig {
+  const restErrors = edgeErrors.map((error) =>
+    error.from === 404 ? unknownPath : error,
+  );
+  return {
+    mappers: [
+      ...edgeErrors.map(grpcReply),
+      ...edgeErrors.map(grpcWebReply),
+      ...edgeErrors.flatMap(connectStreamReplies),
+      ...edgeErrors.map(connectReply),
+      ...restErrors.map(restReply),
+    ],
+  };
+}
+
+/** Envoy makes the gRPC status of it; the body becomes `grpc-message`. */
+function grpcReply(error: EdgeError): EnvoyConfig {
+  return {
+    filter: all(
+      made(error),
+      contentType("application/grpc"),
+      notGrpcWeb,
+      notTranscoded,
+    ),
+    ...(error.message ? { body: { inline_string: error.message } } : {}),
+    headers_to_add: [
+      setHeader("grpc-status", String(error.code)),
+      setHeader("grpc-status-details-bin", statusDetails(error)),
+    ],
+  };
+}
+
+/** A response of headers only. Envoy does not take gRPC-Web for gRPC, so all of it is set here. */
+function grpcWebReply(error: EdgeError): EnvoyConfig {
+  return {
+    filter: all(made(error), contentType("application/grpc-web")),
+    status_code: 200,
+    body: { inline_string: "" },
+    headers_to_add: [
+      setHeader("content-type", "application/grpc-web+proto"),
+      setHeader("grpc-status", String(error.code)),
+      setHeader("grpc-message", percentEncoded(error.message ?? MALFORMED)),
+      setHeader("grpc-status-details-bin", statusDetails(error)),
+    ],
+  };
+}
+
+/** HTTP 200 and an end-of-stream message (flag 2 and a length before the JSON), with the content type of the request. */
+function connectStreamReplies(error: EdgeError): EnvoyConfig[] {
+  const end = JSON.stringify({
+    error: { ...connectError(error), message: error.message ?? MALFORMED },
+  });
+  const prefix = Buffer.from([2, 0, 0, 0, 0]);
+  prefix.writeUInt32BE(Buffer.byteLength(end), 1);
+  return ["application/connect+json", "application/connect+proto"].map(
+    (type) => ({
+      filter: all(made(error), contentType(type)),
+      status_code: 200,
+      body: {
+        inline_bytes: Buffer.concat([prefix, Buffer.from(end)]).toString(
+          "base64",
+        ),
+      },
+      body_format_override: {
+        text_format_source: { inline_string: ENVOY_TEXT },
+        content_type: type,
+      },
+    }),
+  );
+}
+
+function connectReply(error: EdgeError): EnvoyConfig {
+  return {
+    filter: all(made(error), rpcPath, notTranscoded),
+    status_code: error.http,
+    body_format_override: {
+      json_format: connectError(error),
+      content_type: "application/json",
+    },
+  };
+}
+
+function restReply(error: EdgeError): EnvoyConfig {
+  const info = {
+    "@type": `type.googleapis.com/${ErrorInfoSchema.typeName}`,
+    reason: error.reason,
+    domain: DOMAIN,
+  };
+  return {
+    filter: made(error),
+    status_code: error.http,
+    body_format_override: {
+      json_format: {
+        code: error.code,
+        message: error.message ?? `${MALFORMED}: ${ENVOY_TEXT}`,
+        details: [info],
+      },
+      content_type: "application/json",
+    },
+  };
+}
+
+function connectError(error: EdgeError): EnvoyConfig {
+  const value = Buffer.from(toBinary(ErrorInfoSchema, errorInfo(error)))
+    .toString("base64")
+    .replace(/=+$/, "");
+  return {
+    code: error.connect,
+    message: error.message ?? `${MALFORMED}: ${ENVOY_TEXT}`,
+    details: [{ type: ErrorInfoSchema.typeName, value }],
+  };
+}
+
+function statusDetails(error: EdgeError): string {
+  const status = create(StatusSchema, {
+    code: error.code,
+    message: error.message ?? MALFORMED,
+    details: [anyPack(ErrorInfoSchema, errorInfo(error))],
+  });
+  return Buffer.from(toBinary(StatusSchema, status))
+    .toString("base64")
+    .replace(/=+$/, "");
+}
+
+/** For a header of gRPC; Envoy takes a single % for a command of its own. */
+function percentEncoded(text: string): string {
+  return encodeURIComponent(text).replaceAll("%", "%%");
+}
+
+function errorInfo(error: EdgeError): ErrorInfo {
+  return create(ErrorInfoSchema, { reason: error.reason, domain: DOMAIN });
+}
+
+function made({ from }: EdgeError): EnvoyConfig {
+  if (from === "DT") return { response_flag_filter: { flags: ["DT"] } };
+  // Envoy demands the name of a runtime key; nobody sets it.
+  const value = { default_value: from, runtime_key: "edge.unused" };
+  return { status_code_filter: { comparison: { op: "EQ", value } } };
+}
+
+const rpcPath = header({
+  name: ":path",
+  string_match: {
+    safe_regex: {
+      regex: "/[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)+/[A-Za-z0-9_]+(\\?.*)?",
+    },
+  },
+});
+
+/** The transcoder makes a gRPC request of a REST one and keeps its path here; a client's own copy was removed. */
+const notTranscoded = header({
+  name: "x-envoy-original-path",
+  present_match: false,
+});
+
+const notGrpcWeb = header({
+  name: "content-type",
+  string_match: { prefix: "application/grpc-web" },
+  invert_match: true,
+});
+
+function contentType(prefix: string): EnvoyConfig {
+  return header({ name: "content-type", string_match: { prefix } });
+}
+
+function header(matcher: EnvoyConfig): EnvoyConfig {
+  return { header_filter: { header: matcher } };
+}
+
+function all(...filters: readonly EnvoyConfig[]): EnvoyConfig {
+  return { and_filter: { filters } };
+}

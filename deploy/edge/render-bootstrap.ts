@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { accessLogs } from "./access-log.ts";
+import {
+  collectorCluster,
+  serviceClusters,
+  type ServiceAddresses,
+} from "./clusters.ts";
+import { socketAddress, type Endpoint } from "./envoy-config.ts";
+import { connectionManager } from "./connection-manager.ts";
+import { developmentClaims } from "./claims.ts";
+import { edgeListener } from "./listener.ts";
+import { overloadManager } from "./overload-manager.ts";
+import { readRouteTable } from "./route-table.ts";
+
+const GENERATED = new URL("../../gen/edge/", import.meta.url);
+
+/** The expression of well-formed URLs compiles to 111 instructions; Envoy's default limit is 100. */
+const runtime = { re2: { max_program_size: { error_level: 200 } } };
+
+export interface BootstrapOptions {
+  /** Where the edge listens; `host` is an address, such as 0.0.0.0. */
+  readonly host: string;
+  readonly edgePort: number;
+  /** On 127.0.0.1, whatever `host` is. */
+  readonly adminPort: number;
+  /** Paths of PEM files: the mesh's CA, the edge's mesh identity (`spiffe://weft/edge`), and what clients see. */
+  readonly tls: {
+    readonly ca: string;
+    readonly meshCert: string;
+    readonly meshKey: string;
+    readonly publicCert: string;
+    readonly publicKey: string;
+  };
+  /** By mesh name, such as `order`: where its grpc-js and connect-node servers listen. */
+  readonly upstreams: Readonly<Record<string, ServiceAddresses>>;
+  /** An OTLP/gRPC collector of traces; without one, no spans. */
+  readonly otlp?: Endpoint;
+  /** An OTLP/gRPC collector of logs; the access log goes to standard output in any case. */
+  readonly otlpLogs?: Endpoint;
+  /** Origins of browser clients, such as `https://shop.example`; in development any localhost besides. */
+  readonly allowedOrigins?: readonly string[];
+  /** No tokens: every request is the demo tenant's, with every scope. */
+  readonly development: boolean;
+}
+
+/**
+ * Renders Envoy's static bootstrap (JSON) from the generated route table and descriptor set. The same input gives the same
+ * text. Throws where a service of the contracts has no address, and outside development, where tokens are needed.
+ */
+export function renderBootstrap(options: BootstrapOptions): string {
+  if (!options.development) {
+    throw new Error(
+      "the edge does not verify tokens yet and would be open: it renders with development: true only",
+    );
+  }
+  const routes = readRouteTable(new URL("routes.json", GENERATED));
+  const manager = connectionManager({
+    routes,
+    descriptorSet: readFileSync(new URL("weft.binpb", GENERATED)),
+    claims: developmentClaims(routes),
+    allowedOrigins: options.allowedOrigins ?? [],
+    allowLocalhost: options.development,
+    accessLogs: accessLogs({ collector: options.otlpLogs && "otlp-logs" }),
+    traceCollector: options.otlp && "otlp",
+  });
+  const bootstrap = {
+    node: { id: "edge", cluster: "weft" },
+    admin: {
+      address: socketAddress({ host: "127.0.0.1", port: options.adminPort }),
+    },
+    static_resources: {
+      listeners: [edgeListener({ ...options, manager })],
+      clusters: [
+        ...serviceClusters(routes, options),
+        ...(options.otlp ? [collectorCluster("otlp", options.otlp)] : []),
+        ...(options.otlpLogs
+          ? [collectorCluster("otlp-logs", options.otlpLogs)]
+          : []),
+      ],
+    },
+    overload_manager: overloadManager(),
+    layered_runtime: { layers: [{ name: "edge", static_layer: runtime }] },
+  };
+  return `${JSON.stringify(bootstrap, null, 2)}\n`;
+}

@@ -1,0 +1,83 @@
+import type { EnvoyConfig } from "./envoy-config.ts";
+import { parsePathTemplate, pathRegex } from "./path-template.ts";
+import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
+import { retryPolicy } from "./retry-policy.ts";
+import {
+  BODY_LIMITED,
+  BODY_READ_FIRST,
+  timeLimit,
+  TRANSCODER_OFF,
+} from "./route-filters.ts";
+import type {
+  MethodRoutes,
+  RestBinding,
+  ServiceRoutes,
+} from "./route-table.ts";
+
+/** A route for each REST binding, and for each path a refusal of the verbs it has not. */
+export function restRoutes(services: readonly ServiceRoutes[]): EnvoyConfig[] {
+  const verbsByPath = new Map<string, string[]>();
+  const routes = services.flatMap((service) =>
+    service.methods.flatMap((method) =>
+      method.rest.map((binding) => {
+        const regex = pathRegex(parsePathTemplate(binding.pattern));
+        verbsByPath.set(regex, [
+          ...(verbsByPath.get(regex) ?? []),
+          binding.verb,
+        ]);
+        return bindingRoute({ service, method, binding, regex });
+      }),
+    ),
+  );
+  const refusals = [...verbsByPath].map(([regex, verbs]) =>
+    wrongVerb(regex, verbs),
+  );
+  return [...routes, ...refusals];
+}
+
+function bindingRoute(bound: {
+  readonly service: ServiceRoutes;
+  readonly method: MethodRoutes;
+  readonly binding: RestBinding;
+  readonly regex: string;
+}): EnvoyConfig {
+  const { service, method, binding, regex } = bound;
+  const retry = retryPolicy(method);
+  return {
+    name: `${binding.verb} ${binding.pattern}`,
+    match: {
+      safe_regex: { regex },
+      headers: [{ name: ":method", string_match: { exact: binding.verb } }],
+    },
+    route: {
+      cluster: `${service.service}-grpc`,
+      ...timeLimit(method),
+      ...(retry ? { retry_policy: retry } : {}),
+    },
+    decorator: {
+      operation: `${binding.verb} ${binding.pattern}`,
+      propagate: false,
+    },
+    typed_per_filter_config:
+      method.stream === "unary"
+        ? {
+            ...BODY_LIMITED,
+            ...(binding.responseBody
+              ? unwrapResponse(binding.responseBody)
+              : {}),
+          }
+        : NDJSON_RESPONSE,
+  };
+}
+
+function wrongVerb(regex: string, verbs: readonly string[]): EnvoyConfig {
+  return {
+    name: "wrong-verb",
+    match: { safe_regex: { regex } },
+    direct_response: { status: 405 },
+    response_headers_to_add: [
+      { header: { key: "allow", value: verbs.toSorted().join(", ") } },
+    ],
+    typed_per_filter_config: { ...TRANSCODER_OFF, ...BODY_READ_FIRST },
+  };
+}

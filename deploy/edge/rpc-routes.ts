@@ -1,0 +1,52 @@
+import type { EnvoyConfig } from "./envoy-config.ts";
+import { retryPolicy } from "./retry-policy.ts";
+import { BODY_LIMITED, timeLimit, TRANSCODER_OFF } from "./route-filters.ts";
+import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
+
+/**
+ * Two routes a method, on its RPC path: gRPC goes to the service's grpc-js server; Connect and gRPC-Web, which are all that
+ * is left, to its connect-node server.
+ */
+export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
+  return service.methods.flatMap((method) => [
+    {
+      name: `${method.path.slice(1)} grpc`,
+      match: { path: method.path, headers: GRPC },
+      route: action(service, method, "grpc"),
+      decorator: { operation: method.path.slice(1), propagate: false },
+      typed_per_filter_config: TRANSCODER_OFF,
+    },
+    {
+      name: `${method.path.slice(1)} connect`,
+      match: { path: method.path },
+      route: action(service, method, "connect"),
+      decorator: { operation: method.path.slice(1), propagate: false },
+      typed_per_filter_config: {
+        ...TRANSCODER_OFF,
+        ...(method.stream === "unary" ? BODY_LIMITED : {}),
+      },
+    },
+  ]);
+}
+
+const GRPC = [
+  { name: "content-type", string_match: { prefix: "application/grpc" } },
+  {
+    name: "content-type",
+    string_match: { prefix: "application/grpc-web" },
+    invert_match: true,
+  },
+];
+
+function action(
+  service: ServiceRoutes,
+  method: MethodRoutes,
+  upstream: "grpc" | "connect",
+): EnvoyConfig {
+  const retry = retryPolicy(method);
+  return {
+    cluster: `${service.service}-${upstream}`,
+    ...timeLimit(method),
+    ...(retry ? { retry_policy: retry } : {}),
+  };
+}

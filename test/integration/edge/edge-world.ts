@@ -1,0 +1,130 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Endpoint } from "../../../deploy/edge/envoy-config.ts";
+import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
+import { ensureCertificates } from "../../../deploy/local/certificates.ts";
+import { startEdgeEnvoy } from "./start-envoy.ts";
+import { freePort } from "../../../deploy/local/ports.ts";
+import {
+  startSilentServer,
+  startUpstream,
+  type SilentServer,
+  type Upstream,
+} from "./upstream.ts";
+
+export interface EdgeWorld extends AsyncDisposable {
+  /** `https://localhost:<port>` */
+  readonly url: string;
+  readonly address: string;
+  readonly ca: Buffer;
+  /** Of orders; the one that runs now. */
+  readonly upstream: () => Upstream;
+  /** Of payments: takes calls and never answers. */
+  readonly payments: SilentServer;
+  readonly stopUpstream: () => Promise<void>;
+  readonly startUpstream: () => Promise<void>;
+  /** Envoy's output, access log included. */
+  readonly log: () => Promise<string>;
+}
+
+/** Real Envoy with the rendered bootstrap before a real order service; payments never answer, inventory is down. */
+export async function startEdgeWorld(
+  options: {
+    /** Of traces and logs. */
+    readonly collector?: Endpoint;
+    /** Whose certificate the order service shows; its own when left out. */
+    readonly orderIdentity?: "payment";
+  } = {},
+): Promise<EdgeWorld> {
+  await using started = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), "weft-edge-"));
+  started.defer(() => rm(directory, { recursive: true, force: true }));
+  const certificates = await ensureCertificates(join(directory, "tls"), [
+    "order",
+    "payment",
+  ]);
+  const [edgePort, adminPort, ...ports] = await freePorts(5);
+  const [grpcPort, connectPort, paymentPort] = ports;
+  // freePorts(5) gives five.
+  const port = (value: number | undefined) => value as number;
+
+  const files = (name: string) => {
+    const pair = certificates.services[name];
+    if (pair === undefined) throw new Error(`no certificate of ${name}`);
+    return pair;
+  };
+  const open = () =>
+    startUpstream({
+      ca: certificates.ca,
+      files: files(options.orderIdentity ?? "order"),
+      grpcPort: port(grpcPort),
+      connectPort: port(connectPort),
+    });
+  let upstream = await open();
+  started.defer(() => upstream[Symbol.asyncDispose]());
+  const payments = started.use(
+    await startSilentServer({
+      ca: certificates.ca,
+      files: files("payment"),
+      grpcPort: port(paymentPort),
+    }),
+  );
+
+  const local = (value: number | undefined) => ({
+    host: "127.0.0.1",
+    port: port(value),
+  });
+  const bootstrapFile = join(directory, "envoy.json");
+  const bootstrap = renderBootstrap({
+    host: "127.0.0.1",
+    edgePort: port(edgePort),
+    adminPort: port(adminPort),
+    tls: {
+      ca: certificates.ca,
+      meshCert: certificates.edgeMesh.cert,
+      meshKey: certificates.edgeMesh.key,
+      publicCert: certificates.edgePublic.cert,
+      publicKey: certificates.edgePublic.key,
+    },
+    upstreams: {
+      order: { grpc: local(grpcPort), connect: local(connectPort) },
+      payment: { grpc: local(paymentPort), connect: local(paymentPort) },
+      // Port 1 refuses.
+      inventory: { grpc: local(1), connect: local(1) },
+    },
+    ...(options.collector
+      ? { otlp: options.collector, otlpLogs: options.collector }
+      : {}),
+    development: true,
+  });
+  await writeFile(bootstrapFile, bootstrap);
+  started.use(
+    await startEdgeEnvoy({
+      directory,
+      bootstrapFile,
+      adminPort: port(adminPort),
+    }),
+  );
+  const ca = await readFile(certificates.ca);
+  const running = started.move();
+  return {
+    url: `https://localhost:${edgePort}`,
+    address: `localhost:${edgePort}`,
+    ca,
+    upstream: () => upstream,
+    payments,
+    stopUpstream: async () => upstream[Symbol.asyncDispose](),
+    startUpstream: async () => {
+      upstream = await open();
+    },
+    log: () => readFile(join(directory, "logs", "envoy.log"), "utf8"),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}

@@ -1,0 +1,175 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { grpcCall, orderClient, transports } from "./clients.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { http } from "./http-request.ts";
+import { nextAbort, ORDER, SLOW } from "./upstream.ts";
+
+const PAYMENT = "payments/01890a5d-ac96-774b-bcce-b302099a8050";
+
+function clientOf(world: EdgeWorld, kind: string) {
+  const transport = transports(world)[kind];
+  if (transport === undefined) throw new Error(kind);
+  return orderClient(transport);
+}
+
+it.each([
+  "Connect JSON over HTTP/2",
+  "Connect JSON over HTTP/1.1",
+  "gRPC-Web over HTTP/2",
+  "connect-node's gRPC",
+])(
+  "aborts the handler of a call that a client of %s cancels",
+  async (kind) => {
+    await using world = await startEdgeWorld();
+    const client = clientOf(world, kind);
+    const cancel = new AbortController();
+
+    const aborted = nextAbort(world.upstream());
+    const call = client
+      .listOrders({ customer: SLOW }, { signal: cancel.signal })
+      .catch((reason: unknown) => ConnectError.from(reason));
+    await expect.poll(() => world.upstream().calls.length).toBe(1);
+    cancel.abort();
+
+    expect(await aborted).toBe("ListOrders");
+    expect(await call).toMatchObject({ code: Code.Canceled });
+  },
+  30_000,
+);
+
+it("aborts the handler of a stream whose client goes away", async () => {
+  await using world = await startEdgeWorld();
+  const client = clientOf(world, "gRPC-Web over HTTP/2");
+  const cancel = new AbortController();
+
+  const aborted = nextAbort(world.upstream());
+  const watch = async () => {
+    for await (const _ of client.watchOrders({}, { signal: cancel.signal }))
+      cancel.abort();
+  };
+
+  await expect(watch()).rejects.toMatchObject({ code: Code.Canceled });
+  expect(await aborted).toBe("WatchOrders");
+}, 30_000);
+
+it("ends a gRPC call at the client's deadline and aborts its handler", async () => {
+  await using world = await startEdgeWorld();
+
+  const aborted = nextAbort(world.upstream());
+  const call = grpcCall(
+    world,
+    OrderService.method.listOrders,
+    { customer: SLOW },
+    { deadlineMs: 500 },
+  );
+
+  await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  expect(await aborted).toBe("ListOrders");
+}, 30_000);
+
+it("answers 504 when a service is silent for the contract's time limit, and resets the call", async () => {
+  await using world = await startEdgeWorld();
+  const start = performance.now();
+
+  const reset = world.payments.nextReset();
+  const answer = await http(world, { path: `/v1/${PAYMENT}` });
+
+  expect(answer.status).toBe(504);
+  expect(answer.json()).toMatchObject({
+    code: 4,
+    details: [{ reason: "DEADLINE_EXCEEDED" }],
+  });
+  expect(performance.now() - start).toBeGreaterThan(4_900);
+  expect(performance.now() - start).toBeLessThan(7_000);
+  await reset;
+}, 30_000);
+
+it("ends a gRPC call with DEADLINE_EXCEEDED when a service is silent for the contract's time limit", async () => {
+  await using world = await startEdgeWorld();
+  const start = performance.now();
+
+  const call = grpcCall(world, PaymentService.method.getPayment, {
+    name: PAYMENT,
+  });
+
+  await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  // The client itself would wait 20 s.
+  expect(performance.now() - start).toBeLessThan(7_000);
+}, 30_000);
+
+it("keeps streams of every kind open beyond Envoy's 15 s", async () => {
+  await using world = await startEdgeWorld();
+  const watch = async (kind: string) => {
+    const end = AbortSignal.timeout(17_000);
+    let last = 0;
+    const start = performance.now();
+    try {
+      for await (const _ of clientOf(world, kind).watchOrders(
+        {},
+        { signal: end },
+      ))
+        last = performance.now() - start;
+    } catch (error) {
+      if (!end.aborted) throw error;
+    }
+    return last;
+  };
+
+  const lasted = await Promise.all(
+    [
+      "gRPC-Web over HTTP/2",
+      "Connect JSON over HTTP/1.1",
+      "connect-node's gRPC",
+    ].map(watch),
+  );
+
+  for (const milliseconds of lasted)
+    expect(milliseconds).toBeGreaterThan(16_000);
+}, 40_000);
+
+it("fails no idempotent call while a service restarts for two seconds", async () => {
+  await using world = await startEdgeWorld();
+  const ended = new AbortController();
+  const statuses: number[] = [];
+  const load = async () => {
+    while (!ended.signal.aborted)
+      statuses.push((await http(world, { path: `/v1/${ORDER}` })).status);
+  };
+
+  const running = Promise.all(Array.from({ length: 20 }, load));
+  await expect.poll(() => statuses.length).toBeGreaterThan(40);
+  await world.stopUpstream();
+  await delay(2_000);
+  await world.startUpstream();
+  const before = statuses.length;
+  await expect
+    .poll(() => statuses.length, { timeout: 10_000 })
+    .toBeGreaterThan(before + 40);
+  ended.abort();
+  await running;
+
+  expect(new Set(statuses)).toEqual(new Set([200]));
+}, 40_000);
+
+it("sends no call with side effects twice", async () => {
+  await using world = await startEdgeWorld();
+  await world.stopUpstream();
+  const start = performance.now();
+
+  const answer = await http(world, {
+    method: "POST",
+    path: "/v1/orders",
+    headers: { "content-type": "application/json" },
+    body: "{}",
+  });
+
+  expect(answer.status).toBe(503);
+  expect(performance.now() - start).toBeLessThan(1_500);
+  await expect
+    .poll(() => world.log(), { timeout: 4_000 })
+    .toContain('"upstream_attempts":1,');
+}, 30_000);

@@ -1,0 +1,64 @@
+import { expect, it } from "vitest";
+import { startCollector } from "./collector.ts";
+import { startEdgeWorld } from "./edge-world.ts";
+import { http } from "./http-request.ts";
+import { ORDER } from "./upstream.ts";
+
+const SECRET = "s3cret";
+const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
+
+it("sends spans and log records that tell no query string and no token", async () => {
+  await using collector = await startCollector();
+  await using world = await startEdgeWorld({
+    collector: { host: "127.0.0.1", port: collector.port },
+  });
+  const request = {
+    path: `/v1/orders?customer=${SECRET}`,
+    headers: {
+      authorization: `Bearer ${SECRET}`,
+      traceparent: `00-${TRACE_ID}-b7ad6b7169203331-01`,
+    },
+  };
+
+  const answer = await http(world, request);
+  const sent = (requests: Buffer[]) =>
+    Buffer.concat(requests).toString("latin1");
+  await expect
+    .poll(() => sent(collector.traces), { timeout: 10_000 })
+    .toContain("GET /v1/orders");
+  await expect
+    .poll(() => sent(collector.logs), { timeout: 10_000 })
+    .toContain("GET /v1/orders");
+
+  expect(answer.status).toBe(200);
+  expect(sent(collector.traces)).not.toContain(SECRET);
+  expect(sent(collector.logs)).not.toContain(SECRET);
+  expect(sent(collector.logs)).toContain(TRACE_ID);
+}, 40_000);
+
+it("passes the trace on to the service", async () => {
+  await using collector = await startCollector();
+  await using world = await startEdgeWorld({
+    collector: { host: "127.0.0.1", port: collector.port },
+  });
+  const traceparent = `00-${TRACE_ID}-b7ad6b7169203331-01`;
+
+  await http(world, { path: `/v1/${ORDER}`, headers: { traceparent } });
+
+  const passed = world.upstream().calls[0]?.get("traceparent");
+  expect(passed).toMatch(new RegExp(`^00-${TRACE_ID}-[0-9a-f]{16}-01$`));
+  expect(passed).not.toBe(traceparent);
+}, 40_000);
+
+it("serves without a collector", async () => {
+  await using collector = await startCollector();
+  const { port } = collector;
+  await collector[Symbol.asyncDispose]();
+  await using world = await startEdgeWorld({
+    collector: { host: "127.0.0.1", port },
+  });
+
+  const answer = await http(world, { path: `/v1/${ORDER}` });
+
+  expect(answer.status).toBe(200);
+}, 40_000);
