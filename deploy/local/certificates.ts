@@ -1,0 +1,180 @@
+// The library's dependency injection wants this polyfill before it is loaded.
+import "reflect-metadata";
+import * as x509 from "@peculiar/x509";
+import {
+  createPrivateKey,
+  randomBytes,
+  X509Certificate,
+  type webcrypto,
+} from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  filesOf,
+  lasts,
+  readPair,
+  writePair,
+  type CertificateFiles,
+} from "./certificate-files.ts";
+
+const DAY_MS = 24 * 3_600_000;
+const AUTHORITY_DAYS = 3_650;
+const LEAF_DAYS = 90;
+const CURVE = { name: "ECDSA", namedCurve: "P-256" } as const;
+const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
+
+export interface Certificates {
+  /** The local authority that signed all others. */
+  readonly ca: string;
+  /** Client and server in one, by service name; URI SAN `spiffe://weft/<service>`. */
+  readonly services: Readonly<Record<string, CertificateFiles>>;
+  /** The edge as a client of the services: `spiffe://weft/edge`. */
+  readonly edgeMesh: CertificateFiles;
+  /** What the edge shows to the world: localhost and 127.0.0.1. */
+  readonly edgePublic: CertificateFiles;
+}
+
+interface Authority {
+  readonly certificate: x509.X509Certificate;
+  readonly keys: { readonly privateKey: CryptoKey };
+}
+
+interface Subject {
+  readonly name: string;
+  readonly names: readonly x509.JsonGeneralName[];
+}
+
+/**
+ * Makes the certificates of a mesh in `folder`, or keeps those that are valid
+ * for another week. Files hold PEM; keys have mode 0600.
+ */
+export async function ensureCertificates(
+  folder: string,
+  services: readonly string[],
+  now: Date = new Date(),
+): Promise<Certificates> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const authority = await ensureAuthority(folder, now);
+  const issue = (subject: Subject) =>
+    ensureLeaf(folder, authority, subject, now);
+  const issued = await Promise.all(
+    services.map(
+      async (name) => [name, await issue(meshSubject(name))] as const,
+    ),
+  );
+  return {
+    ca: join(folder, "ca.pem"),
+    services: Object.fromEntries(issued),
+    edgeMesh: await issue(meshSubject("edge")),
+    edgePublic: await issue({ name: "edge-public", names: LOCAL_NAMES }),
+  };
+}
+
+const LOCAL_NAMES: readonly x509.JsonGeneralName[] = [
+  { type: "dns", value: "localhost" },
+  { type: "ip", value: "127.0.0.1" },
+];
+
+function meshSubject(service: string): Subject {
+  return {
+    name: service,
+    names: [
+      ...LOCAL_NAMES,
+      { type: "dns", value: service },
+      { type: "url", value: `spiffe://weft/${service}` },
+    ],
+  };
+}
+
+async function ensureAuthority(folder: string, now: Date): Promise<Authority> {
+  const files = filesOf(folder, "ca");
+  const kept = await readPair(files);
+  if (kept && lasts(kept.certificate, now)) {
+    const privateKey = await crypto.subtle.importKey(
+      "pkcs8",
+      createPrivateKey(kept.key).export({ type: "pkcs8", format: "der" }),
+      CURVE,
+      false,
+      ["sign"],
+    );
+    return {
+      certificate: new x509.X509Certificate(kept.certificate.raw),
+      keys: { privateKey },
+    };
+  }
+  const keys = await generateKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    // The random part tells a renewed authority from the one it replaces.
+    name: `CN=weft local authority ${randomBytes(4).toString("hex")}`,
+    notBefore: new Date(now.getTime() - DAY_MS),
+    notAfter: new Date(now.getTime() + AUTHORITY_DAYS * DAY_MS),
+    signingAlgorithm: SIGNATURE,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  await writePair(files, certificate, keys.privateKey);
+  return { certificate, keys };
+}
+
+async function ensureLeaf(
+  folder: string,
+  authority: Authority,
+  subject: Subject,
+  now: Date,
+): Promise<CertificateFiles> {
+  const files = filesOf(folder, subject.name);
+  const kept = await readPair(files);
+  const issuer = new X509Certificate(
+    Buffer.from(authority.certificate.rawData),
+  );
+  if (
+    kept &&
+    lasts(kept.certificate, now) &&
+    kept.certificate.verify(issuer.publicKey)
+  ) {
+    return files;
+  }
+  const keys = await generateKeys();
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: `CN=${subject.name}`,
+    issuer: authority.certificate.subject,
+    notBefore: new Date(now.getTime() - DAY_MS),
+    notAfter: new Date(now.getTime() + LEAF_DAYS * DAY_MS),
+    signingAlgorithm: SIGNATURE,
+    publicKey: keys.publicKey,
+    signingKey: authority.keys.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
+      new x509.SubjectAlternativeNameExtension([...subject.names]),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.certificate),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  await writePair(files, certificate, keys.privateKey);
+  return files;
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
+}
+
+/** Positive and 16 bytes (RFC 5280, 4.1.2.2). */
+function serialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8((bytes.readUInt8(0) & 0x7f) | 0x40, 0);
+  return bytes.toString("hex");
+}

@@ -1,0 +1,127 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+
+const otlpUrl = z.url({ protocol: /^https?$/ });
+
+const schema = z.object({
+  WEFT_POSTGRES_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  WEFT_KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^,\s:]+:\d+(,[^,\s:]+:\d+)*$/, "expected host:port[,host:port]")
+    .optional(),
+  WEFT_REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  WEFT_S3_URL: z.url({ protocol: /^https?$/ }).optional(),
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  WEFT_JAEGER_OTLP_URL: z.url({ protocol: /^https?$/ }).optional(),
+  WEFT_JAEGER_QUERY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpUrl.optional(),
+  OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpUrl.optional(),
+  WEFT_DOCKER: z.enum(["auto", "off"]).default("auto"),
+  XDG_CACHE_HOME: z.string().optional(),
+  LOG_LEVEL: z.string().default("info"),
+});
+
+/** Where components are found, and the settings of a start on one machine. */
+export interface LocalConfig {
+  readonly postgresUrl: string | undefined;
+  readonly kafkaBrokers: readonly string[] | undefined;
+  readonly redisUrl: string | undefined;
+  readonly s3:
+    { url: string; accessKeyId: string; secretAccessKey: string } | undefined;
+  readonly jaeger: { otlpUrl: string; queryUrl: string } | undefined;
+  /** A collector of your own, by OTLP over gRPC: Jaeger takes traces only. */
+  readonly otlpMetricsUrl: string | undefined;
+  /** Where the edge's access log goes besides its file. */
+  readonly otlpLogsUrl: string | undefined;
+  /** Whether a Docker engine is asked at all: not where none has left a trace. */
+  readonly docker: boolean;
+  /** Installed tools; shared by all checkouts of this user. */
+  readonly cacheDirectory: string;
+  readonly logLevel: string;
+  /** What every child process needs to run at all. */
+  readonly baseEnvironment: Readonly<Record<string, string>>;
+}
+
+/** Names every variable that is at fault. */
+export class InvalidEnvironment extends Error {
+  constructor(faults: readonly string[]) {
+    super(`the environment is not valid: ${faults.join("; ")}`);
+    this.name = "InvalidEnvironment";
+  }
+}
+
+/** The only reader of the environment in `deploy/local`; reports every fault at once. */
+export function readLocalConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+): LocalConfig {
+  const parsed = schema.safeParse(environment);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(
+      (issue) => `${issue.path.join(".")}: ${issue.message}`,
+    );
+    throw new InvalidEnvironment(faults);
+  }
+  const env = parsed.data;
+  return {
+    postgresUrl: env.WEFT_POSTGRES_URL,
+    kafkaBrokers: env.WEFT_KAFKA_BROKERS?.split(","),
+    redisUrl: env.WEFT_REDIS_URL,
+    s3: env.WEFT_S3_URL
+      ? {
+          url: env.WEFT_S3_URL,
+          accessKeyId: env.AWS_ACCESS_KEY_ID ?? "",
+          secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? "",
+        }
+      : undefined,
+    jaeger:
+      env.WEFT_JAEGER_OTLP_URL && env.WEFT_JAEGER_QUERY_URL
+        ? {
+            otlpUrl: env.WEFT_JAEGER_OTLP_URL,
+            queryUrl: env.WEFT_JAEGER_QUERY_URL,
+          }
+        : undefined,
+    otlpMetricsUrl: env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+    otlpLogsUrl: env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    docker: env.WEFT_DOCKER === "auto" && mayHaveDocker(environment),
+    cacheDirectory: join(
+      env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
+      "weft",
+    ),
+    logLevel: env.LOG_LEVEL,
+    baseEnvironment: pick(environment, ["PATH", "HOME", "TMPDIR", "TZ"]),
+  };
+}
+
+/**
+ * testcontainers looks in the same places, and costs 0.8 s and 30 MB to load:
+ * too much for the answer that nothing is there.
+ */
+function mayHaveDocker(environment: NodeJS.ProcessEnv): boolean {
+  const home = homedir();
+  const runtime = environment["XDG_RUNTIME_DIR"];
+  return (
+    environment["DOCKER_HOST"] !== undefined ||
+    existsSync(join(home, ".testcontainers.properties")) ||
+    [
+      "/var/run/docker.sock",
+      join(home, ".docker", "run", "docker.sock"),
+      join(home, ".docker", "desktop", "docker.sock"),
+      ...(runtime === undefined ? [] : [join(runtime, "docker.sock")]),
+    ].some(existsSync)
+  );
+}
+
+function pick(
+  environment: NodeJS.ProcessEnv,
+  names: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

