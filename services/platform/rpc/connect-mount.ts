@@ -29,14 +29,12 @@ type NodeServerRequest = IncomingMessage | Http2ServerRequest;
 export function createConnectServer(
   tls: TlsFiles,
   routes: (router: ConnectRouter) => void,
-  draining: AbortSignal,
 ): ConnectServer {
   const handler = connectNodeAdapter({
     routes,
     grpc: false,
     grpcWeb: true,
     connect: true,
-    shutdownSignal: draining,
     readMaxBytes: messageLimit,
     // By default an unknown field, or an unknown name of an enum, would be dropped without a word.
     jsonOptions: { ignoreUnknownFields: false },

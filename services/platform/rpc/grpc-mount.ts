@@ -25,6 +25,7 @@ import type {
   UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { once } from "node:events";
+import { drained } from "./end-streams.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { toGrpcStatus } from "./grpc-status.ts";
 import { statusError } from "./status.ts";
@@ -177,15 +178,5 @@ function malformed(desc: DescMessage, cause: unknown): ConnectError {
     code: Code.InvalidArgument,
     reason: "MALFORMED_REQUEST",
     message: `the request is not a valid ${desc.typeName}: ${why}`,
-  });
-}
-
-/** The status of a stream that ends because its server does. */
-export function drained(): ConnectError {
-  return statusError({
-    code: Code.Unavailable,
-    reason: "DRAINING",
-    message: "the service is being stopped; open the stream again",
-    retryAfterMs: 1_000,
   });
 }

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import type { TlsFiles } from "../runtime/config.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { createConnectServer } from "./connect-mount.ts";
+import { endStreams } from "./end-streams.ts";
 import { mountGrpc } from "./grpc-mount.ts";
 import { createHealth } from "./health.ts";
 import { messageLimit } from "./limits.ts";
@@ -68,15 +69,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     grpc,
     wrapped.map(({ desc }) => desc),
   );
-  const connect = createConnectServer(
-    options.tls,
-    (router) => {
-      for (const { desc, implementation } of wrapped) {
-        router.service(desc, implementation);
-      }
-    },
-    draining.signal,
-  );
+  const connect = createConnectServer(options.tls, (router) => {
+    for (const { desc, implementation } of wrapped) {
+      router.service(desc, endStreams(desc, implementation, draining.signal));
+    }
+  });
   const connectPort = await listen(
     connect.server,
     options.host,
