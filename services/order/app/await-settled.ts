@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../platform/data/database.ts";
+import { createWakeUp } from "../../platform/events/wake-up.ts";
 import { isSettled, type Order } from "../domain/order.ts";
 import { findOrder } from "../store/orders.ts";
 import type { OrderChanges } from "./order-changes.ts";
@@ -12,39 +12,43 @@ export interface AwaitSettledDeps {
 // The log of changes tells at once; the poll is for a change that it holds back behind a long transaction.
 const pollMs = 500;
 
-/** Waits until the order is settled, at most so long; returns it as far as it got. */
+/**
+ * Waits until the order is settled, at most so long, and not while the service stops: another process may have to go on
+ * with the order. Returns it as far as it got.
+ */
 export async function awaitSettled(
   deps: AwaitSettledDeps,
   order: Order,
   withinMs: number,
   signal: AbortSignal,
 ): Promise<Order> {
-  const endsAt = performance.now() + withinMs;
-  let current = order;
-  let changed = Promise.withResolvers<void>();
-  const unsubscribe = deps.changes.subscribe((change) => {
-    if (change.orderId === order.id) {
-      changed.resolve();
+  if (isSettled(order) || withinMs <= 0) {
+    return order;
+  }
+  const bell = createWakeUp();
+  const end = AbortSignal.any([
+    signal,
+    deps.changes.stopping,
+    AbortSignal.timeout(Math.ceil(withinMs)),
+  ]);
+  let settled: Order | undefined;
+  using _ = await deps.changes.subscribe((changed) => {
+    if (changed.id === order.id && isSettled(changed)) {
+      settled = changed;
+      bell.ring();
     }
-  });
-  try {
-    while (!isSettled(current)) {
-      const leftMs = endsAt - performance.now();
-      if (leftMs <= 0) {
-        return current;
-      }
-      const pause = new AbortController();
-      await Promise.race([
-        changed.promise,
-        sleep(Math.min(pollMs, leftMs), undefined, {
-          signal: AbortSignal.any([signal, pause.signal]),
-        }),
-      ]).finally(() => pause.abort());
-      changed = Promise.withResolvers<void>();
-      current = (await findOrder(deps.db, order.tenant, order.id)) ?? current;
+  }, end);
+  for (;;) {
+    const current = await findOrder(deps.db, order.tenant, order.id);
+    if (current && isSettled(current)) {
+      return current;
     }
-    return current;
-  } finally {
-    unsubscribe();
+    if (end.aborted) {
+      return current ?? order;
+    }
+    await bell.wait(pollMs, end);
+    if (settled) {
+      return settled;
+    }
   }
 }

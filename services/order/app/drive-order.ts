@@ -1,16 +1,11 @@
-import {
-  context,
-  propagation,
-  ROOT_CONTEXT,
-  SpanKind,
-  trace,
-} from "@opentelemetry/api";
+import { fullJitter } from "../../platform/data/backoff.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { InventoryClient } from "../clients/inventory.ts";
 import type { PaymentClient } from "../clients/payment.ts";
 import { isSettled, type Order } from "../domain/order.ts";
 import { advance, nextStep, type Outcome, type Step } from "../domain/saga.ts";
-import { findOrderById, keepOrder, postponeOrder } from "../store/orders.ts";
+import { keepOrder, postponeOrder } from "../store/due-orders.ts";
+import { findOrderById } from "../store/orders.ts";
 import { saveOrder, type SaveOrderDeps } from "./save-order.ts";
 
 export interface DriveOrderDeps extends SaveOrderDeps {
@@ -20,7 +15,7 @@ export interface DriveOrderDeps extends SaveOrderDeps {
   readonly now: () => Date;
 }
 
-/** How long a driver keeps an order to itself: longer than any step's call may take (10 s). */
+/** How long a driver keeps an order to itself: longer than any step's call may take, its retries included (10 s). */
 export const leaseMs = 15_000;
 
 const retryBaseMs = 250;
@@ -29,8 +24,8 @@ const retryCapMs = 10_000;
 /**
  * Takes an order as far as it gets now: step by step to its end, or to a step that gets no answer, which is tried again
  * later. When `stopping` aborts it finishes the step under way and hands the order over. The caller holds the order's
- * lease. Two drivers of one order do no harm: each step is idempotent at its
- * participant, and only one of them can store what came of it.
+ * lease. Two drivers of one order do no harm: each step is idempotent at its participant, and only one of them can store
+ * what came of it; the other leaves the order to it.
  */
 export async function driveOrder(
   deps: DriveOrderDeps,
@@ -50,48 +45,50 @@ export async function driveOrder(
     }
     const outcome = await take(deps, order, step);
     const next = advance(order, outcome, deps.now());
-    if (next.version === order.version) {
-      await postponeOrder(deps.db, next, retryAt(deps, next));
-      deps.logger.warn(
-        { order: order.id, step, attempts: next.attempts },
-        "a step got no answer",
-      );
-      return next;
+    const isToRetry = next.version === order.version;
+    if (isToRetry) {
+      logFailure(deps.logger, next, step, outcome);
     }
-    const stored = await saveOrder(deps, order, next, leaseOf(deps, next));
-    // Somebody else changed it, a cancellation perhaps: go on from what they made of it.
-    const current = stored ? next : await findOrderById(deps.db, order.id);
-    if (!current || (!stored && !(await keep(deps, current)))) {
-      return current ?? order;
+    const isStored = isToRetry
+      ? await postponeOrder(deps.db, next, retryAt(deps, next))
+      : await saveOrder(deps, order, next, leaseOf(deps, next));
+    const current = isStored ? next : await takeOver(deps, order.id);
+    if (!current || (isStored && isToRetry)) {
+      return next;
     }
     order = current;
   }
 }
 
 /**
- * Runs `drive` in a span of the trace that the order was placed in. A driver that took the order up later gives the
- * stored `traceparent`; without one the trace at hand goes on.
+ * The order, if it is still ours to drive though somebody else has changed it: a cancellation leaves the rest to whoever
+ * drives the order, another driver goes on by itself.
  */
-export function inOrderTrace(
+async function takeOver(
+  deps: DriveOrderDeps,
+  id: string,
+): Promise<Order | undefined> {
+  const order = await findOrderById(deps.db, id);
+  if (order?.state !== "cancelling") {
+    return undefined;
+  }
+  const dueAt = new Date(deps.now().getTime() + leaseMs);
+  return (await keepOrder(deps.db, order, dueAt)) ? order : undefined;
+}
+
+function logFailure(
+  logger: Logger,
   order: Order,
-  traceparent: string | undefined,
-  drive: () => Promise<Order>,
-): Promise<Order> {
-  const parent = traceparent
-    ? propagation.extract(ROOT_CONTEXT, { traceparent })
-    : context.active();
-  const options = { kind: SpanKind.INTERNAL, attributes: { order: order.id } };
-  return trace
-    .getTracer("weft.order")
-    .startActiveSpan("settle order", options, parent, async (span) => {
-      try {
-        const driven = await drive();
-        span.setAttribute("order.state", driven.state);
-        return driven;
-      } finally {
-        span.end();
-      }
-    });
+  step: Step,
+  outcome: Outcome,
+): void {
+  const fields = { order: order.id, step, attempts: order.attempts };
+  if (outcome.kind === "refused") {
+    // No participant may refuse this step: it is tried again, and people have to look.
+    logger.error({ ...fields, failure: outcome.failure }, "a step is refused");
+  } else if (outcome.kind === "unanswered") {
+    logger.warn({ ...fields, err: outcome.cause }, "a step got no answer");
+  }
 }
 
 function take(
@@ -115,19 +112,13 @@ function take(
   }
 }
 
-async function keep(deps: DriveOrderDeps, order: Order): Promise<boolean> {
-  const dueAt = leaseOf(deps, order);
-  return dueAt !== undefined && keepOrder(deps.db, order, dueAt);
-}
-
 function leaseOf(deps: DriveOrderDeps, order: Order): Date | undefined {
   return isSettled(order)
     ? undefined
     : new Date(deps.now().getTime() + leaseMs);
 }
 
-/** Exponential, with full jitter. */
 function retryAt(deps: DriveOrderDeps, order: Order): Date {
-  const ceiling = Math.min(retryCapMs, retryBaseMs * 2 ** order.attempts);
-  return new Date(deps.now().getTime() + Math.random() * ceiling);
+  const pauseMs = fullJitter(order.attempts, retryBaseMs, retryCapMs);
+  return new Date(deps.now().getTime() + pauseMs);
 }

@@ -1,20 +1,29 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../platform/data/database.ts";
+import { untilAborted } from "../../platform/data/until-aborted.ts";
+import { pruneInBatches } from "../../platform/events/prune.ts";
+import { createWakeUp } from "../../platform/events/wake-up.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
+import type { Order } from "../domain/order.ts";
 import {
   changesAfter,
   endOfChanges,
   pruneChanges,
   type ChangeCursor,
-  type OrderChange,
 } from "../store/order-changes.ts";
+
+export type OrderListener = (order: Order) => void;
 
 /** Tells, within this process, which orders have changed, whichever process changed them. */
 export interface OrderChanges {
-  /** Calls `listener` with each change from now on; returns what ends it. */
-  subscribe(listener: (change: OrderChange) => void): () => void;
+  /**
+   * Calls `listener` with each order that changes, as it then stands, until the subscription is disposed of. Once this
+   * has resolved no change is missed any more; of those before, some may be told. Resolves when `signal` aborts, too.
+   */
+  subscribe(listener: OrderListener, signal: AbortSignal): Promise<Disposable>;
   /** Looks at once, rather than at the next poll: a change was committed here. */
   wake(): void;
+  /** Aborts when nothing is told any more: the service stops. */
+  readonly stopping: AbortSignal;
   done(): Promise<void>;
 }
 
@@ -25,85 +34,83 @@ export interface OrderChangesDeps {
 }
 
 const pollMs = 100;
+const pollAfterFailureMs = 1_000;
 const batch = 500;
 const keepMs = 60 * 60_000;
-const pruneEveryMs = 60_000;
 
 /**
- * Follows the log of changes with one reader for all watchers of the process. It reads while somebody listens, and
- * prunes what is older than an hour.
+ * Follows the log of changes with one reader for all watchers of the process, so that its cost does not grow with them.
+ * It reads while somebody listens, and prunes what is older than an hour.
  */
 export function startOrderChanges(
   deps: OrderChangesDeps,
-  signal: AbortSignal,
+  stopping: AbortSignal,
 ): OrderChanges {
-  const listeners = new Set<(change: OrderChange) => void>();
-  let woken = Promise.withResolvers<void>();
-  const wake = () => {
-    woken.resolve();
-    woken = Promise.withResolvers<void>();
-  };
+  const listeners = new Set<OrderListener>();
+  const bell = createWakeUp();
+  let cursor: ChangeCursor | undefined;
+  let reading = Promise.withResolvers<void>();
 
   const follow = async () => {
-    let cursor: ChangeCursor | undefined;
-    while (!signal.aborted) {
-      if (listeners.size === 0) {
+    while (!stopping.aborted) {
+      if (listeners.size === 0 && cursor) {
         cursor = undefined;
-      } else {
-        cursor = await readOn(cursor);
+        reading = Promise.withResolvers<void>();
       }
-      const pause = new AbortController();
-      await Promise.race([
-        woken.promise,
-        sleep(pollMs, undefined, {
-          signal: AbortSignal.any([signal, pause.signal]),
-        }).catch(() => {}),
-      ]);
-      pause.abort();
+      const pauseMs = listeners.size > 0 ? await readOn() : pollMs;
+      if (pauseMs > 0) {
+        await bell.wait(pauseMs, stopping);
+      }
     }
+    reading.resolve();
   };
-  const readOn = async (cursor: ChangeCursor | undefined) => {
+  /** How long to wait before the next read. */
+  const readOn = async (): Promise<number> => {
     try {
-      // A new listener may hear of changes that were under way before it came: they are no harm.
-      const from = cursor ?? (await endOfChanges(deps.db));
-      const changes = await changesAfter(deps.db, from, batch);
-      for (const change of changes) {
-        for (const listener of listeners) {
-          listener(change);
-        }
-      }
-      return changes.at(-1) ?? from;
+      cursor ??= await endOfChanges(deps.db);
+      reading.resolve();
+      const changes = await changesAfter(deps.db, cursor, batch);
+      cursor = changes.cursor;
+      tell(listeners, changes.orders);
+      return changes.isFull ? 0 : pollMs;
     } catch (error) {
       deps.logger.warn({ err: error }, "the log of changes can't be read");
-      return cursor;
+      return pollAfterFailureMs;
     }
   };
-  const loops = Promise.all([follow(), prune(deps, signal)]);
+  const loops = Promise.all([follow(), prune(deps, stopping)]);
   return {
-    subscribe(listener) {
+    async subscribe(listener, signal) {
       listeners.add(listener);
-      wake();
-      return () => void listeners.delete(listener);
+      bell.ring();
+      // Whoever asked looks at its own signal.
+      await untilAborted(reading.promise, signal).catch(() => undefined);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
-    wake,
+    wake: () => bell.ring(),
+    stopping,
     done: async () => void (await loops),
   };
 }
 
-async function prune(
-  deps: OrderChangesDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    await sleep(pruneEveryMs, undefined, { signal }).catch(() => {});
-    const before = new Date(deps.now().getTime() - keepMs);
-    try {
-      while (
-        !signal.aborted &&
-        (await pruneChanges(deps.db, before, 1_000)) === 1_000
-      );
-    } catch (error) {
-      deps.logger.warn({ err: error }, "the log of changes can't be pruned");
+function tell(
+  listeners: ReadonlySet<OrderListener>,
+  orders: readonly Order[],
+): void {
+  for (const order of orders) {
+    for (const listener of listeners) {
+      listener(order);
     }
   }
+}
+
+function prune(deps: OrderChangesDeps, stopping: AbortSignal): Promise<void> {
+  return pruneInBatches(
+    { logger: deps.logger, name: "order_changes" },
+    (limit) => {
+      const before = new Date(deps.now().getTime() - keepMs);
+      return pruneChanges(deps.db, before, limit);
+    },
+    stopping,
+  );
 }

@@ -1,23 +1,25 @@
 import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import { setTimeout as sleep } from "node:timers/promises";
+import { untilAborted } from "../../platform/data/until-aborted.ts";
+import { createWakeUp } from "../../platform/events/wake-up.ts";
 import { runDetached } from "../../platform/rpc/call-scope.ts";
 import type { Order } from "../domain/order.ts";
-import { claimDueOrders } from "../store/orders.ts";
-import {
-  driveOrder,
-  inOrderTrace,
-  leaseMs,
-  type DriveOrderDeps,
-} from "./drive-order.ts";
+import { claimDueOrders } from "../store/due-orders.ts";
+import { driveOrder, leaseMs, type DriveOrderDeps } from "./drive-order.ts";
+import { inOrderTrace } from "./order-trace.ts";
 
 /** The drivers of this process: each takes one order at a time through its saga. */
 export interface OrderDrivers {
-  /** Whether a driver is free for one more order now. */
-  hasRoom(): boolean;
-  /** Drives an order whose lease this process holds, after the answer to its caller. */
-  start(order: Order): void;
+  /** A free driver, kept for the caller until it is disposed of; undefined where none is free. */
+  reserve(): ReservedDriver | undefined;
+  /** An order has become due: a driver looks as soon as one is free. */
+  wake(): void;
   /** Ends when the drivers were told to stop and the steps under way are stored, or at `hurry`. */
   done(hurry: AbortSignal): Promise<void>;
+}
+
+export interface ReservedDriver extends Disposable {
+  /** Drives an order whose lease this process holds, after the answer to its caller. At most once. */
+  drive(order: Order): void;
 }
 
 export interface OrderDriversOptions {
@@ -29,74 +31,115 @@ export interface OrderDriversOptions {
 
 /**
  * Starts the drivers. Orders come in two ways: straight from the call that placed them, and from the database, where
- * those that were left behind by a process that died, or wait for their next attempt, become due.
+ * those that found no driver free, were left behind by a process that died, or wait for their next attempt, become due.
  */
 export function startOrderDrivers(
   deps: DriveOrderDeps,
   options: OrderDriversOptions,
-  signal: AbortSignal,
+  stopping: AbortSignal,
 ): OrderDrivers {
   const running = new Set<Promise<void>>();
+  const bell = createWakeUp();
+  let free = options.limit;
+  /** Whether more orders may be due than drivers were free. */
+  let isBacklog = false;
 
+  const release = (drivers: number) => {
+    free += drivers;
+    if (isBacklog && drivers > 0) {
+      bell.ring();
+    }
+  };
   const start = (order: Order, traceparent?: string): void => {
     const drive = inOrderTrace(order, traceparent, () =>
-      driveOrder(deps, order, signal),
+      driveOrder(deps, order, stopping),
     );
-    const run = drive.then(
-      () => {},
-      // The order's lease runs out and it becomes due again: nothing is lost but time.
-      (error: unknown) =>
-        deps.logger.error({ err: error, order: order.id }, "driving failed"),
-    );
+    const run = drive
+      .then(
+        () => {},
+        // The order's lease runs out and it becomes due again: nothing is lost but time.
+        (error: unknown) =>
+          deps.logger.error({ err: error, order: order.id }, "driving failed"),
+      )
+      .then(() => {
+        running.delete(run);
+        release(1);
+      });
     running.add(run);
-    void run.then(() => running.delete(run));
   };
-  const drivers = {
-    hasRoom: () => running.size < options.limit && !signal.aborted,
-    start: (order: Order) => runDetached(() => start(order)),
+  const wake = () => {
+    isBacklog = true;
+    bell.ring();
   };
-  const polling = runDetached(() =>
-    context.with(ROOT_CONTEXT, () =>
-      takeUpDueOrders(deps, options, signal, drivers.hasRoom, start),
-    ),
-  );
+  const claim = async () => {
+    // A quarter at a time, so that a look at the database leaves drivers for the calls that come meanwhile.
+    const wanted = Math.min(free, Math.ceil(options.limit / 4));
+    if (wanted === 0) {
+      return;
+    }
+    free -= wanted;
+    isBacklog = false;
+    const due = await claimOrders(deps, wanted);
+    due.forEach(({ order, traceparent }) => start(order, traceparent));
+    isBacklog ||= due.length === wanted;
+    release(wanted - due.length);
+    if (isBacklog && free > 0) {
+      bell.ring();
+    }
+  };
+  const poll = async () => {
+    while (!stopping.aborted) {
+      await claim();
+      await bell.wait(options.pollMs * (0.5 + Math.random()), stopping);
+    }
+  };
+  const polling = runDetached(() => context.with(ROOT_CONTEXT, poll));
+
   return {
-    ...drivers,
+    reserve() {
+      if (free === 0 || stopping.aborted) {
+        return undefined;
+      }
+      free -= 1;
+      return reservedDriver(start, () => release(1));
+    },
+    wake,
     async done(hurry) {
-      const end = Promise.all([polling, ...running]);
-      const bound = new Promise((resolve) =>
-        hurry.addEventListener("abort", resolve, { once: true }),
+      const end = polling.then(() => Promise.all(running));
+      await untilAborted(end, hurry).catch(() =>
+        deps.logger.warn({ orders: running.size }, "steps are left unfinished"),
       );
-      await Promise.race([end, bound]);
     },
   };
 }
 
-async function takeUpDueOrders(
-  deps: DriveOrderDeps,
-  options: OrderDriversOptions,
-  signal: AbortSignal,
-  hasRoom: () => boolean,
-  start: (order: Order, traceparent?: string) => void,
-): Promise<void> {
-  const batch = Math.min(options.limit, 50);
-  while (!signal.aborted) {
-    try {
-      while (hasRoom()) {
-        const now = deps.now();
-        const lease = new Date(now.getTime() + leaseMs);
-        const due = await claimDueOrders(deps.db, now, lease, batch);
-        for (const { order, traceparent } of due) {
-          start(order, traceparent);
-        }
-        if (due.length < batch) {
-          break;
-        }
+function reservedDriver(
+  start: (order: Order) => void,
+  release: () => void,
+): ReservedDriver {
+  let isFree = true;
+  return {
+    drive(order) {
+      isFree = false;
+      runDetached(() => start(order));
+    },
+    [Symbol.dispose]() {
+      if (isFree) {
+        isFree = false;
+        release();
       }
-    } catch (error) {
-      deps.logger.warn({ err: error }, "due orders can't be read");
-    }
-    const pauseMs = options.pollMs * (0.5 + Math.random());
-    await sleep(pauseMs, undefined, { signal }).catch(() => {});
+    },
+  };
+}
+
+/** Takes due orders under a lease; none where the database does not answer, as the next look comes soon. */
+async function claimOrders(deps: DriveOrderDeps, limit: number) {
+  const now = deps.now();
+  const lease = new Date(now.getTime() + leaseMs);
+  try {
+    return await claimDueOrders(deps.db, now, lease, limit);
+  } catch (error) {
+    deps.logger.warn({ err: error }, "due orders can't be read");
+    return [];
   }
 }

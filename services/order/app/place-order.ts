@@ -1,13 +1,17 @@
-import { context, propagation } from "@opentelemetry/api";
 import { createHash } from "node:crypto";
 import type { Database } from "../../platform/data/database.ts";
 import { requestIdReused } from "../domain/order-refusals.ts";
 import { place, type Order, type PlaceOrder } from "../domain/order.ts";
-import { findOrderOfRequest, insertOrder } from "../store/orders.ts";
+import {
+  findOrderOfRequest,
+  insertOrder,
+  type OrderOrigin,
+} from "../store/orders.ts";
 import type { Announce } from "./announce.ts";
 import { leaseMs } from "./drive-order.ts";
 import type { OrderChanges } from "./order-changes.ts";
 import type { OrderDrivers } from "./order-drivers.ts";
+import { traceparentNow } from "./order-trace.ts";
 
 export interface PlaceOrderDeps {
   readonly db: Database;
@@ -32,28 +36,29 @@ export async function placeOrder(
   const at = deps.now();
   const order = place(command, { id: deps.newId(), at });
   const requestHash = hashOf(command);
-  // Where no driver is free the order is due at once, for the first that is.
-  const isDrivenHere = deps.drivers.hasRoom();
-  const dueAt = isDrivenHere ? new Date(at.getTime() + leaseMs) : at;
+  using driver = deps.drivers.reserve();
+  const origin: OrderOrigin = {
+    requestId,
+    requestHash,
+    traceparent: traceparentNow(),
+    // Where no driver is free the order is due at once, for the first that is.
+    dueAt: driver ? new Date(at.getTime() + leaseMs) : at,
+  };
   const isNew = await deps.db.transaction(async (tx) => {
-    const origin = {
-      requestId,
-      requestHash,
-      traceparent: traceparent(),
-      dueAt,
-    };
-    if (!(await insertOrder(tx, order, origin))) {
-      return false;
+    const isInserted = await insertOrder(tx, order, origin);
+    if (isInserted) {
+      await deps.announce(tx, { type: "OrderPlaced", order });
     }
-    await deps.announce(tx, { type: "OrderPlaced", order });
-    tx.onCommit(() => deps.changes.wake());
-    return true;
+    return isInserted;
   });
   if (!isNew) {
-    return repeated(deps, command.tenant, requestId, requestHash);
+    return await repeated(deps, command.tenant, requestId, requestHash);
   }
-  if (isDrivenHere) {
-    deps.drivers.start(order);
+  deps.changes.wake();
+  if (driver) {
+    driver.drive(order);
+  } else {
+    deps.drivers.wake();
   }
   return order;
 }
@@ -88,10 +93,4 @@ function hashOf(command: PlaceOrder): Buffer {
     paymentToken,
   ];
   return createHash("sha256").update(JSON.stringify(content)).digest();
-}
-
-function traceparent(): string | undefined {
-  const carrier: Record<string, string> = {};
-  propagation.inject(context.active(), carrier);
-  return carrier["traceparent"];
 }

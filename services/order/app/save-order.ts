@@ -12,7 +12,7 @@ export interface SaveOrderDeps {
 }
 
 /**
- * Stores the next version of an order and announces it, in one transaction. False where another version was stored in
+ * Stores the next version of an order and announces it, at once or not at all. False where another version was stored in
  * the meantime; nothing is changed then.
  */
 export async function saveOrder(
@@ -21,15 +21,20 @@ export async function saveOrder(
   after: Order,
   dueAt: Date | undefined,
 ): Promise<boolean> {
-  return deps.db.transaction(async (tx) => {
-    if (!(await updateOrder(tx, after, before.version, dueAt))) {
-      return false;
-    }
-    const event = after.state === before.state ? undefined : eventOf(after);
-    if (event) {
-      await deps.announce(tx, event);
-    }
-    tx.onCommit(() => deps.changes.wake());
-    return true;
-  });
+  const event = after.state === before.state ? undefined : eventOf(after);
+  const save = event
+    ? deps.db.transaction(async (tx) => {
+        const isStored = await updateOrder(tx, after, before.version, dueAt);
+        if (isStored) {
+          await deps.announce(tx, event);
+        }
+        return isStored;
+      })
+    : // A statement alone is a transaction, in one round trip rather than three.
+      updateOrder(deps.db, after, before.version, dueAt);
+  const isStored = await save;
+  if (isStored) {
+    deps.changes.wake();
+  }
+  return isStored;
 }

@@ -1,4 +1,5 @@
 import type { Database } from "../../platform/data/database.ts";
+import { createWakeUp } from "../../platform/events/wake-up.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import { orderNotFound } from "../domain/order-refusals.ts";
 import { isSettled, type Order } from "../domain/order.ts";
@@ -20,82 +21,78 @@ export type WatchEvent =
 const backlogLimit = 10_000;
 
 /**
- * Tells every change of a tenant's orders, or of one order, until `signal` aborts or the one order is settled. Changes
- * of an order that come faster than the watcher reads become one: what it is told is always the newest.
+ * Tells every change of a tenant's orders until `signal` aborts. Changes of an order that come faster than the watcher
+ * reads become one: what it is told is always the newest.
  *
- * @throws DomainError ORDER_NOT_FOUND, or OVERLOADED where the watcher falls too far behind.
+ * @throws DomainError OVERLOADED where the watcher falls too far behind.
  */
 export async function* watchOrders(
   deps: WatchOrdersDeps,
-  watch: { readonly tenant: string; readonly id: string | undefined },
+  tenant: string,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent> {
-  const changed = new Set<string>();
-  let news = Promise.withResolvers<void>();
-  const unsubscribe = deps.changes.subscribe((change) => {
-    const isWatched = watch.id === undefined || change.orderId === watch.id;
-    if (change.tenant === watch.tenant && isWatched) {
-      changed.add(change.orderId);
-      news.resolve();
+  const changed = new Map<string, Order>();
+  const bell = createWakeUp();
+  using _ = await deps.changes.subscribe((order) => {
+    // One more than the limit tells that it was passed; nothing is kept beyond that.
+    if (order.tenant === tenant && changed.size <= backlogLimit) {
+      changed.set(order.id, order);
+      bell.ring();
     }
-  });
-  const stop = () => news.resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    if (watch.id !== undefined) {
-      await requireOrder(deps, watch.tenant, watch.id);
-      changed.add(watch.id);
+  }, signal);
+  while (!signal.aborted) {
+    if (changed.size > backlogLimit) {
+      throw tooSlow();
     }
-    while (!signal.aborted) {
-      if (changed.size > backlogLimit) {
-        throw tooSlow();
-      }
-      const [id] = changed;
-      if (id === undefined) {
-        const isNews = await withHeartbeat(news.promise, deps.heartbeatMs);
-        news = isNews ? Promise.withResolvers<void>() : news;
-        if (!isNews) {
-          yield { kind: "heartbeat" };
-        }
-        continue;
-      }
-      changed.delete(id);
-      const order = await findOrder(deps.db, watch.tenant, id);
-      if (order) {
-        yield { kind: "order", order };
-      }
-      if (order && watch.id !== undefined && isSettled(order)) {
-        return;
-      }
+    const [order] = changed.values();
+    if (order) {
+      changed.delete(order.id);
+      yield { kind: "order", order };
+    } else if (!(await bell.wait(deps.heartbeatMs, signal))) {
+      yield* heartbeat(signal);
     }
-  } finally {
-    signal.removeEventListener("abort", stop);
-    unsubscribe();
   }
 }
 
-async function requireOrder(
+/**
+ * Tells how one order stands, and every change of it, until it is settled or `signal` aborts.
+ *
+ * @throws DomainError ORDER_NOT_FOUND.
+ */
+export async function* watchOrder(
   deps: WatchOrdersDeps,
   tenant: string,
   id: string,
-): Promise<void> {
-  if (!(await findOrder(deps.db, tenant, id))) {
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent> {
+  let newest: Order | undefined;
+  const bell = createWakeUp();
+  using _ = await deps.changes.subscribe((order) => {
+    if (order.id === id && order.tenant === tenant) {
+      newest = order;
+      bell.ring();
+    }
+  }, signal);
+  let told = await findOrder(deps.db, tenant, id);
+  if (!told) {
     throw orderNotFound(id);
+  }
+  yield { kind: "order", order: told };
+  while (!signal.aborted && !isSettled(told)) {
+    const isNews = await bell.wait(deps.heartbeatMs, signal);
+    if (!isNews) {
+      yield* heartbeat(signal);
+    } else if (newest && newest.version > told.version) {
+      told = newest;
+      yield { kind: "order", order: told };
+    }
   }
 }
 
-/** True at the news, false where none came in time. */
-async function withHeartbeat(
-  news: Promise<void>,
-  heartbeatMs: number,
-): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), heartbeatMs);
-  });
-  const isNews = await Promise.race([news.then(() => true), silence]);
-  clearTimeout(timer);
-  return isNews;
+function* heartbeat(signal: AbortSignal): Generator<WatchEvent> {
+  if (!signal.aborted) {
+    yield { kind: "heartbeat" };
+  }
 }
 
 function tooSlow(): DomainError {

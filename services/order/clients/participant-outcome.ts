@@ -8,7 +8,7 @@ import type { Outcome } from "../domain/saga.ts";
  */
 export function outcomeOfError(error: unknown): Outcome {
   if (!(error instanceof ConnectError) || !refusals.has(error.code)) {
-    return { kind: "unanswered" };
+    return { kind: "unanswered", cause: error };
   }
   const info = error.findDetails(ErrorInfoSchema)[0];
   const reason = info?.reason ?? "";

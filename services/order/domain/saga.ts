@@ -1,4 +1,5 @@
 import type { Money } from "./money.ts";
+import { nothingToPay, priceChanged, timedOut } from "./order-failures.ts";
 import {
   isSettled,
   type Order,
@@ -32,8 +33,8 @@ export type Outcome =
       readonly failure: OrderFailure;
       readonly undo?: readonly Undo[];
     }
-  /** No answer: it may have happened. */
-  | { readonly kind: "unanswered" };
+  /** No answer: it may have happened. `cause` is for the log. */
+  | { readonly kind: "unanswered"; readonly cause?: unknown };
 
 /** How long an order may try to get confirmed, in milliseconds. Far below the 15 minutes that a reservation lives. */
 export const confirmWithinMs = 120_000;
@@ -59,7 +60,10 @@ export function nextStep(order: Order): Step | undefined {
   }
 }
 
-/** What the outcome of its {@link nextStep} makes of an order. */
+/**
+ * What the outcome of its {@link nextStep} makes of an order. Where the version stays the same nothing has happened to
+ * the order, and the step is to be tried again later.
+ */
 export function advance(order: Order, outcome: Outcome, at: Date): Order {
   if (outcome.kind === "unanswered") {
     return unanswered(order, at);
@@ -153,7 +157,10 @@ function unanswered(order: Order, at: Date): Order {
   if (late && canGiveUp) {
     return reject(order, timedOut(order.state), mayHold(order.state), at);
   }
-  return { ...order, attempts: order.attempts + 1, updatedAt: at };
+  // One that can't be given back now must not keep the others from it.
+  const [failed, ...others] = order.undo;
+  const undo = failed === undefined ? order.undo : [...others, failed];
+  return { ...order, undo, attempts: order.attempts + 1 };
 }
 
 function undone(order: Order, at: Date): Order {
@@ -191,32 +198,4 @@ function change(order: Order, changes: Partial<Order>, at: Date): Order {
     updatedAt: at,
   };
   return isSettled(changed) ? { ...changed, settledAt: at } : changed;
-}
-
-function priceChanged(expected: Money, actual: Money): OrderFailure {
-  return {
-    reason: "PRICE_CHANGED",
-    message: "the order costs something else than expected_total",
-    metadata: { expected: text(expected), actual: text(actual) },
-  };
-}
-
-function nothingToPay(): OrderFailure {
-  return {
-    reason: "ORDER_REFUSED",
-    message: "an order that costs nothing can't be paid",
-    metadata: { reason: "TOTAL_IS_ZERO" },
-  };
-}
-
-function timedOut(state: OrderState): OrderFailure {
-  return {
-    reason: "ORDER_TIMED_OUT",
-    message: "the order could not be confirmed in time",
-    metadata: { state },
-  };
-}
-
-function text(money: Money): string {
-  return `${money.minorUnits} ${money.currency}`;
 }

@@ -10,11 +10,12 @@ export function watchOrders(
   deps: app.WatchOrdersDeps,
 ): ServiceImpl<typeof OrderService>["watchOrders"] {
   return async function* (request, context) {
-    const watch = {
-      tenant: callerOf(context).tenant,
-      id: request.name ? orderIdOf(request.name) : undefined,
-    };
-    for await (const event of app.watchOrders(deps, watch, context.signal)) {
+    const { tenant } = callerOf(context);
+    const { signal } = context;
+    const events = request.name
+      ? app.watchOrder(deps, tenant, orderIdOf(request.name), signal)
+      : app.watchOrders(deps, tenant, signal);
+    for await (const event of events) {
       yield event.kind === "order"
         ? { event: { case: "order", value: orderToProto(event.order) } }
         : { event: { case: "heartbeat", value: timestampNow() } };

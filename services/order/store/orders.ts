@@ -98,62 +98,6 @@ export async function updateOrder(
   return rowCount === 1;
 }
 
-/** Stores that an attempt got no answer: the order itself is as it was, so nobody is told. */
-export async function postponeOrder(
-  db: Executor,
-  order: Order,
-  dueAt: Date,
-): Promise<void> {
-  await db.query(
-    `update orders
-     set attempts = $3, due_at = $4
-     where id = $1 and version = $2 and settled_at is null`,
-    [order.id, order.version, order.attempts, dueAt],
-  );
-}
-
-/** Keeps an order for whoever drives it, before its next call. False where it has changed, so another drives it. */
-export async function keepOrder(
-  db: Executor,
-  order: Pick<Order, "id" | "version">,
-  dueAt: Date,
-): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `update orders
-     set due_at = $3
-     where id = $1 and version = $2 and settled_at is null`,
-    [order.id, order.version, dueAt],
-  );
-  return rowCount === 1;
-}
-
-/** Takes orders that nobody drives any more, or whose next attempt is due. */
-export async function claimDueOrders(
-  db: Executor,
-  now: Date,
-  dueAt: Date,
-  limit: number,
-): Promise<{ order: Order; traceparent: string | undefined }[]> {
-  const { rows } = await db.query<OrderRow & { traceparent: string | null }>(
-    `update orders
-     set due_at = $2
-     where id in (
-       select id
-       from orders
-       where due_at <= $1
-       order by due_at
-       limit $3
-       for update skip locked
-     )
-     returning ${orderColumns}, traceparent`,
-    [now, dueAt, limit],
-  );
-  return rows.map((row) => ({
-    order: orderOfRow(row),
-    traceparent: row.traceparent ?? undefined,
-  }));
-}
-
 /** An order, whichever tenant's: for those who drive it. */
 export async function findOrderById(
   db: Executor,

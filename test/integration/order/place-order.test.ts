@@ -1,0 +1,197 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
+import {
+  idOf,
+  inState,
+  placed,
+  refusalOf,
+  setupWorld,
+  twoMugs,
+} from "./order-world.ts";
+
+async function setup() {
+  const world = await setupWorld();
+  const process = world.start();
+  return {
+    world,
+    process,
+    user: process.user(),
+    participants: world.participants,
+  };
+}
+
+test("answers as soon as the order is stored, before anything is held", async () => {
+  const { user, participants } = await setup();
+  const held = participants.hold("reserve");
+
+  const order = await placed(user);
+  await held.reached;
+
+  expect(order).toMatchObject({ state: State.PLACED, etag: '"1"' });
+  expect(order.name).toMatch(/^orders\/[0-9a-f-]{36}$/);
+  expect(order.total).toBeUndefined();
+  expect(order.reservation).toBe("");
+  expect(order.paymentToken).toBe("");
+});
+
+describe("a request id", () => {
+  test("sent again with the same order returns that order as it stands", async () => {
+    const { user, participants } = await setup();
+    const request = { ...twoMugs(), requestId: randomUUID() };
+
+    const first = await placed(user, request);
+    await inState(user, first.name, State.COMPLETED);
+    const again = await placed(user, request);
+
+    expect(again.name).toBe(first.name);
+    expect(again.state).toBe(State.COMPLETED);
+    expect(participants.stepsOf(idOf(first))).toHaveLength(4);
+  });
+
+  test("names one order, however many use it at once", async () => {
+    const { world, process, participants } = await setup();
+    const other = world.start();
+    const request = { ...twoMugs(), requestId: randomUUID() };
+
+    const orders = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        placed((index % 2 === 0 ? process : other).user(), request),
+      ),
+    );
+    const names = new Set(orders.map(({ name }) => name));
+    await inState(process.user(), [...names].join(), State.COMPLETED);
+
+    expect(names.size).toBe(1);
+    expect(participants.calls).toHaveLength(4);
+  });
+
+  test.each<[string, object]>([
+    ["another quantity", { lines: [{ sku: "mug", quantity: 3 }] }],
+    ["another product", { lines: [{ sku: "pen", quantity: 2 }] }],
+    ["another payment", { paymentToken: "tok_other" }],
+    [
+      "an expected total",
+      { expectedTotal: { currencyCode: "EUR", units: 25n } },
+    ],
+  ])("used with %s is refused", async (_, change) => {
+    const { user } = await setup();
+    const requestId = randomUUID();
+    await placed(user, { ...twoMugs(), requestId });
+
+    const refusal = await refusalOf(
+      placed(user, { order: { ...twoMugs().order, ...change }, requestId }),
+    );
+
+    expect(refusal).toEqual({
+      code: "InvalidArgument",
+      reason: "REQUEST_ID_REUSED",
+      metadata: { request_id: requestId },
+    });
+  });
+
+  test("of another tenant is another request", async () => {
+    const { process } = await setup();
+    const request = { ...twoMugs(), requestId: randomUUID() };
+
+    const mine = await placed(process.user(), request);
+    const theirs = await placed(process.user("another-tenant"), request);
+
+    expect(theirs.name).not.toBe(mine.name);
+  });
+
+  test("that is left out makes every order a new one", async () => {
+    const { user } = await setup();
+
+    const [one, two] = [await placed(user), await placed(user)];
+
+    expect(one.name).not.toBe(two.name);
+  });
+});
+
+describe("wait", () => {
+  test("answers as soon as the order is settled", async () => {
+    const { user, participants } = await setup();
+    const held = participants.hold("capture");
+    let isAnswered = false;
+
+    const waiting = placed(user, { ...twoMugs(), wait: true }).finally(
+      () => (isAnswered = true),
+    );
+    await held.reached;
+    const before = isAnswered;
+    held.open();
+    const order = await waiting;
+
+    expect(before).toBe(false);
+    expect(order.state).toBe(State.COMPLETED);
+  });
+
+  test("answers as far as it got shortly before the deadline", async () => {
+    const { user, participants } = await setup();
+    participants.hold("confirm");
+
+    const { order } = await user.createOrder(
+      { ...twoMugs(), wait: true },
+      { timeoutMs: 1_500 },
+    );
+
+    expect(order?.state).toBe(State.AUTHORIZED);
+  });
+
+  test("answers at once where no time is left for waiting", async () => {
+    const { user, participants } = await setup();
+    participants.hold("reserve");
+
+    const { order } = await user.createOrder(
+      { ...twoMugs(), wait: true },
+      { timeoutMs: 240 },
+    );
+
+    expect(order?.state).toBe(State.PLACED);
+  });
+
+  test("ends when the process stops, as another has to go on with the order", async () => {
+    const { process, participants } = await setup();
+    const held = participants.hold("authorize");
+
+    const waiting = placed(process.user(), { ...twoMugs(), wait: true });
+    await held.reached;
+    const stopped = process.stop();
+    const order = await waiting;
+    held.open();
+    await stopped;
+
+    expect(order.state).toBe(State.RESERVED);
+  });
+
+  test("hears of an order that was placed at another process", async () => {
+    const { world, process } = await setup();
+    await process.stop();
+    const user = process.user();
+    const other = world.start({ drivers: 1 });
+    const requestId = randomUUID();
+    await placed(user, { ...twoMugs(), requestId });
+
+    const order = await placed(other.user(), {
+      ...twoMugs(),
+      requestId,
+      wait: true,
+    });
+
+    expect(order.state).toBe(State.COMPLETED);
+  });
+
+  test("of many orders at once is answered for each", async () => {
+    const { user } = await setup();
+
+    const orders = await Promise.all(
+      Array.from({ length: 40 }, () =>
+        placed(user, { ...twoMugs(), wait: true }),
+      ),
+    );
+
+    const states = new Set(orders.map(({ state }) => state));
+    expect([...states]).toEqual([State.COMPLETED]);
+  });
+});
