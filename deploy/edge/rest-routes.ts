@@ -32,7 +32,26 @@ export function restRoutes(services: readonly ServiceRoutes[]): EnvoyConfig[] {
   const refusals = [...verbsByPath].map(([regex, verbs]) =>
     wrongVerb(regex, verbs),
   );
-  return [...routes, ...refusals];
+  return [...routes, ...services.slice(0, 1).map(preflight), ...refusals];
+}
+
+/**
+ * The CORS filter answers a browser's preflight, but only on a route to a cluster: on a refusal it was 405. From an origin that
+ * is not allowed the request goes on, and the transcoder refuses it.
+ */
+function preflight({ service }: ServiceRoutes): EnvoyConfig {
+  return {
+    name: "preflight",
+    match: {
+      prefix: "/",
+      headers: [
+        { name: ":method", string_match: { exact: "OPTIONS" } },
+        { name: "origin", present_match: true },
+        { name: "access-control-request-method", present_match: true },
+      ],
+    },
+    route: { cluster: `${service}-grpc`, ...timeLimit({ timeoutMs: 5_000 }) },
+  };
 }
 
 function bindingRoute(bound: {

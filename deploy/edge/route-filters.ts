@@ -24,8 +24,10 @@ export const BODY_READ_FIRST = bufferUpTo(64 * 1024);
  * The contract's time limit of a call, retries included, from its first byte. Not Envoy's `timeout`: that cuts streams, ends
  * gRPC calls with UNAVAILABLE, and its default is 15 s. `grpc_timeout_header_max` lets a client ask for less, never for more.
  */
-export function timeLimit(method: MethodRoutes): EnvoyConfig {
-  const limit = duration(method.timeoutMs);
+export function timeLimit({
+  timeoutMs,
+}: Pick<MethodRoutes, "timeoutMs">): EnvoyConfig {
+  const limit = duration(timeoutMs);
   return {
     timeout: "0s",
     idle_timeout: limit,
