@@ -37,6 +37,9 @@ export default defineConfig({
           root,
           include: ["test/e2e/**/*.test.ts"],
           environment: "node",
+          globalSetup: ["test/support/e2e-setup.ts"],
+          // Tests of all kinds of clients run beside each other: most of their time is waiting.
+          maxConcurrency: 16,
           maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 300_000,

@@ -1,0 +1,116 @@
+import { createClient, type Client, type Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+import { Agent } from "node:https";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { InventoryService } from "../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import { OrderService } from "../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { PaymentService } from "../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { createGrpcJsTransport } from "./edge-grpc-transport.ts";
+import { open, type EdgeResponse } from "./edge-http.ts";
+import {
+  createRestTransport,
+  type RestRequest,
+} from "./edge-rest-transport.ts";
+import type { EdgeAddress } from "./mesh-under-test.ts";
+
+/** Everything a user of the edge may call, by one kind of client. */
+export interface EdgeClient extends Disposable {
+  readonly orders: Client<typeof OrderService>;
+  readonly inventory: Client<typeof InventoryService>;
+  readonly payments: Client<typeof PaymentService>;
+}
+
+type OpenTransport = (edge: EdgeAddress, stack: DisposableStack) => Transport;
+
+const TRANSPORTS = {
+  gRPC: (edge, stack) => stack.use(createGrpcJsTransport(edge)),
+  "Connect JSON over HTTP/2": (edge, stack) =>
+    createConnectTransport({ ...http2(edge, stack), useBinaryFormat: false }),
+  "Connect binary over HTTP/1.1": (edge, stack) =>
+    createConnectTransport({ ...http1(edge, stack), useBinaryFormat: true }),
+  "Connect GET": (edge, stack) =>
+    createConnectTransport({ ...http2(edge, stack), useHttpGet: true }),
+  "gRPC-Web over HTTP/1.1": (edge, stack) =>
+    createGrpcWebTransport(http1(edge, stack)),
+  "gRPC-Web over HTTP/2": (edge, stack) =>
+    createGrpcWebTransport(http2(edge, stack)),
+  "REST by fetch": (edge) =>
+    createRestTransport((request) => byFetch(edge, request)),
+  "REST over HTTP/2": (edge) =>
+    createRestTransport((request) => open(edge, { ...request, version: 2 })),
+} as const satisfies Record<string, OpenTransport>;
+
+export type ClientKind = keyof typeof TRANSPORTS;
+
+// The keys of the record are its kinds.
+export const clientKinds = Object.keys(TRANSPORTS) as ClientKind[];
+
+/** One kind for each protocol: where a difference between encodings or HTTP versions can't matter. */
+export const protocolKinds = [
+  "gRPC",
+  "Connect JSON over HTTP/2",
+  "gRPC-Web over HTTP/1.1",
+  "REST by fetch",
+] as const satisfies readonly ClientKind[];
+
+/** Connects to the edge; the connections end with the client. */
+export function connectToEdge(edge: EdgeAddress, kind: ClientKind): EdgeClient {
+  const stack = new DisposableStack();
+  const transport = (TRANSPORTS[kind] as OpenTransport)(edge, stack);
+  return {
+    orders: createClient(OrderService, transport),
+    inventory: createClient(InventoryService, transport),
+    payments: createClient(PaymentService, transport),
+    [Symbol.dispose]: () => stack.dispose(),
+  };
+}
+
+function http1(edge: EdgeAddress, stack: DisposableStack) {
+  const agent = stack.adopt(
+    new Agent({ keepAlive: true, ca: edge.ca }),
+    (each) => each.destroy(),
+  );
+  return {
+    baseUrl: edge.url,
+    httpVersion: "1.1",
+    nodeOptions: { agent },
+  } as const;
+}
+
+function http2(edge: EdgeAddress, stack: DisposableStack) {
+  const sessionManager = stack.adopt(
+    new Http2SessionManager(edge.url, {}, { ca: edge.ca }),
+    (each) => each.abort(),
+  );
+  return { baseUrl: edge.url, httpVersion: "2", sessionManager } as const;
+}
+
+async function byFetch(
+  edge: EdgeAddress,
+  { path, method, headers, body, signal }: RestRequest,
+): Promise<EdgeResponse> {
+  trust(edge.ca.toString());
+  const response = await fetch(`${edge.url}${path}`, {
+    ...(method && { method }),
+    ...(headers && { headers }),
+    ...(body && { body: String(body) }),
+    ...(signal && { signal }),
+  });
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: response.body ?? emptyBody(),
+  };
+}
+
+/** `fetch` takes no authority of its own; the process's are what it believes. */
+function trust(ca: string): void {
+  const known = getCACertificates("default");
+  if (!known.includes(ca)) setDefaultCACertificates([...known, ca]);
+}
+
+async function* emptyBody(): AsyncGenerator<Uint8Array> {}

@@ -1,0 +1,134 @@
+import { readFileSync } from "node:fs";
+import type { Product } from "../../gen/ts/weft/inventory/v1/inventory_pb.ts";
+import {
+  Order_State as State,
+  type Order,
+} from "../../gen/ts/weft/order/v1/order_pb.ts";
+import {
+  Payment_State as PaymentState,
+  type Payment,
+} from "../../gen/ts/weft/payment/v1/payment_pb.ts";
+import { connectToEdge, type EdgeClient } from "./edge-clients.ts";
+import { eventually } from "./eventually.ts";
+import type { MeshAddresses } from "./mesh-under-test.ts";
+import { moneyByOrder, type Money } from "./provider-log.ts";
+import { orderState, paymentState } from "./state-names.ts";
+
+/** Orders that wait for a provider who does not answer are the slowest to settle: they give up after two minutes. */
+const SETTLE_DEADLINE_MS = 150_000;
+
+const OPEN_STATES = [
+  State.PLACED,
+  State.RESERVED,
+  State.AUTHORIZED,
+  State.CONFIRMED,
+  State.REJECTING,
+  State.CANCELLING,
+];
+
+/** The title of a product tells what was brought in, so that its stock can be audited. */
+export function titleOf(openingStock: bigint): string {
+  return `e2e product, ${openingStock} brought in`;
+}
+
+/**
+ * Waits until every order is settled, and compares the books of all services with each other and with the payment
+ * provider's journal, by what anybody can read through the edge.
+ *
+ * @throws Error that names every fault.
+ */
+export async function auditMesh(mesh: MeshAddresses): Promise<void> {
+  const edge = { url: mesh.edgeUrl, ca: readFileSync(mesh.caFile) };
+  using client = connectToEdge(edge, "gRPC");
+  await eventually(
+    "every order is settled",
+    async () => (await openOrders(client)).length === 0,
+    SETTLE_DEADLINE_MS,
+  );
+  const orders = await allPages((pageToken) =>
+    client.orders
+      .listOrders({ pageSize: 500, pageToken })
+      .then((page) => ({ ...page, items: page.orders })),
+  );
+  const products = await allPages((pageToken) =>
+    client.inventory
+      .listProducts({ pageSize: 500, pageToken })
+      .then((page) => ({ ...page, items: page.products })),
+  );
+  const payments = await allPages((pageToken) =>
+    client.payments
+      .listPayments({ pageSize: 500, pageToken })
+      .then((page) => ({ ...page, items: page.payments })),
+  );
+  const money = await moneyByOrder(mesh.paymentProviderUrl);
+  const faults = [
+    ...products.flatMap((product) => stockFaults(product, orders)),
+    ...orders.flatMap((order) => moneyFaults(order, money.get(order.name))),
+    ...unknownOrders(orders, money),
+    ...payments.flatMap(paymentFaults),
+  ];
+  if (faults.length > 0) {
+    throw new Error(`the books do not balance:\n${faults.join("\n")}`);
+  }
+}
+
+async function openOrders(client: EdgeClient): Promise<readonly Order[]> {
+  const { orders } = await client.orders.listOrders({ states: OPEN_STATES });
+  return orders;
+}
+
+async function allPages<T>(
+  page: (token: string) => Promise<{
+    readonly items: readonly T[];
+    readonly nextPageToken: string;
+  }>,
+): Promise<T[]> {
+  const all: T[] = [];
+  let token = "";
+  do {
+    const { items, nextPageToken } = await page(token);
+    all.push(...items);
+    token = nextPageToken;
+  } while (token !== "");
+  return all;
+}
+
+function stockFaults(product: Product, orders: readonly Order[]): string[] {
+  const { sku, title, stock } = product;
+  const { available = 0n, reserved = 0n, sold = 0n } = stock ?? {};
+  const sum = available + reserved + sold;
+  const ordered = orders
+    .filter(({ state }) => state === State.COMPLETED)
+    .flatMap(({ lines }) => lines.filter((line) => line.sku === sku))
+    .reduce((units, { quantity }) => units + BigInt(quantity), 0n);
+  return [
+    ...(title === titleOf(sum) ? [] : [`${sku}: ${title}, and ${sum} left`]),
+    ...(reserved === 0n ? [] : [`${sku}: ${reserved} reserved for nobody`]),
+    ...(sold === ordered ? [] : [`${sku}: ${sold} sold, ${ordered} ordered`]),
+  ];
+}
+
+function moneyFaults(order: Order, money: Money | undefined): string[] {
+  const { captures = 0, held = 0, refunds = 0 } = money ?? {};
+  const wanted = order.state === State.COMPLETED ? 1 : 0;
+  const isRight = captures === wanted && held === 0 && refunds === 0;
+  return isRight
+    ? []
+    : [`${order.name} is ${orderState(order.state)}: ${JSON.stringify(money)}`];
+}
+
+function unknownOrders(
+  orders: readonly Order[],
+  money: ReadonlyMap<string, Money>,
+): string[] {
+  const known = new Set(orders.map(({ name }) => name));
+  return [...money.keys()]
+    .filter((order) => !known.has(order))
+    .map((order) => `the provider knows of ${order}, which nobody placed`);
+}
+
+function paymentFaults({ name, state }: Payment): string[] {
+  return state === PaymentState.AUTHORIZED || state === PaymentState.UNKNOWN
+    ? [`${name} is ${paymentState(state)}, and its order is settled`]
+    : [];
+}
