@@ -157,12 +157,16 @@ describe("wait", () => {
 
     const waiting = placed(process.user(), { ...twoMugs(), wait: true });
     await held.reached;
+    const stopsAt = performance.now();
     const stopped = process.stop();
     const order = await waiting;
+    const tookMs = performance.now() - stopsAt;
     held.open();
     await stopped;
 
     expect(order.state).toBe(State.RESERVED);
+    // Its deadline is 15 s away.
+    expect(tookMs).toBeLessThan(5_000);
   });
 
   test("hears of an order that was placed at another process", async () => {

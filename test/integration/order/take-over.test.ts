@@ -85,6 +85,30 @@ test("a driver that was only slow and its successor do no harm together", async 
   expect(await eventsOf(world, idOf(order))).toHaveLength(3);
 });
 
+test("a driver that was only slow leaves the order to its successor", async () => {
+  const world = await setupWorld();
+  const { participants } = world;
+  const late = participants.hold("authorize");
+  const slow = world.start({ drivers: 1, pollMs: 60_000 });
+  const order = await placed(slow.user());
+  await late.reached;
+  const ahead = participants.hold("confirm");
+  const successor = world.start();
+  world.pass(leaseMs);
+  await ahead.reached;
+
+  late.open();
+  await eventually("the slow driver is free", () => {
+    using driver = slow.deps.drivers.reserve();
+    return driver !== undefined;
+  });
+  const steps = participants.stepsOf(idOf(order));
+  ahead.open();
+  await inState(successor.user(), order.name, State.COMPLETED);
+
+  expect(steps).toEqual(["reserve", "authorize", "authorize", "confirm"]);
+});
+
 test("three processes share what is due, and each order is announced once", async () => {
   const world = await setupWorld();
   const placing = world.start({ drivers: 1 });

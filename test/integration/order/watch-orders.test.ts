@@ -34,7 +34,7 @@ function watch(user: OrderClient, name = "") {
   };
   const ended = read();
   ended.catch(() => undefined);
-  return { orders, heartbeats, ended, end: () => ending.abort() };
+  return { orders, heartbeats, ended };
 }
 
 /** Waits until a watch of all orders has begun to hear: places orders until it tells one. */
@@ -229,7 +229,7 @@ test("tells a slow watcher the newest state of each order, each once", async () 
   expect(ofThese).toEqual(names.map((id) => [id, "completed"]));
 });
 
-test("lets a watcher go that falls too far behind, and keeps no more for it than it may", async () => {
+test("lets a watcher go that falls too far behind", async () => {
   const world = await setupWorld();
   const process = world.start();
   const slow = watchOrders(
@@ -252,21 +252,6 @@ test("lets a watcher go that falls too far behind, and keeps no more for it than
   await expect(drainOf(slow)).rejects.toMatchObject({
     code: "resource_exhausted",
     reason: "OVERLOADED",
-  });
-});
-
-test("costs the database nothing while nobody watches or waits", async () => {
-  const world = await setupWorld();
-  const process = world.start();
-  const { orders, end, ended } = watch(process.user());
-  await hearing(world, process.user(), orders);
-
-  end();
-  await ended.catch(() => undefined);
-  await eventually("the log is not read any more", async () => {
-    const before = await readsOf(world);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return (await readsOf(world)) === before;
   });
 });
 
@@ -295,14 +280,4 @@ async function insertOrders(world: World, count: number): Promise<void> {
      from inserted`,
     [world.tenant, count],
   );
-}
-
-/** How often the log of changes was scanned by its key. */
-async function readsOf(world: World): Promise<bigint | undefined> {
-  const { rows } = await world.db.query<{ scans: bigint }>(
-    `select idx_scan as scans
-     from pg_stat_user_indexes
-     where indexrelname = 'order_changes_pkey'`,
-  );
-  return rows[0]?.scans;
 }

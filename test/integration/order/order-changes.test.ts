@@ -1,0 +1,278 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { startOrderChanges } from "../../../services/order/app/order-changes.ts";
+import type { Order } from "../../../services/order/domain/order.ts";
+import { place } from "../../../services/order/domain/order.ts";
+import { cancel } from "../../../services/order/domain/saga.ts";
+import {
+  changesAfter,
+  endOfChanges,
+  pruneChanges,
+  type ChangeCursor,
+} from "../../../services/order/store/order-changes.ts";
+import {
+  insertOrder,
+  updateOrder,
+} from "../../../services/order/store/orders.ts";
+import {
+  createDatabase,
+  type Database,
+} from "../../../services/platform/data/database.ts";
+import { newId } from "../../../services/platform/runtime/ids.ts";
+import { setupDatabase, type TestDatabase } from "../../support/database.ts";
+import { eventually } from "../../support/eventually.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await setupDatabase({ service: "order" });
+});
+afterAll(() => database.close());
+
+const forever = new AbortController().signal;
+
+/** The database, whose queries the test counts and can hold back. */
+function setup() {
+  const db = createDatabase({
+    url: database.url,
+    logger: silentLogger,
+    applicationName: "order test",
+  });
+  onTestFinished(() => db.close());
+  const statements: string[] = [];
+  let gate: Promise<unknown> = Promise.resolve();
+  const observed: typeof db = {
+    ...db,
+    async query<Row extends object>(sql: string, params?: readonly unknown[]) {
+      statements.push(sql);
+      await gate;
+      return db.query<Row>(sql, params);
+    },
+  };
+  const tenant = `tenant-${randomUUID()}`;
+  return {
+    db,
+    statements,
+    /** Holds queries back until it is called. */
+    holdQueries() {
+      const held = Promise.withResolvers<void>();
+      gate = held.promise;
+      return held.resolve;
+    },
+    start() {
+      const stopping = new AbortController();
+      const changes = startOrderChanges(
+        { db: observed, logger: silentLogger, now: () => new Date() },
+        stopping.signal,
+      );
+      onTestFinished(() => {
+        stopping.abort();
+        return changes.done();
+      });
+      return changes;
+    },
+    async placeOrder(): Promise<Order> {
+      const order = place(
+        {
+          tenant,
+          customer: "ada",
+          lines: [{ sku: "mug", quantity: 1 }],
+          expectedTotal: undefined,
+          paymentToken: "tok_visa",
+        },
+        { id: newId(), at: new Date() },
+      );
+      await insertOrder(db, order, {
+        requestId: undefined,
+        requestHash: Buffer.of(),
+        traceparent: undefined,
+        dueAt: new Date(),
+      });
+      return order;
+    },
+    async change(order: Order): Promise<Order> {
+      const next = cancel(order, new Date());
+      await updateOrder(db, next, order.version, new Date());
+      return next;
+    },
+  };
+}
+
+/** What the log tells of one order, change by change, up to its version `last`; waits for whoever writes in the cluster. */
+async function toldOf(db: Database, start: ChangeCursor, last: Order) {
+  let cursor = start;
+  const told: Order[] = [];
+  await eventually("the last change is told", async () => {
+    const changes = await changesAfter(db, cursor, 1);
+    cursor = changes.cursor;
+    told.push(...changes.orders.filter(({ id }) => id === last.id));
+    return told.at(-1)?.version === last.version;
+  });
+  return { told, cursor };
+}
+
+async function loggedVersions(db: Database, { id }: Order): Promise<bigint[]> {
+  const { rows } = await db.query<{ version: bigint }>(
+    `select version from order_changes where order_id = $1 order by version`,
+    [id],
+  );
+  return rows.map(({ version }) => version);
+}
+
+test("the log has each version of an order, and tells the newest alone", async () => {
+  const { db, placeOrder, change } = setup();
+  const start = await endOfChanges(db);
+  const order = await change(await placeOrder());
+
+  const { told, cursor } = await toldOf(db, start, order);
+  const after = await changesAfter(db, cursor, 100);
+
+  expect(await loggedVersions(db, order)).toEqual([1n, 2n]);
+  expect(told).toEqual([order]);
+  expect(after.orders.map(({ id }) => id)).not.toContain(order.id);
+});
+
+test("a refused update leaves no trace in the log", async () => {
+  const { db, placeOrder, change } = setup();
+  const order = await placeOrder();
+  await change(order);
+
+  await change(order);
+
+  expect(await loggedVersions(db, order)).toEqual([1n, 2n]);
+});
+
+test("a pruned log has forgotten what is old, and only that", async () => {
+  const { db, placeOrder } = setup();
+  const old = await placeOrder();
+  const before = new Date(old.createdAt.getTime() + 1);
+  await eventually("a millisecond has passed", () => new Date() >= before);
+  const young = await placeOrder();
+
+  while ((await pruneChanges(db, before, 1)) === 1);
+
+  expect(await loggedVersions(db, old)).toEqual([]);
+  expect(await loggedVersions(db, young)).toEqual([1n]);
+});
+
+test("a subscription is there only when no change can be missed any more", async () => {
+  const { start, placeOrder, holdQueries } = setup();
+  const open = holdQueries();
+  const changes = start();
+  const heard: Order[] = [];
+  let isThere = false;
+
+  const subscribing = changes
+    .subscribe((order) => heard.push(order), forever)
+    .finally(() => (isThere = true));
+  // Nothing tells yet where the log ends: this order may be missed.
+  await placeOrder();
+  const wasThere = isThere;
+  open();
+  using _ = await subscribing;
+  const order = await placeOrder();
+
+  await eventually("the order is heard", () =>
+    heard.some(({ id }) => id === order.id),
+  );
+  expect(wasThere).toBe(false);
+});
+
+test("a subscription that is not there yet ends with its signal", async () => {
+  const { start, holdQueries } = setup();
+  const open = holdQueries();
+  const changes = start();
+  onTestFinished(() => open());
+
+  using subscription = await changes.subscribe(
+    () => undefined,
+    AbortSignal.timeout(20),
+  );
+
+  expect(subscription).toBeDefined();
+});
+
+// Other test files may hold a transaction open for a second, which holds back the log of the whole cluster.
+const timed = { retry: 3 };
+
+test(
+  "a commit of this process is heard without waiting for the poll",
+  timed,
+  async () => {
+    const { start, placeOrder } = setup();
+    const changes = start();
+    const delays: number[] = [];
+    const heard = new Map<string, () => void>();
+    using _ = await changes.subscribe(
+      (order) => heard.get(order.id)?.(),
+      forever,
+    );
+
+    for (let round = 0; round < 10; round += 1) {
+      const order = await placeOrder();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      heard.set(order.id, resolve);
+      const from = performance.now();
+      changes.wake();
+      await promise;
+      delays.push(performance.now() - from);
+    }
+
+    // Half the poll's 100 ms; the median, as the machine may be busy.
+    expect(delays.sort((a, b) => a - b)[5]).toBeLessThan(50);
+  },
+);
+
+test("nobody reads the log while nobody listens, and a later listener begins at its end", async () => {
+  const { db, start, statements, placeOrder } = setup();
+  const changes = start();
+  const subscription = await changes.subscribe(() => undefined, forever);
+  subscription[Symbol.dispose]();
+  await roundTrips();
+  const before = statements.length;
+
+  await placeOrder();
+  await roundTrips();
+  const after = statements.length;
+  using _ = await changes.subscribe(() => undefined, forever);
+
+  expect(after).toBe(before);
+  expect(statements[after]).toContain("select pg_snapshot_xmin");
+
+  /** Time enough for a reader to read. */
+  async function roundTrips() {
+    for (let left = 30; left > 0; left -= 1) {
+      changes.wake();
+      await db.query("select 1");
+    }
+  }
+});
+
+test("reads on without a pause while the log is long", timed, async () => {
+  const { db, start, placeOrder } = setup();
+  const changes = start();
+  const heard = new Set<string>();
+  using _ = await changes.subscribe(({ id }) => heard.add(id), forever);
+  await db.query(
+    `with inserted as (
+       insert into orders (
+         id, tenant, customer, request_hash, state, lines, version,
+         created_at, updated_at, settled_at
+       )
+       select uuidv7(), 'many', 'ada', '', 'completed', '[]', 1, now(), now(), now()
+       from generate_series(1, 6_000)
+       returning tenant, id, version, created_at
+     )
+     insert into order_changes (tenant, order_id, version, changed_at)
+     select tenant, id, version, created_at
+     from inserted`,
+  );
+  const from = performance.now();
+  const order = await placeOrder();
+  await eventually("the last is heard", () => heard.has(order.id));
+
+  expect(heard.size).toBeGreaterThanOrEqual(6_001);
+  // Twelve polls would take 1,200 ms.
+  expect(performance.now() - from).toBeLessThan(1_100);
+});
