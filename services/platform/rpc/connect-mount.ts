@@ -13,6 +13,7 @@ import { TLSSocket } from "node:tls";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import type { TlsFiles } from "../runtime/config.ts";
 import { peerKey } from "./caller.ts";
+import { explainConnectErrors } from "./explain-connect-error.ts";
 import { messageLimit } from "./limits.ts";
 import { peerOfSocket } from "./peer.ts";
 import { errorDomain } from "./status.ts";
@@ -35,6 +36,7 @@ export function createConnectServer(
     grpc: false,
     grpcWeb: true,
     connect: true,
+    requestGate: explainConnectErrors,
     readMaxBytes: messageLimit,
     // By default an unknown field, or an unknown name of an enum, would be dropped without a word.
     jsonOptions: { ignoreUnknownFields: false },

@@ -14,7 +14,8 @@ export function limitDeadline(
   timeoutMs: number,
 ): LimitedCall {
   const stated = context.timeoutMs();
-  if (stated !== undefined && stated <= timeoutMs) {
+  // A gRPC context is bound already; by rounding, what is left of it may exceed the timeout by a trifle.
+  if (stated !== undefined && stated < timeoutMs + 1) {
     return { context, [Symbol.dispose]() {} };
   }
   const endsAt = performance.now() + timeoutMs;

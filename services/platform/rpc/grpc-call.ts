@@ -115,7 +115,10 @@ function sendUnary(
   });
 }
 
-/** Opens a server stream. The stream's errors are ConnectErrors; leaving the loop early cancels the call. */
+/**
+ * Opens a server stream. The stream's errors are ConnectErrors. Whoever has enough aborts the signal: Connect's clients
+ * hide the iterator's `return`, so leaving a loop early cancels nothing.
+ */
 export async function callServerStream<
   I extends DescMessage,
   O extends DescMessage,

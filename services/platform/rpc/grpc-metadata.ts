@@ -1,5 +1,12 @@
 import { Metadata } from "@grpc/grpc-js";
-import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
+import {
+  decodeBinaryHeader,
+  encodeBinaryHeader,
+  type Transport,
+} from "@connectrpc/connect";
+
+/** Headers as Connect hands them to a transport. */
+export type RequestHeaders = Parameters<Transport["unary"]>[3];
 
 /** gRPC metadata as Fetch headers; values of `-bin` keys become base64, as on the wire. */
 export function metadataToHeaders(metadata: Metadata): Headers {
@@ -16,9 +23,11 @@ export function metadataToHeaders(metadata: Metadata): Headers {
 }
 
 /** Fetch headers as gRPC metadata; the reverse of {@link metadataToHeaders}. */
-export function headersToMetadata(headers: Headers): Metadata {
+export function headersToMetadata(
+  headers: NonNullable<RequestHeaders>,
+): Metadata {
   const metadata = new Metadata();
-  headers.forEach((value, key) => {
+  for (const [key, value] of entriesOf(headers)) {
     if (key.endsWith("-bin")) {
       for (const item of value.split(",")) {
         metadata.add(key, Buffer.from(decodeBinaryHeader(item.trim())));
@@ -26,6 +35,19 @@ export function headersToMetadata(headers: Headers): Metadata {
     } else {
       metadata.set(key, value);
     }
-  });
+  }
   return metadata;
+}
+
+/** Without a `Headers` in between, which costs 1 us and is thrown away. */
+function entriesOf(
+  headers: NonNullable<RequestHeaders>,
+): Iterable<[string, string]> {
+  if (headers instanceof Headers) {
+    return headers.entries();
+  }
+  const entries: string[][] = Array.isArray(headers)
+    ? headers
+    : Object.entries(headers);
+  return entries.map(([key = "", value = ""]) => [key.toLowerCase(), value]);
 }

@@ -28,6 +28,7 @@ import { once } from "node:events";
 import { drained } from "./end-streams.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { toGrpcStatus } from "./grpc-status.ts";
+import type { OpenCalls } from "./open-calls.ts";
 import { statusError } from "./status.ts";
 
 type AnyUnary = MethodImpl<DescMethodUnary>;
@@ -42,6 +43,7 @@ export function mountGrpc<Desc extends DescService>(
   service: Desc,
   implementation: ServiceImpl<Desc>,
   draining: AbortSignal,
+  open: OpenCalls,
 ): void {
   const definition: Record<string, MethodDefinition<Uint8Array, Buffer>> = {};
   const handlers: Record<string, UntypedHandleCall> = {};
@@ -53,8 +55,8 @@ export function mountGrpc<Desc extends DescService>(
     ];
     handlers[method.localName] =
       method.methodKind === "unary"
-        ? unary(method, handler as AnyUnary)
-        : serverStream(method, handler as AnyServerStream, draining);
+        ? unary(method, handler as AnyUnary, open)
+        : serverStream(method, handler as AnyServerStream, draining, open);
   }
   server.addService(definition, handlers);
 }
@@ -87,9 +89,11 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 function unary(
   method: DescMethod,
   handler: AnyUnary,
+  open: OpenCalls,
 ): HandleUnary<Uint8Array, Uint8Array> {
   return (call, callback) => {
     const context = new GrpcContext(call, method);
+    open.begin();
     const answer = async () => {
       try {
         const request = decode(method.input, call.request);
@@ -101,6 +105,7 @@ function unary(
         callback(toGrpcStatus(ConnectError.from(error), context.trailers()));
       } finally {
         context.end();
+        open.end();
       }
     };
     void answer();
@@ -111,9 +116,11 @@ function serverStream(
   method: DescMethod,
   handler: AnyServerStream,
   draining: AbortSignal,
+  open: OpenCalls,
 ): HandleServerStream<Uint8Array, Uint8Array> {
   return (call) => {
     const context = new GrpcContext(call, method);
+    open.begin();
     const stop = () => context.abort(drained());
     draining.addEventListener("abort", stop, { once: true });
     const answer = async () => {
@@ -137,6 +144,7 @@ function serverStream(
       } finally {
         draining.removeEventListener("abort", stop);
         context.end();
+        open.end();
       }
     };
     void answer();

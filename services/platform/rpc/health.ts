@@ -60,7 +60,7 @@ function probe(
     }
     timer = setTimeout(() => void ask(), probeEveryMs).unref();
   };
-  timer = setTimeout(() => void ask(), probeEveryMs).unref();
+  void ask();
   return () => {
     stopped = true;
     clearTimeout(timer);

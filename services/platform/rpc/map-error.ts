@@ -31,7 +31,7 @@ export function mapError(thrown: unknown, signal: AbortSignal): MappedError {
 /** The status of a call that ended early, by its signal's reason: DEADLINE_EXCEEDED, CANCELLED, or as it says. */
 export function endOfCall(signal: AbortSignal): ConnectError {
   const reason: unknown = signal.reason;
-  if (reason instanceof ConnectError && reasonOf(reason) !== undefined) {
+  if (reason instanceof ConnectError && reasonOf(reason) === "DRAINING") {
     return reason;
   }
   const code = ConnectError.from(reason).code;

@@ -18,10 +18,12 @@ import { Client, credentials } from "@grpc/grpc-js";
 import type { PeerCertificate } from "node:tls";
 import type { TlsFiles } from "../runtime/config.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { logConnectivity } from "./connectivity.ts";
 import { createBreaker, type Breaker, type BreakerOptions } from "./breaker.ts";
 import { callServerStream, callUnary } from "./grpc-call.ts";
+import type { RequestHeaders } from "./grpc-metadata.ts";
 import { messageLimit } from "./limits.ts";
-import { openOutgoing, type RequestHeaders } from "./outgoing-call.ts";
+import { openOutgoing } from "./outgoing-call.ts";
 import { peerOfNames } from "./peer.ts";
 import { isRetriable, policyOf } from "./policy.ts";
 import { createRetryBudget, withRetries } from "./retry.ts";
@@ -54,10 +56,14 @@ export function createMeshTransport(
 ): MeshTransport {
   const client = new Client(
     options.address,
-    meshCredentials(options.tls, options.callee),
+    meshCredentials(options),
     // Without a name of its own grpc-js sends the host, and Node refuses an IP address there.
     { ...channelOptions, "grpc.ssl_target_name_override": options.callee },
   );
+  logConnectivity(options, client, {
+    callee: options.callee,
+    address: options.address,
+  });
   const budget = createRetryBudget();
   const breakers = {
     read: createBreaker(options, options.callee, "read", options.breaker),
@@ -117,6 +123,8 @@ export function createMeshTransport(
 
 const channelOptions = {
   "grpc.max_receive_message_length": messageLimit,
+  // Nobody reads channelz here, and counting for it costs on every call.
+  "grpc.enable_channelz": 0,
   // Ours follows the contract; grpc-js's own would add to it.
   "grpc.enable_retries": 0,
   "grpc.initial_reconnect_backoff_ms": 50,
@@ -126,14 +134,17 @@ const channelOptions = {
   "grpc.keepalive_timeout_ms": 10_000,
 };
 
-function meshCredentials(tls: TlsFiles, callee: string) {
+function meshCredentials({ tls, callee, logger }: MeshTransportOptions) {
   return credentials.createSsl(tls.ca, tls.key, tls.cert, {
     // The name that counts is the mesh identity, not the host under which it was reached.
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
       const peer = peerOfNames(certificate.subjectaltname);
-      return peer === callee
-        ? undefined
-        : new Error(`expected the service ${callee}, met ${peer ?? "none"}`);
+      if (peer === callee) {
+        return undefined;
+      }
+      // grpc-js keeps the error to itself and tries again, and calls wait: without this line nobody would know why.
+      logger.error({ callee, met: peer }, "refused a callee that is another");
+      return new Error(`expected the service ${callee}, met ${peer ?? "none"}`);
     },
   });
 }

@@ -20,6 +20,7 @@ import { authorize } from "./authorize.ts";
 import { type CallScope, runInScope } from "./call-scope.ts";
 import { callerKey, peerKey } from "./caller.ts";
 import { limitDeadline } from "./deadline.ts";
+import { GrpcContext } from "./grpc-context.ts";
 import { endOfCall, mapError } from "./map-error.ts";
 import { policyOf } from "./policy.ts";
 import { observeServerCall, type ObservedCall } from "./rpc-telemetry.ts";
@@ -76,7 +77,7 @@ function wrapUnary(
   handler: AnyUnary,
 ): AnyUnary {
   return async (request, context) => {
-    const call = observeServerCall(method, context.requestHeader, getter);
+    const call = observeServerCall(method, headerReader(context), getter);
     using deadline = limitDeadline(context, policyOf(method).timeoutMs);
     try {
       const response = await otelContext.with(call.context, () => {
@@ -99,7 +100,7 @@ function wrapServerStream(
   handler: AnyServerStream,
 ): AnyServerStream {
   return async function* (request, context) {
-    const call = observeServerCall(method, context.requestHeader, getter);
+    const call = observeServerCall(method, headerReader(context), getter);
     using deadline = limitDeadline(context, policyOf(method).timeoutMs);
     const { signal } = deadline.context;
     let code: Code | undefined = Code.Canceled;
@@ -155,7 +156,7 @@ function openCall(
   const caller = authorize(
     policy,
     context.values.get(peerKey),
-    (name) => context.requestHeader.get(name) ?? undefined,
+    headerReader(context),
   );
   context.values.set(callerKey, caller);
   deps.validate(method.input, request);
@@ -194,7 +195,17 @@ function logAndMap(
   return error;
 }
 
-const getter: TextMapGetter<Headers> = {
-  keys: (headers) => [...headers.keys()],
-  get: (headers, key) => headers.get(key) ?? undefined,
+type HeaderReader = (name: string) => string | undefined;
+
+/** Few headers are read of a call; a `Headers` of all takes 3 % of an empty one's CPU. */
+function headerReader(context: HandlerContext): HeaderReader {
+  return context instanceof GrpcContext
+    ? (name) => context.header(name)
+    : (name) => context.requestHeader.get(name) ?? undefined;
+}
+
+const getter: TextMapGetter<HeaderReader> = {
+  // Trace context and baggage are asked for by name.
+  keys: () => [],
+  get: (header, key) => header(key),
 };

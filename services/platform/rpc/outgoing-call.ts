@@ -1,19 +1,15 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 import { identityHeaders } from "./authorize.ts";
 import { currentScope, type CallScope } from "./call-scope.ts";
 import { deadlineExceeded } from "./deadline.ts";
-import { headersToMetadata } from "./grpc-metadata.ts";
+import { headersToMetadata, type RequestHeaders } from "./grpc-metadata.ts";
 import { policyOf } from "./policy.ts";
-
-/** Headers as Connect hands them to a transport. */
-export type RequestHeaders = Parameters<Transport["unary"]>[3];
 
 /** What a call that goes out is bound by: the nearest deadline, every cancellation, the identity it acts for. */
 export interface OutgoingCall {
-  /** When the call ends at the latest. */
-  readonly deadline: Date;
+  /** When the call ends at the latest, in Unix milliseconds. */
+  readonly deadline: number;
   remainingMs(): number;
   /** Aborts with the call that is being served, or when the client says so. */
   readonly signal: AbortSignal | undefined;
@@ -46,7 +42,7 @@ export function openOutgoing(
   }
   const endsAt = Date.now() + allowedMs;
   return {
-    deadline: new Date(endsAt),
+    deadline: endsAt,
     remainingMs: () => endsAt - Date.now(),
     signal: anyOf(scope?.signal, signal),
     metadata: () => attemptMetadata(scope, header),
@@ -57,9 +53,7 @@ function attemptMetadata(
   scope: CallScope | undefined,
   header: RequestHeaders,
 ): Metadata {
-  const metadata = header
-    ? headersToMetadata(new Headers(header))
-    : new Metadata();
+  const metadata = header ? headersToMetadata(header) : new Metadata();
   // A callee that restarts is back in a second; the deadline bounds the wait.
   metadata.setOptions({ waitForReady: true });
   if (scope) {

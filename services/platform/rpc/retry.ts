@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RetryInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { endOfCall } from "./map-error.ts";
 import { reasonOf } from "./status.ts";
 
 /** Bounds what retries may add to the load of a callee that is in trouble. */
@@ -67,8 +68,19 @@ export async function withRetries<T>(
       if (!mayRetry) {
         throw error;
       }
-      await sleep(delayMs, undefined, { signal: options.signal });
+      await pause(delayMs, options.signal);
     }
+  }
+}
+
+async function pause(
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    throw signal?.aborted ? endOfCall(signal) : error;
   }
 }
 

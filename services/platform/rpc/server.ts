@@ -12,6 +12,7 @@ import { mountGrpc } from "./grpc-mount.ts";
 import { createHealth } from "./health.ts";
 import { messageLimit } from "./limits.ts";
 import { withMiddleware } from "./middleware.ts";
+import { createOpenCalls, type OpenCalls } from "./open-calls.ts";
 import { mountReflection } from "./reflection.ts";
 import { createValidate } from "./validate.ts";
 
@@ -60,8 +61,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     implementation: withMiddleware(deps, desc, implementation),
   }));
   const grpc = new Server(grpcOptions);
+  const openCalls = createOpenCalls();
   for (const { desc, implementation } of wrapped) {
-    mountGrpc(grpc, desc, implementation, draining.signal);
+    mountGrpc(grpc, desc, implementation, draining.signal, openCalls);
   }
   const names = wrapped.map(({ desc }) => desc.typeName);
   const health = createHealth(grpc, names, options.ready);
@@ -86,12 +88,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     async drain(signal) {
       health.stop();
       draining.abort();
-      await Promise.all([drainGrpc(grpc, signal), connect.drain(signal)]);
+      await Promise.all([
+        drainGrpc(grpc, openCalls, signal),
+        connect.drain(signal),
+      ]);
     },
   };
 }
 
 const grpcOptions = {
+  // Nobody reads channelz here, and counting for it costs on every call.
+  "grpc.enable_channelz": 0,
   "grpc.max_receive_message_length": messageLimit,
   "grpc.max_concurrent_streams": 1_000,
   // A peer that vanished without a word is noticed within 40 s.
@@ -126,9 +133,20 @@ async function listen(
   return (server.address() as AddressInfo).port;
 }
 
-async function drainGrpc(server: Server, signal: AbortSignal): Promise<void> {
+/** Once our calls are done, what is left are streams that nobody ends: a health Watch, a reflection client. */
+const leftoverMs = 500;
+
+async function drainGrpc(
+  server: Server,
+  openCalls: OpenCalls,
+  signal: AbortSignal,
+): Promise<void> {
   const force = () => server.forceShutdown();
   signal.addEventListener("abort", force, { once: true });
-  await promisify(server.tryShutdown.bind(server))();
+  const closed = promisify(server.tryShutdown.bind(server))();
+  await Promise.race([closed, openCalls.none()]);
+  const leftover = setTimeout(force, leftoverMs);
+  await closed;
+  clearTimeout(leftover);
   signal.removeEventListener("abort", force);
 }

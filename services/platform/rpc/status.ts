@@ -108,7 +108,7 @@ function retryInfo(afterMs: number): Detail {
     value: create(RetryInfoSchema, {
       retryDelay: {
         seconds: BigInt(Math.floor(afterMs / 1000)),
-        nanos: Math.round(afterMs % 1000) * 1_000_000,
+        nanos: Math.floor(afterMs % 1000) * 1_000_000,
       },
     }),
   };

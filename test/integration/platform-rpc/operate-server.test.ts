@@ -1,0 +1,220 @@
+import { Client, credentials, type ClientReadableStream } from "@grpc/grpc-js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { serve, service } from "../../../services/platform/rpc/server.ts";
+import { eventually } from "../../support/eventually.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+import { asUser, orderName, setupRpc, type RpcWorld } from "./rpc-world.ts";
+
+const serving = 1;
+const notServing = 2;
+
+test("health follows what the service needs, for the process and each service", async () => {
+  let ready = false;
+  await using world = await setupRpc({}, { ready: async () => ready });
+  using client = grpcClient(world);
+
+  await eventually("it is not serving", async () =>
+    (await healthOf(client)).every((status) => status === notServing),
+  );
+  ready = true;
+  await eventually("it is serving", async () =>
+    (await healthOf(client)).every((status) => status === serving),
+  );
+});
+
+test("a dependency that does not answer is as good as one that says no", async () => {
+  await using world = await setupRpc(
+    {},
+    {
+      ready: (signal) =>
+        new Promise((_, reject) =>
+          signal.addEventListener("abort", () =>
+            reject(signal.reason as Error),
+          ),
+        ),
+    },
+  );
+  using client = grpcClient(world);
+
+  await eventually("it is not serving", async () =>
+    (await healthOf(client)).every((status) => status === notServing),
+  );
+});
+
+test("tells a health watcher that it drains, and does not wait for it to leave", async () => {
+  await using world = await setupRpc({});
+  using client = grpcClient(world);
+  const watch = client.channel.makeServerStreamRequest(
+    "/grpc.health.v1.Health/Watch",
+    (bytes: Buffer) => bytes,
+    (bytes: Buffer) => bytes,
+    Buffer.alloc(0),
+  );
+  const seen = statusesOf(watch);
+  await eventually("it is serving", () => seen.includes(serving));
+  const started = performance.now();
+
+  await world.order.drain(AbortSignal.timeout(20_000));
+
+  expect(seen).toEqual([serving, notServing]);
+  expect(performance.now() - started).toBeLessThan(5_000);
+});
+
+test.each(["v1", "v1alpha"])(
+  "lists its services by reflection %s",
+  async (version) => {
+    await using world = await setupRpc({});
+    using client = grpcClient(world);
+    const call = client.channel.makeBidiStreamRequest(
+      `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+    );
+    call.on("error", () => undefined);
+
+    // ServerReflectionRequest.list_services is field 7.
+    call.write(Buffer.from([0x3a, 0x01, 0x2a]));
+    const answer = await new Promise<Buffer>((resolve) =>
+      call.once("data", resolve),
+    );
+    call.cancel();
+
+    expect(answer.toString("latin1")).toContain("weft.order.v1.OrderService");
+  },
+);
+
+test("no idempotent call fails while a second server takes over on the same port", async () => {
+  await using world = await setupRpc({ getOrder });
+  const orders = world.orders("gRPC");
+  const { grpcPort } = world.order;
+  const stop = new AbortController();
+  let answered = 0;
+  const failures: ConnectError[] = [];
+  const callers = Array.from({ length: 16 }, async () => {
+    while (!stop.signal.aborted) {
+      await orders.getOrder({ name: orderName }, asUser).then(
+        () => (answered += 1),
+        (error: unknown) => failures.push(ConnectError.from(error)),
+      );
+    }
+  });
+  await eventually("calls are under way", () => answered > 50);
+
+  await world.order.drain(AbortSignal.timeout(5_000));
+  const second = await serve({
+    host: "127.0.0.1",
+    grpcPort,
+    connectPort: 0,
+    tls: world.tls.of("order"),
+    logger: silentLogger,
+    services: [
+      service(OrderService, {
+        ...unused,
+        getOrder,
+      }),
+    ],
+  });
+  const before = answered;
+  await eventually("the second answers", () => answered > before + 50);
+  stop.abort();
+  await Promise.all(callers);
+  await second.drain(AbortSignal.timeout(1_000));
+
+  expect(failures.map(String)).toEqual([]);
+});
+
+test("a stream waits for a client that reads slowly", async () => {
+  let made = 0;
+  await using world = await setupRpc({
+    async *watchOrders(_request, context) {
+      const customer = "x".repeat(100_000);
+      while (!context.signal.aborted) {
+        made += 1;
+        yield { event: { case: "order" as const, value: { customer } } };
+        await new Promise(setImmediate);
+      }
+    },
+  });
+  const leave = new AbortController();
+  const stream = world
+    .orders("gRPC")
+    .watchOrders({}, { ...asUser, signal: leave.signal })
+    [Symbol.asyncIterator]();
+
+  await stream.next();
+  let last = -1;
+  await eventually("the handler waits", async () => {
+    const still = made === last;
+    last = made;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return still;
+  });
+  leave.abort();
+  const failure = await drainOf(stream);
+
+  expect(made).toBeLessThan(200);
+  expect(failure.code).toBe(Code.Canceled);
+});
+
+async function drainOf(stream: AsyncIterator<unknown>): Promise<ConnectError> {
+  try {
+    while (!(await stream.next()).done);
+  } catch (error) {
+    return ConnectError.from(error);
+  }
+  throw new Error("the stream should have failed");
+}
+
+function getOrder(request: { name: string }) {
+  return { order: { name: request.name } };
+}
+
+const notCalled = () => {
+  throw new Error("not part of this test");
+};
+const unused = {
+  createOrder: notCalled,
+  listOrders: notCalled,
+  cancelOrder: notCalled,
+  watchOrders: notCalled,
+};
+
+function grpcClient(world: RpcWorld): { channel: Client } & Disposable {
+  const { ca, cert, key } = world.tls.of("edge");
+  const channel = new Client(
+    `127.0.0.1:${world.order.grpcPort}`,
+    credentials.createSsl(ca, key, cert),
+    { "grpc.ssl_target_name_override": "localhost" },
+  );
+  return { channel, [Symbol.dispose]: () => channel.close() };
+}
+
+/** The health of the process and of the Order service. HealthCheckResponse.status is field 1. */
+async function healthOf(client: { channel: Client }): Promise<number[]> {
+  const name = Buffer.from(OrderService.typeName);
+  const ofService = Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+  return Promise.all(
+    [Buffer.alloc(0), ofService].map(
+      (request) =>
+        new Promise<number>((resolve, reject) =>
+          client.channel.makeUnaryRequest(
+            "/grpc.health.v1.Health/Check",
+            (bytes: Buffer) => bytes,
+            (bytes: Buffer) => bytes,
+            request,
+            (error, response) =>
+              response ? resolve(response.at(1) ?? 0) : reject(error),
+          ),
+        ),
+    ),
+  );
+}
+
+function statusesOf(watch: ClientReadableStream<Buffer>): number[] {
+  const seen: number[] = [];
+  watch.on("data", (response: Buffer) => seen.push(response.at(1) ?? 0));
+  watch.on("error", () => undefined);
+  return seen;
+}
