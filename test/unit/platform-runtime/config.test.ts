@@ -42,7 +42,7 @@ test("does not repeat a secret that breaks its rule", () => {
 test("a secret does not print, and can be read", () => {
   const value = new Secret("hunter2");
 
-  const printed = [`${value}`, JSON.stringify({ value }), inspect(value)];
+  const printed = [String(value), JSON.stringify({ value }), inspect(value)];
 
   expect(printed.join()).not.toContain("hunter2");
   expect(value.reveal()).toBe("hunter2");

@@ -1,0 +1,106 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
+import { startEnvoy } from "../../../deploy/local/components/envoy.ts";
+import { freePort } from "../../../deploy/local/ports.ts";
+import type { MeshTls } from "../../support/mesh-tls.ts";
+import { median } from "../median.ts";
+import {
+  pairOf,
+  startClient,
+  startServer,
+  type PairResult,
+  type Sink,
+} from "./start-peer.ts";
+
+// Few at a time: what is asked is what the edge adds to a call, not how calls queue behind it.
+const inFlight = 4;
+const warmUpMs = 3_000;
+const roundMs = 2_000;
+const rounds = 7;
+
+/** The same grpc-js client, the same Order service: through Envoy with TLS, and direct with TLS. */
+export async function compareEdge({ tls, sink }: { tls: MeshTls; sink: Sink }) {
+  await using started = new AsyncDisposableStack();
+  const server = started.use(
+    await startServer(tls, "platform", { telemetry: sink.url }),
+  );
+  const edgePort = await startEdge(started, tls, server.port);
+  const client = async (port: number) =>
+    started.use(
+      await startClient(tls, "bare grpc-js", { address: `127.0.0.1:${port}` }),
+    );
+  const direct = pairOf(await client(server.port), server);
+  const through = pairOf(await client(edgePort), server);
+  await direct.makeLoad({ inFlight, ms: warmUpMs });
+  await through.makeLoad({ inFlight, ms: warmUpMs });
+  const results: { direct: PairResult; through: PairResult }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    results.push({
+      direct: await direct.makeLoad({ inFlight, ms: roundMs }),
+      through: await through.makeLoad({ inFlight, ms: roundMs }),
+    });
+  }
+  return report(results);
+}
+
+async function startEdge(
+  started: AsyncDisposableStack,
+  tls: MeshTls,
+  grpcPort: number,
+): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), "weft-bench-"));
+  started.defer(() => rm(directory, { recursive: true, force: true }));
+  const edgePort = await freePort();
+  const adminPort = await freePort();
+  const { ca, edgeMesh, edgePublic } = tls.certificates;
+  const at = (port: number) => ({ host: "127.0.0.1", port });
+  // Port 1 refuses: nobody calls these.
+  const absent = { grpc: at(1), connect: at(1) };
+  const bootstrapFile = join(directory, "envoy.json");
+  await writeFile(
+    bootstrapFile,
+    renderBootstrap({
+      host: "127.0.0.1",
+      edgePort,
+      adminPort,
+      tls: {
+        ca,
+        meshCert: edgeMesh.cert,
+        meshKey: edgeMesh.key,
+        publicCert: edgePublic.cert,
+        publicKey: edgePublic.key,
+      },
+      upstreams: {
+        order: { grpc: at(grpcPort), connect: at(grpcPort) },
+        payment: absent,
+        inventory: absent,
+      },
+      development: true,
+    }),
+  );
+  started.use(
+    await startEnvoy({ directory, bootstrapFile, adminPort, edgePort }),
+  );
+  return edgePort;
+}
+
+function report(results: { direct: PairResult; through: PairResult }[]) {
+  const share = (pick: (result: PairResult) => number) => {
+    const of = (values: number[]) => Number(median(values).toFixed(2));
+    return {
+      directMs: of(results.map(({ direct }) => pick(direct))),
+      throughMs: of(results.map(({ through }) => pick(through))),
+      edgeMs: of(
+        results.map(({ direct, through }) => pick(through) - pick(direct)),
+      ),
+    };
+  };
+  const latency = {
+    p50: share((result) => result.p50Ms),
+    p99: share((result) => result.p99Ms),
+  };
+  console.table(latency);
+  return { inFlight, roundMs, rounds, latency };
+}
