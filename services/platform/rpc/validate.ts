@@ -2,6 +2,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { Code } from "@connectrpc/connect";
+import { createPatternMatcher } from "./match-pattern.ts";
 import { statusError } from "./status.ts";
 
 /** Checks messages against the `buf.validate` rules of their contract. */
@@ -19,7 +20,7 @@ const violationLimit = 20;
  * The check throws INVALID_ARGUMENT that names each field and the rule it breaks.
  */
 export function createValidate(): Validate {
-  const validator = createValidator();
+  const validator = createValidator({ regexMatch: createPatternMatcher() });
   return (desc, message) => {
     const result = validator.validate(desc, message);
     if (result.kind === "valid") {
