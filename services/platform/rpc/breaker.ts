@@ -42,6 +42,8 @@ export function createBreaker(
       resetTimeout: resetAfterMs,
       errorFilter: (error: unknown) => !speaksOfHealth(error),
       enableSnapshots: false,
+      // They keep the duration of each call of the last 10 s, and sort them all at each failure.
+      rollingPercentilesEnabled: false,
     },
   );
   const labels = { callee, class: methodClass };

@@ -28,11 +28,10 @@ export class GrpcContext implements HandlerContext {
   readonly url: string;
   readonly service: DescService;
   readonly values: ContextValues;
-  readonly signal: AbortSignal;
   readonly #call: GrpcServerCall;
-  readonly #controller = new AbortController();
+  #controller: AbortController | undefined;
   readonly #endsAt: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly method: DescMethod;
   #ended = false;
   #requestHeader: Headers | undefined;
@@ -45,14 +44,14 @@ export class GrpcContext implements HandlerContext {
     this.service = method.parent;
     this.url = call.getPath();
     this.values = createContextValues().set(peerKey, peerOfCall(call));
-    this.signal = this.#controller.signal;
     const stated = millisecondsUntil(call.getDeadline());
-    const timeoutMs = Math.min(stated, policyOf(method).timeoutMs);
-    this.#endsAt = performance.now() + timeoutMs;
-    this.#timer = setTimeout(
-      () => this.abort(deadlineExceeded()),
-      Math.max(0, timeoutMs),
-    );
+    const { timeoutMs } = policyOf(method);
+    this.#endsAt = performance.now() + Math.min(stated, timeoutMs);
+    // A deadline that the client stated is watched by grpc-js, which then says that the call is cancelled.
+    this.#timer =
+      stated <= timeoutMs
+        ? undefined
+        : setTimeout(() => this.abort(deadlineExceeded()), timeoutMs);
     call.on("cancelled", () => {
       // grpc-js says so of every call when its stream closes. Aborting one that was answered makes an error with a
       // stack for nobody: 3 us.
@@ -62,6 +61,11 @@ export class GrpcContext implements HandlerContext {
       // The client's own deadline ends the stream a moment before our timer fires.
       this.abort(this.timeoutMs() <= 5 ? deadlineExceeded() : undefined);
     });
+  }
+
+  /** Made when it is first asked for, like the headers: many handlers never look. */
+  get signal(): AbortSignal {
+    return (this.#controller ??= new AbortController()).signal;
   }
 
   get requestHeader(): Headers {
@@ -86,9 +90,14 @@ export class GrpcContext implements HandlerContext {
     return this.#endsAt - performance.now();
   }
 
+  /** As `signal.throwIfAborted`, without making a signal that nobody asked for. */
+  throwIfAborted(): void {
+    this.#controller?.signal.throwIfAborted();
+  }
+
   /** Aborts the handler. */
   abort(reason: unknown): void {
-    this.#controller.abort(reason);
+    (this.#controller ??= new AbortController()).abort(reason);
   }
 
   /** Ends the context with its call. */

@@ -85,7 +85,7 @@ function wrapUnary(
         return runInScope(scope, () => handler(request, deadline.context));
       });
       // A handler that outlived its call has an answer that nobody waits for.
-      deadline.context.signal.throwIfAborted();
+      throwIfAborted(deadline.context);
       call.end(undefined);
       return response;
     } catch (error) {
@@ -162,7 +162,9 @@ function openCall(
   deps.validate(method.input, request);
   return {
     caller,
-    signal: context.signal,
+    get signal() {
+      return context.signal;
+    },
     remainingMs: () => context.timeoutMs() ?? policy.timeoutMs,
   };
 }
@@ -193,6 +195,14 @@ function logAndMap(
     deps.logger.error({ err: thrown, rpc }, "the call failed by our fault");
   }
   return error;
+}
+
+function throwIfAborted(context: HandlerContext): void {
+  if (context instanceof GrpcContext) {
+    context.throwIfAborted();
+  } else {
+    context.signal.throwIfAborted();
+  }
 }
 
 type HeaderReader = (name: string) => string | undefined;
