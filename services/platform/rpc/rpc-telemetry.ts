@@ -1,6 +1,5 @@
 import {
   context,
-  metrics,
   propagation,
   ROOT_CONTEXT,
   SpanKind,
@@ -8,13 +7,17 @@ import {
   trace,
   type Attributes,
   type Context,
-  type Histogram,
   type Span,
   type TextMapGetter,
   type TextMapSetter,
 } from "@opentelemetry/api";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import {
+  declareHistogram,
+  observe as count,
+  type HistogramSeries,
+} from "../runtime/histogram.ts";
 
 /** One observed call: its span is current while it runs, its end is counted once. */
 export interface ObservedCall {
@@ -28,13 +31,21 @@ export interface ObservedCall {
 const tracer = trace.getTracer("weft.rpc");
 
 // OpenTelemetry's names (semantic conventions, RPC), in seconds.
-const durationBuckets = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-];
-const durationNames = {
-  [SpanKind.SERVER]: "rpc.server.duration",
-  [SpanKind.CLIENT]: "rpc.client.duration",
+const durations = {
+  [SpanKind.SERVER]: durationOf("rpc.server.duration"),
+  [SpanKind.CLIENT]: durationOf("rpc.client.duration"),
 } as const;
+
+function durationOf(name: string) {
+  return declareHistogram({
+    scope: "weft.rpc",
+    name,
+    unit: "s",
+    boundaries: [
+      0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    ],
+  });
+}
 
 /** Begins to observe a call that came in. Its parent is the trace in the request's headers. */
 export function observeServerCall<Headers>(
@@ -58,18 +69,17 @@ export function observeClientCall<Headers>(
 }
 
 function observe(
-  kind: keyof typeof durationNames,
+  kind: keyof typeof durations,
   method: DescMethod,
   parent: Context,
 ): ObservedCall {
   const startedAt = performance.now();
-  const labels = labelsOf(method);
+  const labels = labelsOf(kind, method);
   const span = tracer.startSpan(
     labels.name,
     { kind, attributes: labels.attributes },
     parent,
   );
-  const duration = durations(kind);
   return {
     span,
     context: trace.setSpan(parent, span),
@@ -80,7 +90,7 @@ function observe(
       }
       span.end();
       const seconds = (performance.now() - startedAt) / 1000;
-      duration.record(seconds, labels.withCode(code ?? 0));
+      count(durations[kind], labels.durationsWith(code ?? 0), seconds);
     },
   };
 }
@@ -102,14 +112,17 @@ const serverFaults: ReadonlySet<Code> = new Set([
 interface Labels {
   readonly name: string;
   readonly attributes: Attributes;
-  withCode(code: number): Attributes;
+  durationsWith(code: number): HistogramSeries;
 }
 
-const knownLabels = new WeakMap<DescMethod, Labels>();
+const knownLabels = {
+  [SpanKind.SERVER]: new WeakMap<DescMethod, Labels>(),
+  [SpanKind.CLIENT]: new WeakMap<DescMethod, Labels>(),
+} as const;
 
 /** Labels are made once a method and code: 17 codes at most, so the cache is bounded by the contracts. */
-function labelsOf(method: DescMethod): Labels {
-  const known = knownLabels.get(method);
+function labelsOf(kind: keyof typeof durations, method: DescMethod): Labels {
+  const known = knownLabels[kind].get(method);
   if (known) {
     return known;
   }
@@ -118,37 +131,18 @@ function labelsOf(method: DescMethod): Labels {
     "rpc.service": method.parent.typeName,
     "rpc.method": method.name,
   };
-  const byCode = new Map<number, Attributes>();
+  const byCode = new Map<number, HistogramSeries>();
   const labels: Labels = {
     name: `${method.parent.typeName}/${method.name}`,
     attributes,
-    withCode(code) {
-      const made = byCode.get(code) ?? {
-        ...attributes,
-        "rpc.grpc.status_code": code,
-      };
-      byCode.set(code, made);
-      return made;
+    durationsWith(code) {
+      const bound =
+        byCode.get(code) ??
+        durations[kind].bind({ ...attributes, "rpc.grpc.status_code": code });
+      byCode.set(code, bound);
+      return bound;
     },
   };
-  knownLabels.set(method, labels);
+  knownLabels[kind].set(method, labels);
   return labels;
-}
-
-const knownDurations = new Map<SpanKind, Histogram>();
-
-/** Made at first use, when the process's SDK stands: an instrument made before it records nothing, for ever. */
-function durations(kind: keyof typeof durationNames): Histogram {
-  const known = knownDurations.get(kind);
-  if (known) {
-    return known;
-  }
-  const histogram = metrics
-    .getMeter("weft.rpc")
-    .createHistogram(durationNames[kind], {
-      unit: "s",
-      advice: { explicitBucketBoundaries: durationBuckets },
-    });
-  knownDurations.set(kind, histogram);
-  return histogram;
 }

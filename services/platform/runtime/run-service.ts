@@ -44,7 +44,9 @@ async function run(
   const env = process.env;
   const settings = readConfig(processSettings, env);
   const logger = createLogger(name, settings.LOG_LEVEL);
-  const stopTelemetry = startTelemetry(telemetryOptions(name, settings));
+  const stopTelemetry = await startTelemetry(
+    telemetryOptions(name, settings, env),
+  );
   const drain = createDrain({
     logger,
     boundMs: settings.WEFT_DRAIN_SECONDS * 1000,
@@ -75,11 +77,16 @@ async function run(
 function telemetryOptions(
   service: string,
   settings: z.infer<z.ZodObject<typeof processSettings>>,
+  env: NodeJS.ProcessEnv,
 ) {
   const all = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   return {
     service,
     tracesEndpoint: settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? all,
     metricsEndpoint: settings.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT ?? all,
+    // Any other of OpenTelemetry's variables is for the SDK that knows them all.
+    wholeSdk: Object.keys(env).some(
+      (variable) => variable.startsWith("OTEL_") && !(variable in settings),
+    ),
   };
 }

@@ -14,7 +14,7 @@ const {
   tls,
 } = readProcessOptions(process.argv[2]);
 if (telemetry) {
-  startTelemetry({
+  await startTelemetry({
     service: "bench",
     tracesEndpoint: telemetry,
     metricsEndpoint: telemetry,

@@ -8,7 +8,7 @@ import { readProcessOptions } from "./process-options.ts";
 const options = readProcessOptions(process.argv[2]);
 const { peer, telemetry, tls } = options;
 if (telemetry) {
-  startTelemetry({
+  await startTelemetry({
     service: "order",
     tracesEndpoint: telemetry,
     metricsEndpoint: telemetry,
