@@ -37,7 +37,9 @@ export function titleOf(openingStock: bigint): string {
  *
  * @throws Error that names every fault.
  */
-export async function auditMesh(mesh: MeshAddresses): Promise<void> {
+export async function auditMesh(
+  mesh: Pick<MeshAddresses, "edgeUrl" | "caFile" | "paymentProviderUrl">,
+): Promise<void> {
   const edge = { url: mesh.edgeUrl, ca: readFileSync(mesh.caFile) };
   using client = connectToEdge(edge, "gRPC");
   await eventually(

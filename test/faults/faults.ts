@@ -1,0 +1,139 @@
+import { Redis } from "ioredis";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Mesh } from "../../deploy/local/mesh-handle.ts";
+import { eventually } from "../support/eventually.ts";
+import { asAdmin } from "./as-admin.ts";
+import type { FaultName, PlannedFault } from "./scenario.ts";
+
+type Inflict = (mesh: Mesh, forMs: number) => Promise<void>;
+
+/** Does it, and returns when it is over and whatever it hit is back. */
+export async function inflict(
+  mesh: Mesh,
+  { fault, forMs }: PlannedFault,
+): Promise<void> {
+  await INFLICT[fault](mesh, forMs);
+}
+
+const INFLICT: Readonly<Record<FaultName, Inflict>> = {
+  "kill order": (mesh) => kill(mesh, "order"),
+  "kill inventory": (mesh) => kill(mesh, "inventory"),
+  "kill payment": (mesh) => kill(mesh, "payment"),
+  "kill payment-provider": (mesh) => kill(mesh, "payment-provider"),
+  "restart order": (mesh) => mesh.restart("order"),
+  "restart inventory": (mesh) => mesh.restart("inventory"),
+  "restart payment": (mesh) => mesh.restart("payment"),
+  "pause order": (mesh, forMs) => pause(mesh, "order", forMs),
+  "pause inventory": (mesh, forMs) => pause(mesh, "inventory", forMs),
+  "pause payment": (mesh, forMs) => pause(mesh, "payment", forMs),
+  "pause payment-provider": (mesh, forMs) =>
+    pause(mesh, "payment-provider", forMs),
+  "pause postgres": pausePostgres,
+  "crash postgres": crashPostgres,
+  "pause kafka": (mesh, forMs) => pause(mesh, "kafka", forMs),
+  "terminate connections": terminateConnections,
+  "hold stock locks": holdStockLocks,
+  "flush redis": flushRedis,
+};
+
+/** SIGKILL; the supervisor is left to find out. */
+async function kill(mesh: Mesh, service: string): Promise<void> {
+  const before = mesh.pids()[service];
+  // Dead already, by another fault of the plan.
+  if (before === undefined) return;
+  process.kill(before, "SIGKILL");
+  await eventually(
+    `${service} runs again`,
+    () => ![before, undefined].includes(mesh.pids()[service]),
+    60_000,
+  );
+}
+
+/** A process that stands still and then goes on as if nothing had happened: what a long GC or a frozen VM looks like. */
+async function pause(mesh: Mesh, name: string, forMs: number): Promise<void> {
+  const pid = mesh.pids()[name];
+  if (pid === undefined) return;
+  await standStill([pid], forMs);
+}
+
+async function pausePostgres(mesh: Mesh, forMs: number): Promise<void> {
+  await standStill(await backends(mesh), forMs);
+}
+
+async function standStill(
+  pids: readonly number[],
+  forMs: number,
+): Promise<void> {
+  for (const pid of pids) signal(pid, "SIGSTOP");
+  try {
+    await delay(forMs);
+  } finally {
+    for (const pid of pids) signal(pid, "SIGCONT");
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // It has ended since.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** A backend that dies makes Postgres drop every connection and recover from its log, like an immediate restart. */
+async function crashPostgres(mesh: Mesh): Promise<void> {
+  const [victim] = await backends(mesh);
+  if (victim !== undefined) signal(victim, "SIGKILL");
+  await eventually("Postgres answers again", async () => {
+    try {
+      await backends(mesh);
+      return true;
+    } catch {
+      // It is still recovering.
+      return false;
+    }
+  });
+}
+
+/** The server processes of the services' connections. */
+async function backends(mesh: Mesh): Promise<number[]> {
+  return asAdmin(mesh, async (admin) => {
+    const { rows } = await admin.query<{ pid: number }>(
+      "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+    );
+    return rows.map(({ pid }) => pid);
+  });
+}
+
+async function terminateConnections(mesh: Mesh, forMs: number): Promise<void> {
+  for (const endsAt = Date.now() + forMs; Date.now() < endsAt;) {
+    await asAdmin(mesh, (admin) =>
+      admin.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+      ),
+    );
+    await delay(300);
+  }
+}
+
+/** A transaction that was left open with every product locked. */
+async function holdStockLocks(mesh: Mesh, forMs: number): Promise<void> {
+  await asAdmin(mesh, async (admin) => {
+    await admin.query("begin");
+    await admin.query("select 1 from inventory.stock for update");
+    await delay(forMs);
+    await admin.query("rollback");
+  });
+}
+
+async function flushRedis(mesh: Mesh): Promise<void> {
+  const { redis } = mesh.components;
+  if (redis === undefined) return;
+  const client = new Redis(redis.url);
+  try {
+    await client.flushall();
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,120 @@
+/** A bug to plant, and what has to catch it. */
+export interface Mutation {
+  /** What goes wrong in the field. */
+  readonly hole: string;
+  readonly file: string;
+  /** Stands in the file once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Test files of which at least one test must fail, or seeds of the fault runs of which one must. */
+  readonly caughtBy:
+    { readonly tests: readonly string[] } | { readonly seeds: string };
+}
+
+/** Known holes of sagas, outboxes and payments, each made in the way it is usually made. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    hole: "an outbox read by a cursor over ids loses rows that commit late",
+    file: "services/platform/events/outbox-queue.ts",
+    find: "     where published_at is null\n       and slot between $1 and $2\n     order by position\n     limit $3`,",
+    replace:
+      "     where published_at is null\n       and position > coalesce((select max(position) from outbox where published_at is not null), 0)\n       and slot between $1 and $2\n     order by position\n     limit $3`,",
+    caughtBy: { tests: ["test/integration/platform-events/relay.test.ts"] },
+  },
+  {
+    hole: "a relay marks before it has sent, and dies in between",
+    file: "services/platform/events/drain-outbox.ts",
+    find: "  const traced = events.map((event) => toTracedRecord(event, deps.source));",
+    replace:
+      "  await markPublished(deps.db, lease, events.map(({ id }) => id));\n  const traced = events.map((event) => toTracedRecord(event, deps.source));",
+    caughtBy: { tests: ["test/integration/platform-events/relay.test.ts"] },
+  },
+  {
+    hole: "a relay that was paused publishes on under a lease that it lost",
+    file: "services/platform/events/outbox-queue.ts",
+    find: "where first_slot = $2 and last_slot = $3 and epoch = $4",
+    replace: "where first_slot = $2 and last_slot = $3 and $4::bigint > 0",
+    caughtBy: { tests: ["test/integration/platform-events/relay.test.ts"] },
+  },
+  {
+    hole: "two relays share a key range",
+    file: "services/platform/events/relay-lease.ts",
+    find: "           and expires_at > clock_timestamp()\n",
+    replace:
+      "           and expires_at > clock_timestamp() + interval '1 day'\n",
+    caughtBy: { tests: ["test/integration/platform-events/relay.test.ts"] },
+  },
+  {
+    hole: "a second delivery has a second effect",
+    file: "services/platform/events/inbox.ts",
+    find: "  return rowCount === 1;",
+    replace: "  return rowCount >= 0;",
+    caughtBy: { tests: ["test/integration/platform-events/consumer.test.ts"] },
+  },
+  {
+    hole: "a compensation that overtakes its action leaves no mark (stock)",
+    file: "services/inventory/app/release-reservation.ts",
+    find: "  if (await insertReservation(tx, mark)) return mark;",
+    replace: "  if (tx) return mark;",
+    caughtBy: {
+      tests: ["test/integration/inventory/settle-reservation.test.ts"],
+    },
+  },
+  {
+    hole: "a compensation that overtakes its action leaves no mark (money)",
+    file: "services/payment/app/void-payment.ts",
+    find: "  if (await insertPayment(deps.db, mark, undefined)) return mark;",
+    replace: "  if (paymentId) return mark;",
+    caughtBy: { tests: ["test/integration/payment/void.test.ts"] },
+  },
+  {
+    hole: "a compensation that fails is given up",
+    file: "services/order/domain/saga.ts",
+    find: "failed === undefined ? order.undo : [...others, failed]",
+    replace: "failed === undefined ? order.undo : others",
+    caughtBy: { tests: ["test/unit/order"] },
+  },
+  {
+    hole: "the money is taken before the stock is sure",
+    file: "services/order/domain/saga.ts",
+    find: '      return "confirm";\n    case "confirmed":\n      return "capture";',
+    replace:
+      '      return "capture";\n    case "confirmed":\n      return "confirm";',
+    caughtBy: { tests: ["test/unit/order"] },
+  },
+  {
+    hole: "two coordinators store what each believes",
+    file: "services/order/store/orders.ts",
+    find: "       where id = $1 and version = $2\n",
+    replace: "       where id = $1 and version >= $2 - 1000\n",
+    caughtBy: { tests: ["test/integration/order"] },
+  },
+  {
+    hole: "a repeated request to the provider is a new one",
+    file: "services/payment/clients/provider.ts",
+    find: "${payment.id}/${operation}`;",
+    replace: "${payment.id}/${operation}/${Math.random()}`;",
+    caughtBy: { tests: ["test/integration/payment/authorize.test.ts"] },
+  },
+  {
+    hole: "a payment without an answer is taken for none",
+    file: "services/payment/app/settle-payment.ts",
+    find: "absentMs >= deps.absenceMs",
+    replace: "absentMs >= 0",
+    caughtBy: { tests: ["test/integration/payment/void.test.ts"] },
+  },
+  {
+    hole: "stock is checked before it is taken, not while",
+    file: "services/inventory/store/stock.ts",
+    find: '    const enough = "stock.available >= moved.quantity";',
+    replace: '    const enough = "true";',
+    caughtBy: { tests: ["test/integration/inventory"] },
+  },
+  {
+    hole: "an order whose driver died is left to nobody",
+    file: "services/order/app/drive-order.ts",
+    find: "    : new Date(deps.now().getTime() + leaseMs);",
+    replace: "    : new Date(deps.now().getTime() + 1000 * leaseMs);",
+    caughtBy: { seeds: "5" },
+  },
+];

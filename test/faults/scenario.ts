@@ -1,0 +1,114 @@
+import { createRandom, type Random } from "./random.ts";
+
+/** What may go wrong. Each heals by itself, or is healed by whoever did it. */
+export const FAULTS = [
+  "kill order",
+  "kill inventory",
+  "kill payment",
+  "kill payment-provider",
+  "restart order",
+  "restart inventory",
+  "restart payment",
+  "pause order",
+  "pause inventory",
+  "pause payment",
+  "pause payment-provider",
+  "pause postgres",
+  "crash postgres",
+  "pause kafka",
+  "terminate connections",
+  "hold stock locks",
+  "flush redis",
+] as const;
+
+export type FaultName = (typeof FAULTS)[number];
+
+export interface PlannedFault {
+  /** Milliseconds after the scenario's begin. */
+  readonly atMs: number;
+  readonly fault: FaultName;
+  /** How long it holds, where it does. */
+  readonly forMs: number;
+}
+
+export interface PlannedOrder {
+  readonly atMs: number;
+  readonly token: string;
+  /** Units of each product of the scenario, at least one of one. */
+  readonly quantities: readonly number[];
+  /** How often the same request is sent at once. */
+  readonly copies: 1 | 2 | 3;
+  /** When to ask for its cancellation after it was accepted; undefined never. */
+  readonly cancelAfterMs: number | undefined;
+}
+
+/** Everything that a seed decides. */
+export interface Scenario {
+  readonly seed: number;
+  /** Opening stock by product; the first is scarce, the second hot. */
+  readonly stock: readonly number[];
+  readonly orders: readonly PlannedOrder[];
+  readonly faults: readonly PlannedFault[];
+}
+
+const DURATION_MS = 8_000;
+const ORDERS = 80;
+const LONGEST_FAULT_MS = 6_000;
+/** Longer than the lease of a driver: another one takes its orders over, and it comes back to find out. */
+const LONGER_THAN_A_LEASE_MS = 20_000;
+
+const TOKENS = [
+  ...times(10, "tok_visa"),
+  ...times(2, "tok_declined"),
+  "tok_expired_card",
+  "tok_slow",
+  "tok_error",
+  "tok_late_once",
+  "tok_capture_late_once",
+  "tok_cancel_late_once",
+] as readonly string[] as readonly [string, ...string[]];
+
+/** Plans a run of orders and faults. The same seed is the same plan, for ever. */
+export function planScenario(seed: number): Scenario {
+  const random = createRandom(seed);
+  return {
+    seed,
+    stock: [20, 10_000, 500, 500],
+    orders: Array.from({ length: ORDERS }, () => planOrder(random)),
+    faults: Array.from({ length: 2 + random.below(4) }, () =>
+      planFault(random),
+    ),
+  };
+}
+
+function planOrder(random: Random): PlannedOrder {
+  const quantities = [0, 0, 0, 0];
+  const first = random.chance(0.5) ? 1 : random.below(4);
+  quantities[first] = 1 + random.below(3);
+  if (random.chance(0.4)) {
+    quantities[random.below(4)] = 1 + random.below(3);
+  }
+  return {
+    atMs: random.below(DURATION_MS),
+    token: random.pick(TOKENS),
+    quantities,
+    copies: random.pick([1, 1, 1, 2, 3]),
+    cancelAfterMs: random.chance(0.2) ? random.below(400) : undefined,
+  };
+}
+
+function planFault(random: Random): PlannedFault {
+  const fault = random.pick(FAULTS);
+  const isLong = fault === "pause order" && random.chance(0.3);
+  return {
+    atMs: random.below(DURATION_MS),
+    fault,
+    forMs: isLong
+      ? LONGER_THAN_A_LEASE_MS
+      : 500 + random.below(LONGEST_FAULT_MS),
+  };
+}
+
+function times<T>(count: number, value: T): T[] {
+  return Array.from({ length: count }, () => value);
+}
