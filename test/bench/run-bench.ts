@@ -3,6 +3,7 @@ const areas: Readonly<
   Record<string, () => Promise<{ run(): Promise<number> }>>
 > = {
   rpc: () => import("./rpc/rpc-bench.ts"),
+  orders: () => import("./orders/orders-bench.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

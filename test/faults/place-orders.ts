@@ -32,7 +32,7 @@ export async function stockUp(
   return Promise.all(
     stock.map(async (units, index) => {
       const sku = `seed-${seed}-${index}-${run}`;
-      await client.inventory.createProduct({
+      const request = {
         sku,
         openingStock: BigInt(units),
         product: {
@@ -40,7 +40,8 @@ export async function stockUp(
           price: { currencyCode: "EUR", units: 9n, nanos: 990_000_000 },
         },
         requestId: randomUUID(),
-      });
+      };
+      await insist(() => client.inventory.createProduct(request));
       return sku;
     }),
   );

@@ -47,6 +47,9 @@ async function run(seeds: readonly number[]): Promise<number> {
     directory,
     components: ["redis"],
     edgePort: await freePort(),
+    onProgress: (line) => {
+      if (/ended/.test(line)) console.log(`  ${line}`);
+    },
     signal: stopped.signal,
   });
   const failed: number[] = [];

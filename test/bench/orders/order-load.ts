@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
+import { percentile } from "../median.ts";
+import type { BenchMesh } from "./bench-mesh.ts";
+
+export interface OrderLoad {
+  readonly skus: readonly string[];
+  /** Orders under way at once. */
+  readonly inFlight: number;
+  readonly ms: number;
+}
+
+export interface OrderRate {
+  readonly inFlight: number;
+  readonly ordersPerSecond: number;
+  /** From the request until the order is completed. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** So many callers, each of whom orders again when the order before is completed. */
+export async function loadOrders(
+  world: BenchMesh,
+  { skus, inFlight, ms }: OrderLoad,
+): Promise<OrderRate> {
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  const caller = async () => {
+    while (performance.now() - startedAt < ms) {
+      const sentAt = performance.now();
+      await orderOne(world, skus);
+      latencies.push(performance.now() - sentAt);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, caller));
+  const seconds = (performance.now() - startedAt) / 1000;
+  return {
+    inFlight,
+    ordersPerSecond: Math.round(latencies.length / seconds),
+    p50Ms: Math.round(percentile(latencies, 0.5)),
+    p99Ms: Math.round(percentile(latencies, 0.99)),
+  };
+}
+
+/** Places orders at a steady pace, whatever becomes of the ones before. */
+export async function paceOrders(
+  world: BenchMesh,
+  load: { skus: readonly string[]; perSecond: number; ms: number },
+): Promise<void> {
+  const placed: Promise<void>[] = [];
+  const startedAt = performance.now();
+  const total = Math.round((load.perSecond * load.ms) / 1000);
+  for (let made = 0; made < total; made += 1) {
+    const dueInMs =
+      startedAt + (made * 1000) / load.perSecond - performance.now();
+    if (dueInMs > 1) await delay(dueInMs);
+    placed.push(orderOne(world, load.skus));
+  }
+  await Promise.all(placed);
+}
+
+async function orderOne(
+  { orders, asUser }: BenchMesh,
+  skus: readonly string[],
+): Promise<void> {
+  const sku = skus[Math.floor(Math.random() * skus.length)] ?? "";
+  const { order } = await orders.createOrder(
+    {
+      order: { lines: [{ sku, quantity: 1 }], paymentToken: "tok_visa" },
+      requestId: randomUUID(),
+      wait: true,
+    },
+    asUser,
+  );
+  if (order?.state !== State.COMPLETED) {
+    throw new Error(`an order of the load is in state ${order?.state}`);
+  }
+}
