@@ -16,7 +16,7 @@ export interface DriveOrderDeps extends SaveOrderDeps {
 }
 
 /** How long a driver keeps an order to itself: longer than any step's call may take, its retries included (10 s). */
-export const leaseMs = 15_000;
+export const leaseMs = 12_000;
 
 const retryBaseMs = 250;
 const retryCapMs = 10_000;

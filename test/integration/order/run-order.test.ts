@@ -115,7 +115,7 @@ test("survives a SIGKILL between two steps: the next process goes on with the or
   first.child.kill("SIGKILL");
   await first.exited;
   held.open();
-  // The lease would run out by itself, 15 s later.
+  // The lease would run out by itself, 12 s later.
   await administer(database, `update orders.orders set due_at = now()`);
   const second = await start(env);
   await inState(user, order.name, State.COMPLETED);
