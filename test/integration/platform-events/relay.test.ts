@@ -159,6 +159,24 @@ describe("the outbox relay", () => {
     expect(firstDeliveries(world.received, "a")).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it("leaves what it could not send to whoever owns the keys next", async () => {
+    await using world = await setup();
+    let tries = 0;
+    const first = world.startRelay({
+      bus: wrapProduce(world.bus, async () => {
+        tries += 1;
+        throw new Error("no broker");
+      }),
+    });
+    await world.appendNext("a");
+    await eventually("it is tried", () => tries > 0);
+    await first.stop();
+
+    world.startRelay();
+
+    await eventually("it arrives", () => ids(world.received).size === 1);
+  });
+
   it("lets one of two processes publish, and the other take over when it stops", async () => {
     await using world = await setup();
     const sent: string[] = [];
