@@ -5,7 +5,12 @@ const BIN = join("node_modules", ".bin");
 const GOOGLE_RPC = "node_modules/google-proto-files/google/rpc";
 
 /** The folders that are wholly generated, below the root of the checkout. */
-export const generatedFolders = ["gen/ts", "gen/edge"] as const;
+export const generatedFolders = [
+  "gen/ts",
+  "gen/edge",
+  "gen/openapi",
+  "gen/docs",
+] as const;
 
 /**
  * Generates everything that follows from `proto/` below `out`, in the folders it has in the checkout. Needs the npm

@@ -1,5 +1,6 @@
 import { CLAIMS_HEADER } from "./claims.ts";
 import { corsPolicy } from "./cors.ts";
+import { MAX_DOCUMENT_BYTES } from "./document-routes.ts";
 import { setHeader, typed, type EnvoyConfig } from "./envoy-config.ts";
 import { localReplies } from "./local-replies.ts";
 import { MAX_BODY_BYTES } from "./body-limit.ts";
@@ -36,6 +37,7 @@ export function connectionManager(options: {
       : {}),
     route_config: {
       name: "edge",
+      max_direct_response_body_size_bytes: MAX_DOCUMENT_BYTES,
       virtual_hosts: [
         {
           name: "weft",

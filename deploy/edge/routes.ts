@@ -1,3 +1,4 @@
+import { documentRoutes } from "./document-routes.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { restRoutes } from "./rest-routes.ts";
 import { rpcRoutes } from "./rpc-routes.ts";
@@ -31,6 +32,7 @@ export function edgeRoutes(table: RouteTable): EnvoyConfig[] {
   return [
     malformedUrl(),
     healthz(),
+    ...documentRoutes(),
     ...services.flatMap(rpcRoutes),
     // Before REST: the transcoder lets gRPC on a REST path through to the service as it is.
     ...unknownMethods(),

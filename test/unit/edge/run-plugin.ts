@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Plugin } from "@bufbuild/protoplugin";
 import { edgePlugin } from "../../../deploy/edge/edge-plugin.ts";
 
 const BUF_YAML = `version: v2
@@ -56,7 +57,10 @@ export interface PluginResult {
 }
 
 /** Compiles a contract of the package weft.test.v1, which has the messages Ask and Answer, with buf, and runs the plugin on it. */
-export function runPlugin(contract: string): PluginResult {
+export function runPlugin(
+  contract: string,
+  plugin: Plugin = edgePlugin,
+): PluginResult {
   const folder = mkdtempSync(join(tmpdir(), "weft-plugin-"));
   try {
     mkdirSync(join(folder, "proto/weft/test/v1"), { recursive: true });
@@ -80,14 +84,14 @@ export function runPlugin(contract: string): PluginResult {
       cwd: folder,
       timeout: 60_000,
     });
-    return run(bytes);
+    return run(plugin, bytes);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function run(descriptorSet: Uint8Array): PluginResult {
-  const response = edgePlugin.run(
+function run(plugin: Plugin, descriptorSet: Uint8Array): PluginResult {
+  const response = plugin.run(
     create(CodeGeneratorRequestSchema, {
       fileToGenerate: ["weft/test/v1/test.proto"],
       protoFile: fromBinary(FileDescriptorSetSchema, descriptorSet).file,

@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
+import { TRANSCODER_OFF } from "./route-filters.ts";
+
+const GENERATED = new URL("../../gen/", import.meta.url);
+
+/** Envoy refuses to load a body above its limit (4 KiB by default) that it should answer with by itself. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+
+/** What is served at which path, without a token. */
+const DOCUMENTS = [
+  {
+    name: "docs",
+    path: "/docs",
+    file: "docs/index.html",
+    type: "text/html; charset=utf-8",
+  },
+  {
+    name: "openapi",
+    path: "/openapi.json",
+    file: "openapi/weft.openapi.json",
+    type: "application/json",
+  },
+] as const;
+
+/** The generated reference of the contracts, answered by the edge itself. */
+export function documentRoutes(): EnvoyConfig[] {
+  return DOCUMENTS.map(({ name, path, file, type }) => ({
+    name,
+    match: { path },
+    direct_response: {
+      status: 200,
+      body: {
+        inline_bytes: readFileSync(new URL(file, GENERATED)).toString("base64"),
+      },
+    },
+    response_headers_to_add: [
+      setHeader("content-type", type),
+      setHeader("cache-control", "public, max-age=300"),
+    ],
+    typed_per_filter_config: TRANSCODER_OFF,
+  }));
+}
