@@ -139,7 +139,7 @@ async function leftovers(admin: pg.Client): Promise<string[]> {
     ["prepared transactions", "select count(*) from pg_prepared_xacts"],
     [
       "held reservations",
-      "select count(*) from inventory.reservations where state = 'HELD'",
+      "select count(*) from inventory.reservations where state = 'held'",
     ],
     [
       "orders that are due",

@@ -20,6 +20,7 @@ export const leaseMs = 12_000;
 
 const retryBaseMs = 250;
 const retryCapMs = 10_000;
+const stuckRetryMs = 60_000;
 
 /**
  * Takes an order as far as it gets now: step by step to its end, or to a step that gets no answer, which is tried again
@@ -45,13 +46,19 @@ export async function driveOrder(
     }
     const outcome = await take(deps, order, step);
     const next = advance(order, outcome, deps.now());
-    const isToRetry = next.version === order.version;
+    const isToRetry = !succeeded(order, next);
     if (isToRetry) {
       logFailure(deps.logger, next, step, outcome);
     }
-    const isStored = isToRetry
-      ? await postponeOrder(deps.db, next, retryAt(deps, next))
-      : await saveOrder(deps, order, next, leaseOf(deps, next));
+    const isStored =
+      next.version === order.version
+        ? await postponeOrder(deps.db, next, retryAt(deps, next))
+        : await saveOrder(
+            deps,
+            order,
+            next,
+            isToRetry ? retryAt(deps, next) : leaseOf(deps, next),
+          );
     const current = isStored ? next : await takeOver(deps, order.id);
     if (!current || (isStored && isToRetry)) {
       return next;
@@ -76,6 +83,11 @@ async function takeOver(
   return (await keepOrder(deps.db, order, dueAt)) ? order : undefined;
 }
 
+/** Whether the step made anything of the order. */
+function succeeded(before: Order, after: Order): boolean {
+  return after.version !== before.version && after.state !== "needs_attention";
+}
+
 function logFailure(
   logger: Logger,
   order: Order,
@@ -83,8 +95,11 @@ function logFailure(
   outcome: Outcome,
 ): void {
   const fields = { order: order.id, step, attempts: order.attempts };
-  if (outcome.kind === "refused") {
-    // No participant may refuse this step: it is tried again, and people have to look.
+  if (order.attention) {
+    const { attention } = order;
+    logger.error({ ...fields, attention }, "an order needs attention");
+  } else if (outcome.kind === "refused") {
+    // No participant may refuse this step: it is tried again, and soon people have to look.
     logger.error({ ...fields, failure: outcome.failure }, "a step is refused");
   } else if (outcome.kind === "unanswered") {
     logger.warn({ ...fields, err: outcome.cause }, "a step got no answer");
@@ -119,6 +134,9 @@ function leaseOf(deps: DriveOrderDeps, order: Order): Date | undefined {
 }
 
 function retryAt(deps: DriveOrderDeps, order: Order): Date {
+  if (order.state === "needs_attention") {
+    return new Date(deps.now().getTime() + stuckRetryMs);
+  }
   const pauseMs = fullJitter(order.attempts, retryBaseMs, retryCapMs);
   return new Date(deps.now().getTime() + pauseMs);
 }

@@ -7,7 +7,8 @@ export interface OrderEvent {
     | "OrderConfirmed"
     | "OrderCompleted"
     | "OrderRejected"
-    | "OrderCancelled";
+    | "OrderCancelled"
+    | "OrderNeedsAttention";
   readonly order: Order;
 }
 
@@ -24,6 +25,8 @@ export function eventOf(order: Order): OrderEvent | undefined {
       return { type: "OrderRejected", order };
     case "cancelled":
       return { type: "OrderCancelled", order };
+    case "needs_attention":
+      return { type: "OrderNeedsAttention", order };
     case "reserved":
     case "authorized":
     case "rejecting":

@@ -10,10 +10,14 @@ export type OrderState =
   | "rejecting"
   | "rejected"
   | "cancelling"
-  | "cancelled";
+  | "cancelled"
+  | "needs_attention";
 
 /** What can be given back: the payment's hold, the stock's reservation. */
 export type Undo = "void" | "release";
+
+/** A call that an order needs of a participant. */
+export type Step = "reserve" | "authorize" | "confirm" | "capture" | Undo;
 
 export interface OrderLine {
   readonly sku: string;
@@ -29,6 +33,14 @@ export interface OrderFailure {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Why an order can't end by itself. `reason` is a name of the contract's ErrorReason. */
+export interface OrderAttention extends OrderFailure {
+  /** The state that it is stuck in, and goes on from. */
+  readonly state: OrderState;
+  readonly step: Step;
+  readonly since: Date;
+}
+
 export interface Order {
   readonly id: string;
   readonly tenant: string;
@@ -39,6 +51,8 @@ export interface Order {
   readonly paymentToken: string | undefined;
   readonly state: OrderState;
   readonly failure: OrderFailure | undefined;
+  /** In state `needs_attention`, and in no other. */
+  readonly attention: OrderAttention | undefined;
   /** What is left to give back, the next one first. */
   readonly undo: readonly Undo[];
   /** Grows by one with each change. */
@@ -73,6 +87,7 @@ export function place(
     paymentToken: command.paymentToken,
     state: "placed",
     failure: undefined,
+    attention: undefined,
     undo: [],
     version: 1n,
     attempts: 0,

@@ -1,3 +1,4 @@
+import { raiseAttention } from "./attention.ts";
 import type { Money } from "./money.ts";
 import { nothingToPay, priceChanged, timedOut } from "./order-failures.ts";
 import {
@@ -5,6 +6,7 @@ import {
   type Order,
   type OrderFailure,
   type OrderState,
+  type Step,
   type Undo,
 } from "./order.ts";
 
@@ -17,7 +19,7 @@ import {
  * id), and giving up gives back whatever may have been taken: giving back what was never taken does nothing, and bars it
  * from being taken late. The pivot is `confirm`; after it there is no way back.
  */
-export type Step = "reserve" | "authorize" | "confirm" | "capture" | Undo;
+export type { Step };
 
 /** What a step's call came to. */
 export type Outcome =
@@ -57,6 +59,8 @@ export function nextStep(order: Order): Step | undefined {
     case "rejected":
     case "cancelled":
       return undefined;
+    case "needs_attention":
+      return nextStep(unstuck(order));
   }
 }
 
@@ -65,11 +69,34 @@ export function nextStep(order: Order): Step | undefined {
  * the order, and the step is to be tried again later.
  */
 export function advance(order: Order, outcome: Outcome, at: Date): Order {
+  const before = unstuck(order);
+  const after = advanceStep(before, outcome, at);
+  const step = nextStep(before);
+  if (after.version !== before.version || step === undefined) {
+    return after;
+  }
+  const { state, attention } = order;
+  if (attention) {
+    return { ...after, state, attention };
+  }
+  const refusal = outcome.kind === "refused" ? outcome.failure : undefined;
+  return raiseAttention(after, step, refusal, at);
+}
+
+/** The order as it stood before it needed attention: that is where it goes on. */
+function unstuck(order: Order): Order {
+  const { attention } = order;
+  return attention
+    ? { ...order, state: attention.state, attention: undefined }
+    : order;
+}
+
+function advanceStep(order: Order, outcome: Outcome, at: Date): Order {
   if (outcome.kind === "unanswered") {
     return unanswered(order, at);
   }
   if (outcome.kind === "refused") {
-    // Past the pivot, and on the way back, a refusal is a fault of ours: the step is tried again until people look.
+    // Past the pivot, and on the way back, no participant may refuse: the step is tried again, and soon people look.
     return isBeforePivot(order.state)
       ? reject(order, outcome.failure, outcome.undo ?? mayHold(order.state), at)
       : unanswered(order, at);
@@ -93,7 +120,8 @@ export function advance(order: Order, outcome: Outcome, at: Date): Order {
     case "completed":
     case "rejected":
     case "cancelled":
-      throw new Error(`order ${order.id} is settled and takes no step`);
+    case "needs_attention":
+      throw new Error(`order ${order.id} is ${order.state} and takes no step`);
   }
 }
 
@@ -120,6 +148,7 @@ function mayHold(state: OrderState): readonly Undo[] {
     case "rejected":
     case "cancelling":
     case "cancelled":
+    case "needs_attention":
       return [];
   }
 }

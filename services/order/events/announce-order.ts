@@ -3,6 +3,7 @@ import {
   OrderCancelledSchema,
   OrderCompletedSchema,
   OrderConfirmedSchema,
+  OrderNeedsAttentionSchema,
   OrderPlacedSchema,
   OrderRejectedSchema,
 } from "../../../gen/ts/weft/order/v1/order_events_pb.ts";
@@ -18,6 +19,7 @@ const schemas = {
   OrderCompleted: OrderCompletedSchema,
   OrderRejected: OrderRejectedSchema,
   OrderCancelled: OrderCancelledSchema,
+  OrderNeedsAttention: OrderNeedsAttentionSchema,
 } as const;
 
 /** Announces changes of orders as the contract's events, through the outbox, keyed by the order's id. */

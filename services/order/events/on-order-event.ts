@@ -9,6 +9,7 @@ import {
   OrderCancelledSchema,
   OrderCompletedSchema,
   OrderConfirmedSchema,
+  OrderNeedsAttentionSchema,
   OrderPlacedSchema,
   OrderRejectedSchema,
 } from "../../../gen/ts/weft/order/v1/order_events_pb.ts";
@@ -29,6 +30,7 @@ const schemas = [
   OrderCompletedSchema,
   OrderRejectedSchema,
   OrderCancelledSchema,
+  OrderNeedsAttentionSchema,
   StockReservedSchema,
   StockConfirmedSchema,
   StockReleasedSchema,

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   Order_State as State,
+  type OrderAttentionSchema,
   type OrderSchema,
   type OrderTimelineEntrySchema,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
@@ -12,6 +13,7 @@ import {
   paymentName,
   reservationName,
   type Order,
+  type OrderAttention,
   type OrderState,
 } from "../domain/order.ts";
 import type { TimelineEntry } from "../domain/timeline.ts";
@@ -41,6 +43,7 @@ export function orderToProto(
     ...(failure && {
       failure: { ...failure, metadata: { ...failure.metadata } },
     }),
+    ...(order.attention && { attention: attentionToProto(order.attention) }),
     ...(isReserved && { reservation: reservationName(order.id) }),
     ...(hasPayment(order) && { payment: paymentName(order.id) }),
     createTime: timestampFromDate(order.createdAt),
@@ -65,6 +68,7 @@ const states = {
   rejected: State.REJECTED,
   cancelling: State.CANCELLING,
   cancelled: State.CANCELLED,
+  needs_attention: State.NEEDS_ATTENTION,
 } as const satisfies Record<OrderState, State>;
 
 // The keys of a record that has every state are the states.
@@ -72,12 +76,26 @@ const orderStates = Object.keys(states) as OrderState[];
 
 /** Whether a payment has been asked for: the order got past its reservation, or was refused by the payment itself. */
 function hasPayment(order: Order): boolean {
+  const state = order.attention?.state ?? order.state;
   return (
-    order.state === "authorized" ||
-    order.state === "confirmed" ||
-    order.state === "completed" ||
+    state === "authorized" ||
+    state === "confirmed" ||
+    state === "completed" ||
     order.failure?.reason === "PAYMENT_DECLINED"
   );
+}
+
+function attentionToProto(
+  attention: OrderAttention,
+): MessageInitShape<typeof OrderAttentionSchema> {
+  return {
+    state: states[attention.state],
+    step: attention.step,
+    reason: attention.reason,
+    message: attention.message,
+    metadata: { ...attention.metadata },
+    sinceTime: timestampFromDate(attention.since),
+  };
 }
 
 function entryToProto(

@@ -1,5 +1,6 @@
 import type {
   Order,
+  OrderAttention,
   OrderFailure,
   OrderLine,
   OrderState,
@@ -19,6 +20,7 @@ export interface OrderRow {
   readonly total_minor_units: bigint | null;
   readonly payment_token: string | null;
   readonly failure: OrderFailure | null;
+  readonly attention: StoredAttention | null;
   readonly undo: readonly Undo[];
   readonly version: bigint;
   readonly attempts: number;
@@ -26,6 +28,9 @@ export interface OrderRow {
   readonly updated_at: Date;
   readonly settled_at: Date | null;
 }
+
+/** JSON has no dates: a time is its ISO 8601 text. */
+type StoredAttention = Omit<OrderAttention, "since"> & { since: string };
 
 /** JSON has no bigint: a price is its decimal digits. */
 interface StoredLine {
@@ -36,7 +41,7 @@ interface StoredLine {
 
 export const orderColumns = `id, tenant, customer, state, lines,
   expected_currency, expected_minor_units, total_currency, total_minor_units,
-  payment_token, failure, undo, version, attempts,
+  payment_token, failure, attention, undo, version, attempts,
   created_at, updated_at, settled_at`;
 
 export function orderOfRow(row: OrderRow): Order {
@@ -50,6 +55,9 @@ export function orderOfRow(row: OrderRow): Order {
     paymentToken: row.payment_token ?? undefined,
     state: row.state,
     failure: row.failure ?? undefined,
+    attention: row.attention
+      ? { ...row.attention, since: new Date(row.attention.since) }
+      : undefined,
     undo: row.undo,
     version: row.version,
     attempts: row.attempts,

@@ -71,7 +71,8 @@ export async function updateOrder(
        update orders
        set state = $3, lines = $4, total_currency = $5, total_minor_units = $6,
            payment_token = $7, failure = $8, undo = $9, version = $10,
-           attempts = $11, due_at = $12, updated_at = $13, settled_at = $14
+           attempts = $11, due_at = $12, updated_at = $13, settled_at = $14,
+           attention = $15
        where id = $1 and version = $2
        returning tenant, id, version, updated_at
      )
@@ -93,6 +94,7 @@ export async function updateOrder(
       dueAt ?? null,
       order.updatedAt,
       order.settledAt ?? null,
+      order.attention ?? null,
     ],
   );
   return rowCount === 1;

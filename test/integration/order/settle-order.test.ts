@@ -2,6 +2,10 @@ import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { confirmWithinMs } from "../../../services/order/domain/saga.ts";
+import {
+  listStuckOrders,
+  measureStuckOrders,
+} from "../../../services/order/store/stuck-orders.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
   eventsOf,
@@ -283,6 +287,39 @@ describe("a step without an answer", () => {
     expect(participants.accountOf(id).payment).toBe("voided");
   });
 });
+
+describe("a step that is refused where it may not be", () => {
+  test("brings the order to people's attention, and is tried on until it succeeds", async () => {
+    const { world, user, participants } = await setup();
+    participants.script("capture", ...Array.from({ length: 5 }, () => gone));
+    const { name } = await placed(user);
+
+    const stuck = await inState(user, name, State.NEEDS_ATTENTION);
+    const [listed] = await listStuckOrders(
+      world.db,
+      world.tenant,
+      undefined,
+      9,
+    );
+    const measured = await measureStuckOrders(world.db);
+    const events = await eventsOf(world, idOf(stuck));
+    world.pass(60_000);
+    const completed = await inState(user, name, State.COMPLETED);
+
+    expect(stuck.attention).toMatchObject({
+      state: State.CONFIRMED,
+      step: "capture",
+      reason: "STEP_REFUSED",
+      metadata: { reason: "PAYMENT_NOT_AUTHORIZED" },
+    });
+    expect(listed?.id).toBe(idOf(stuck));
+    expect(measured.count).toBe(1);
+    expect(events.map(({ type }) => type)).toContain("OrderNeedsAttention");
+    expect(completed.attention).toBeUndefined();
+  });
+});
+
+const gone: Fate = { kind: "refuses", reason: "PAYMENT_NOT_AUTHORIZED" };
 
 async function attemptsOf(
   world: Awaited<ReturnType<typeof setupWorld>>,

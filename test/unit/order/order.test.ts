@@ -121,6 +121,7 @@ test.each<[OrderState, string | undefined]>([
   ["rejected", "OrderRejected"],
   ["cancelling", undefined],
   ["cancelled", "OrderCancelled"],
+  ["needs_attention", "OrderNeedsAttention"],
 ])("an order that came to be %s is announced as %s", (state, event) => {
   expect(eventOf(inState(state))?.type).toBe(event);
 });
@@ -137,6 +138,7 @@ test("completed, rejected and cancelled are the states that settle", () => {
       "rejected",
       "cancelling",
       "cancelled",
+      "needs_attention",
     ] as const
   ).filter((state) => isSettled({ state }));
 

@@ -254,7 +254,7 @@ describe("versions and times", () => {
     const order = after(happyPath);
 
     expect(nextStep(order)).toBeUndefined();
-    expect(() => advance(order, done, later)).toThrow("is settled");
+    expect(() => advance(order, done, later)).toThrow("takes no step");
   });
 });
 

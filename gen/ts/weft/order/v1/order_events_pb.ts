@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/order/v1/order_events.proto.
  */
 export const file_weft_order_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("CiB3ZWZ0L29yZGVyL3YxL29yZGVyX2V2ZW50cy5wcm90bxINd2VmdC5vcmRlci52MSIyCgtPcmRlclBsYWNlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiNQoOT3JkZXJDb25maXJtZWQSIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIjUKDk9yZGVyQ29tcGxldGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI0Cg1PcmRlclJlamVjdGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI1Cg5PcmRlckNhbmNlbGxlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXJiBnByb3RvMw", [file_weft_order_v1_order]);
+  fileDesc("CiB3ZWZ0L29yZGVyL3YxL29yZGVyX2V2ZW50cy5wcm90bxINd2VmdC5vcmRlci52MSIyCgtPcmRlclBsYWNlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiNQoOT3JkZXJDb25maXJtZWQSIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIjUKDk9yZGVyQ29tcGxldGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI0Cg1PcmRlclJlamVjdGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI1Cg5PcmRlckNhbmNlbGxlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiOgoTT3JkZXJOZWVkc0F0dGVudGlvbhIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXJiBnByb3RvMw", [file_weft_order_v1_order]);
 
 /**
  * An order was accepted. Its price is not known yet.
@@ -120,4 +120,25 @@ export type OrderCancelled = Message<"weft.order.v1.OrderCancelled"> & {
  */
 export const OrderCancelledSchema: GenMessage<OrderCancelled> = /*@__PURE__*/
   messageDesc(file_weft_order_v1_order_events, 4);
+
+/**
+ * The order can't end by itself: people have to look.
+ *
+ * @generated from message weft.order.v1.OrderNeedsAttention
+ */
+export type OrderNeedsAttention = Message<"weft.order.v1.OrderNeedsAttention"> & {
+  /**
+   * The order as it stands, with `attention`.
+   *
+   * @generated from field: weft.order.v1.Order order = 1;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message weft.order.v1.OrderNeedsAttention.
+ * Use `create(OrderNeedsAttentionSchema)` to create a new message.
+ */
+export const OrderNeedsAttentionSchema: GenMessage<OrderNeedsAttention> = /*@__PURE__*/
+  messageDesc(file_weft_order_v1_order_events, 5);
 

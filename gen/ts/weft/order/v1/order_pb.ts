@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/order/v1/order.proto.
  */
 export const file_weft_order_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("Chl3ZWZ0L29yZGVyL3YxL29yZGVyLnByb3RvEg13ZWZ0Lm9yZGVyLnYxIvMHCgVPcmRlchIRCgRuYW1lGAEgASgJQgPgQQgSEQoEZXRhZxgCIAEoCUID4EEDEhUKCGN1c3RvbWVyGAMgASgJQgPgQQMSmQEKBWxpbmVzGAQgAygLMhgud2VmdC5vcmRlci52MS5PcmRlckxpbmVCcOBBArpIaroBYAoWb3JkZXIubGluZXMudW5pcXVlX3NrdRIjZWFjaCBTS1UgbWF5IHN0YW5kIGluIG9uZSBsaW5lIG9ubHkaIXRoaXMubWFwKGxpbmUsIGxpbmUuc2t1KS51bmlxdWUoKZIBBAgBEGQSLwoOZXhwZWN0ZWRfdG90YWwYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEBEiYKBXRvdGFsGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXlCA+BBAxI6Cg1wYXltZW50X3Rva2VuGAcgASgJQiPgQQLgQQS6SBpyGBABGP8BMhFeW0EtWmEtejAtOV8uLV0qJBIuCgVzdGF0ZRgIIAEoDjIaLndlZnQub3JkZXIudjEuT3JkZXIuU3RhdGVCA+BBAxIxCgdmYWlsdXJlGAkgASgLMhsud2VmdC5vcmRlci52MS5PcmRlckZhaWx1cmVCA+BBAxIYCgtyZXNlcnZhdGlvbhgKIAEoCUID4EEDEhQKB3BheW1lbnQYCyABKAlCA+BBAxI0CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0CgtzZXR0bGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI4Cgh0aW1lbGluZRgPIAMoCzIhLndlZnQub3JkZXIudjEuT3JkZXJUaW1lbGluZUVudHJ5QgPgQQMi2AEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfUExBQ0VEEAESEgoOU1RBVEVfUkVTRVJWRUQQAhIUChBTVEFURV9BVVRIT1JJWkVEEAMSEwoPU1RBVEVfQ09ORklSTUVEEAQSEwoPU1RBVEVfQ09NUExFVEVEEAUSEwoPU1RBVEVfUkVKRUNUSU5HEAYSEgoOU1RBVEVfUkVKRUNURUQQBxIUChBTVEFURV9DQU5DRUxMSU5HEAgSEwoPU1RBVEVfQ0FOQ0VMTEVEEAk6MupBLwoOd2VmdC5kZXYvT3JkZXISDm9yZGVycy97b3JkZXJ9KgZvcmRlcnMyBW9yZGVyIpUBCglPcmRlckxpbmUSOgoDc2t1GAEgASgJQi3gQQK6SCdyJRABGD8yH15bYS16MC05XShbYS16MC05LV0qW2EtejAtOV0pPyQSHwoIcXVhbnRpdHkYAiABKAVCDeBBArpIBxoFGJBOKAESKwoKdW5pdF9wcmljZRgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5QgPgQQMinQEKDE9yZGVyRmFpbHVyZRIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRI7CghtZXRhZGF0YRgDIAMoCzIpLndlZnQub3JkZXIudjEuT3JkZXJGYWlsdXJlLk1ldGFkYXRhRW50cnkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrgBChJPcmRlclRpbWVsaW5lRW50cnkSEAoIZXZlbnRfaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcmVjZWl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgGIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("Chl3ZWZ0L29yZGVyL3YxL29yZGVyLnByb3RvEg13ZWZ0Lm9yZGVyLnYxIsUICgVPcmRlchIRCgRuYW1lGAEgASgJQgPgQQgSEQoEZXRhZxgCIAEoCUID4EEDEhUKCGN1c3RvbWVyGAMgASgJQgPgQQMSmQEKBWxpbmVzGAQgAygLMhgud2VmdC5vcmRlci52MS5PcmRlckxpbmVCcOBBArpIaroBYAoWb3JkZXIubGluZXMudW5pcXVlX3NrdRIjZWFjaCBTS1UgbWF5IHN0YW5kIGluIG9uZSBsaW5lIG9ubHkaIXRoaXMubWFwKGxpbmUsIGxpbmUuc2t1KS51bmlxdWUoKZIBBAgBEGQSLwoOZXhwZWN0ZWRfdG90YWwYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEBEiYKBXRvdGFsGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXlCA+BBAxI6Cg1wYXltZW50X3Rva2VuGAcgASgJQiPgQQLgQQS6SBpyGBABGP8BMhFeW0EtWmEtejAtOV8uLV0qJBIuCgVzdGF0ZRgIIAEoDjIaLndlZnQub3JkZXIudjEuT3JkZXIuU3RhdGVCA+BBAxIxCgdmYWlsdXJlGAkgASgLMhsud2VmdC5vcmRlci52MS5PcmRlckZhaWx1cmVCA+BBAxIYCgtyZXNlcnZhdGlvbhgKIAEoCUID4EEDEhQKB3BheW1lbnQYCyABKAlCA+BBAxI0CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0CgtzZXR0bGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI4Cgh0aW1lbGluZRgPIAMoCzIhLndlZnQub3JkZXIudjEuT3JkZXJUaW1lbGluZUVudHJ5QgPgQQMSNQoJYXR0ZW50aW9uGBAgASgLMh0ud2VmdC5vcmRlci52MS5PcmRlckF0dGVudGlvbkID4EEDIvMBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1BMQUNFRBABEhIKDlNUQVRFX1JFU0VSVkVEEAISFAoQU1RBVEVfQVVUSE9SSVpFRBADEhMKD1NUQVRFX0NPTkZJUk1FRBAEEhMKD1NUQVRFX0NPTVBMRVRFRBAFEhMKD1NUQVRFX1JFSkVDVElORxAGEhIKDlNUQVRFX1JFSkVDVEVEEAcSFAoQU1RBVEVfQ0FOQ0VMTElORxAIEhMKD1NUQVRFX0NBTkNFTExFRBAJEhkKFVNUQVRFX05FRURTX0FUVEVOVElPThAKOjLqQS8KDndlZnQuZGV2L09yZGVyEg5vcmRlcnMve29yZGVyfSoGb3JkZXJzMgVvcmRlciKVAQoJT3JkZXJMaW5lEjoKA3NrdRgBIAEoCUIt4EECukgnciUQARg/Mh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kEh8KCHF1YW50aXR5GAIgASgFQg3gQQK6SAcaBRiQTigBEisKCnVuaXRfcHJpY2UYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEDIp0BCgxPcmRlckZhaWx1cmUSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSOwoIbWV0YWRhdGEYAyADKAsyKS53ZWZ0Lm9yZGVyLnYxLk9yZGVyRmFpbHVyZS5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKKAgoOT3JkZXJBdHRlbnRpb24SKQoFc3RhdGUYASABKA4yGi53ZWZ0Lm9yZGVyLnYxLk9yZGVyLlN0YXRlEgwKBHN0ZXAYAiABKAkSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSPQoIbWV0YWRhdGEYBSADKAsyKy53ZWZ0Lm9yZGVyLnYxLk9yZGVyQXR0ZW50aW9uLk1ldGFkYXRhRW50cnkSLgoKc2luY2VfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrgBChJPcmRlclRpbWVsaW5lRW50cnkSEAoIZXZlbnRfaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzb3VyY2UYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcmVjZWl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgGIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * A customer's order, from the moment it is accepted until its money and stock are settled.
@@ -85,7 +85,7 @@ export type Order = Message<"weft.order.v1.Order"> & {
   state: Order_State;
 
   /**
-   * Why it was refused, where `state` is REJECTING or REJECTED.
+   * Why it was refused, where it is being rejected or is rejected.
    *
    * @generated from field: weft.order.v1.OrderFailure failure = 9;
    */
@@ -132,6 +132,13 @@ export type Order = Message<"weft.order.v1.Order"> & {
    * @generated from field: repeated weft.order.v1.OrderTimelineEntry timeline = 15;
    */
   timeline: OrderTimelineEntry[];
+
+  /**
+   * Why people have to look, where `state` is NEEDS_ATTENTION.
+   *
+   * @generated from field: weft.order.v1.OrderAttention attention = 16;
+   */
+  attention?: OrderAttention | undefined;
 };
 
 /**
@@ -153,6 +160,10 @@ export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
  *
  * From AUTHORIZED on an order can't be cancelled: its stock is being confirmed. From CONFIRMED on it only moves
  * forward. COMPLETED, REJECTED and CANCELLED are settled: they never change.
+ *
+ * From AUTHORIZED, CONFIRMED, REJECTING and CANCELLING an order comes to NEEDS_ATTENTION when the step that it needs is
+ * refused again and again, or gets no answer for too long. It is tried on, once a minute, and goes on from where it
+ * stood as soon as the step succeeds, or when an operator decides.
  *
  * @generated from enum weft.order.v1.Order.State
  */
@@ -226,6 +237,13 @@ export const Order_State = {
    * @generated from enum value: STATE_CANCELLED = 9;
    */
   CANCELLED: 9,
+
+  /**
+   * It can't end by itself: people have to look. `attention` says why. Not settled.
+   *
+   * @generated from enum value: STATE_NEEDS_ATTENTION = 10;
+   */
+  NEEDS_ATTENTION: 10,
 } as const;
 
 /**
@@ -240,6 +258,10 @@ export const Order_State = {
  *
  * From AUTHORIZED on an order can't be cancelled: its stock is being confirmed. From CONFIRMED on it only moves
  * forward. COMPLETED, REJECTED and CANCELLED are settled: they never change.
+ *
+ * From AUTHORIZED, CONFIRMED, REJECTING and CANCELLING an order comes to NEEDS_ATTENTION when the step that it needs is
+ * refused again and again, or gets no answer for too long. It is tried on, once a minute, and goes on from where it
+ * stood as soon as the step succeeds, or when an operator decides.
  *
  * @generated from enum weft.order.v1.Order.State
  */
@@ -322,6 +344,62 @@ export const OrderFailureSchema: GenMessage<OrderFailure> = /*@__PURE__*/
   messageDesc(file_weft_order_v1_order, 2);
 
 /**
+ * Why an order can't end by itself.
+ *
+ * @generated from message weft.order.v1.OrderAttention
+ */
+export type OrderAttention = Message<"weft.order.v1.OrderAttention"> & {
+  /**
+   * The state that it is stuck in, and goes on from: AUTHORIZED, CONFIRMED, REJECTING or CANCELLING.
+   *
+   * @generated from field: weft.order.v1.Order.State state = 1;
+   */
+  state: Order_State;
+
+  /**
+   * The step that does not succeed, such as `capture` or `release`.
+   *
+   * @generated from field: string step = 2;
+   */
+  step: string;
+
+  /**
+   * A name of `weft.order.v1.ErrorReason` without its prefix: STEP_REFUSED or STEP_UNANSWERED.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * A sentence for people.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * What it is about, such as `reason`, the participant's own.
+   *
+   * @generated from field: map<string, string> metadata = 5;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since_time = 6;
+   */
+  sinceTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weft.order.v1.OrderAttention.
+ * Use `create(OrderAttentionSchema)` to create a new message.
+ */
+export const OrderAttentionSchema: GenMessage<OrderAttention> = /*@__PURE__*/
+  messageDesc(file_weft_order_v1_order, 3);
+
+/**
  * One event of an order, as it came back from Kafka.
  *
  * @generated from message weft.order.v1.OrderTimelineEntry
@@ -375,5 +453,5 @@ export type OrderTimelineEntry = Message<"weft.order.v1.OrderTimelineEntry"> & {
  * Use `create(OrderTimelineEntrySchema)` to create a new message.
  */
 export const OrderTimelineEntrySchema: GenMessage<OrderTimelineEntry> = /*@__PURE__*/
-  messageDesc(file_weft_order_v1_order, 3);
+  messageDesc(file_weft_order_v1_order, 4);
 
