@@ -124,7 +124,7 @@ function stepRefused(
     step,
     reason: "STEP_REFUSED",
     message: `${step} is refused: ${refusal.message}`,
-    metadata: { ...refusal.metadata, reason: refusal.reason },
+    metadata: { reason: refusal.reason, ...refusal.metadata },
     since,
   };
 }
