@@ -31,6 +31,8 @@ function findMethodFaults(method: DescMethod, registry: Registry): string[] {
   const faults: string[] = [];
   if (!statesIdempotency(method))
     faults.push("does not state idempotency_level");
+  if (streamsRequests(method) && readRestBindings(method, registry).length > 0)
+    faults.push("streams its requests, but has an HTTP rule");
   const policy = readPolicy(method, registry);
   if (policy === undefined)
     return [...faults, "has no (weft.policy.v1.method) policy"];
@@ -75,6 +77,11 @@ function findAccessFaults(
     }
   }
   return faults;
+}
+
+/** REST has one request; the transcoder would take a JSON array, and nobody would know when it is complete. */
+function streamsRequests({ methodKind }: DescMethod): boolean {
+  return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
 /** The default, IDEMPOTENCY_UNKNOWN, is an answer only where it is written down. */

@@ -1,4 +1,4 @@
-import type { EnvoyConfig } from "./envoy-config.ts";
+import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { BODY_LIMITED, timeLimit, TRANSCODER_OFF } from "./route-filters.ts";
 import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
@@ -21,6 +21,7 @@ export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
       match: { path: method.path },
       route: action(service, method, "connect"),
       decorator: { operation: method.path.slice(1), propagate: false },
+      ...(method.stream === "bidi" ? TELL_HTTP_VERSION : {}),
       typed_per_filter_config: {
         ...TRANSCODER_OFF,
         ...(method.stream === "unary" ? BODY_LIMITED : {}),
@@ -28,6 +29,11 @@ export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
     },
   ]);
 }
+
+/** A service sees HTTP/2 from the edge whatever the client speaks, and a stream both ways can't be had over 1.1. */
+const TELL_HTTP_VERSION = {
+  request_headers_to_add: [setHeader("x-weft-http-version", "%PROTOCOL%")],
+};
 
 const GRPC = [
   { name: "content-type", string_match: { prefix: "application/grpc" } },

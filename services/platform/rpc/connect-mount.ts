@@ -16,6 +16,7 @@ import { peerKey } from "./caller.ts";
 import { explainConnectErrors } from "./explain-connect-error.ts";
 import { messageLimit } from "./limits.ts";
 import { peerOfSocket } from "./peer.ts";
+import { refuseHalfDuplex } from "./refuse-half-duplex.ts";
 import { errorDomain } from "./status.ts";
 
 export interface ConnectServer {
@@ -36,7 +37,10 @@ export function createConnectServer(
     grpc: false,
     grpcWeb: true,
     connect: true,
-    requestGate: explainConnectErrors,
+    requestGate: async (context) => {
+      await explainConnectErrors(context);
+      refuseHalfDuplex(context);
+    },
     readMaxBytes: messageLimit,
     // By default an unknown field, or an unknown name of an enum, would be dropped without a word.
     jsonOptions: { ignoreUnknownFields: false },

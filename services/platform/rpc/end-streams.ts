@@ -1,11 +1,8 @@
-import type {
-  DescMethodServerStreaming,
-  DescService,
-} from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import {
   Code,
   type ConnectError,
-  type MethodImpl,
+  type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
 import { statusError } from "./status.ts";
@@ -25,11 +22,11 @@ export function endStreams<Desc extends DescService>(
   });
   const ending: Record<string, unknown> = {};
   for (const method of service.methods) {
-    if (method.methodKind === "server_streaming") {
+    if (method.methodKind !== "unary") {
       // ServiceImpl maps a method's local name to its implementation; the loop loses which one.
       const handler = (implementation as Record<string, unknown>)[
         method.localName
-      ] as MethodImpl<DescMethodServerStreaming>;
+      ] as AnyStream;
       ending[method.localName] = endStream(handler, stopped.signal);
     }
   }
@@ -46,12 +43,12 @@ export function drained(): ConnectError {
   });
 }
 
-function endStream(
-  handler: MethodImpl<DescMethodServerStreaming>,
-  stopped: AbortSignal,
-): MethodImpl<DescMethodServerStreaming> {
-  return (request, context) =>
-    handler(request, {
+/** What the three kinds of streams share: one request or many of them first, the context second. */
+type AnyStream = (requests: unknown, context: HandlerContext) => unknown;
+
+function endStream(handler: AnyStream, stopped: AbortSignal): AnyStream {
+  return (requests, context) =>
+    handler(requests, {
       ...context,
       signal: AbortSignal.any([context.signal, stopped]),
     });

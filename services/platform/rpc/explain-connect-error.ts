@@ -17,12 +17,13 @@ export async function explainConnectErrors(
   context.signal.addEventListener("abort", () => {
     const reason: unknown = context.signal.reason;
     if (reason instanceof ConnectError && reasonOf(reason) === undefined) {
-      explain(reason);
+      explainConnectError(reason);
     }
   });
 }
 
-function explain(error: ConnectError): void {
+/** Completes one such error, and returns it. */
+export function explainConnectError(error: ConnectError): ConnectError {
   if (
     error.code === Code.Internal &&
     error.rawMessage.startsWith("parse binary")
@@ -35,6 +36,7 @@ function explain(error: ConnectError): void {
     desc: ErrorInfoSchema,
     value: create(ErrorInfoSchema, { reason, domain: errorDomain }),
   });
+  return error;
 }
 
 const reasons: Readonly<Partial<Record<Code, string>>> = {

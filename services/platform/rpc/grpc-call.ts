@@ -2,26 +2,20 @@ import {
   fromBinary,
   type DescMessage,
   type DescMethod,
-  type DescMethodServerStreaming,
   type DescMethodUnary,
   type MessageShape,
 } from "@bufbuild/protobuf";
 import type { TextMapSetter } from "@opentelemetry/api";
-import {
-  Code,
-  ConnectError,
-  type StreamResponse,
-  type UnaryResponse,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import {
   Metadata,
   type CallOptions,
   type Client,
-  type ClientReadableStream,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { asBuffer } from "./grpc-codec.ts";
 import { metadataToHeaders } from "./grpc-metadata.ts";
-import { asBuffer, methodDefinition } from "./grpc-mount.ts";
+import { methodDefinition } from "./grpc-mount.ts";
 import { fromGrpcStatus } from "./grpc-status.ts";
 import { endOfCall } from "./map-error.ts";
 import type { OutgoingCall } from "./outgoing-call.ts";
@@ -39,10 +33,10 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   outgoing: OutgoingCall,
 ): Promise<UnaryResponse<I, O>> {
   const metadata = outgoing.metadata();
-  const observed = observeClientCall(method, metadata, setter);
+  const observed = observeClientCall(method, metadata, traceSetter);
   try {
     const answer = await sendUnary(client, method, request, metadata, outgoing);
-    const message = decode(method.output, answer.bytes);
+    const message = decodeAnswer(method.output, answer.bytes);
     observed.end(undefined);
     return {
       stream: false,
@@ -129,78 +123,11 @@ function withoutStacks<T>(work: () => T): T {
   }
 }
 
-/**
- * Opens a server stream. The stream's errors are ConnectErrors. Whoever has enough aborts the signal: Connect's clients
- * hide the iterator's `return`, so leaving a loop early cancels nothing.
- */
-export async function callServerStream<
-  I extends DescMessage,
-  O extends DescMessage,
->(
-  client: Client,
-  method: DescMethodServerStreaming<I, O>,
-  request: Uint8Array,
-  outgoing: OutgoingCall,
-): Promise<StreamResponse<I, O>> {
-  const metadata = outgoing.metadata();
-  const observed = observeClientCall(method, metadata, setter);
-  const call = client.makeServerStreamRequest(
-    definitionOf(method).path,
-    asBuffer,
-    (buffer) => buffer,
-    request,
-    metadata,
-    callOptions(outgoing),
-  );
-  const trailer = new Headers();
-  call.on("status", (status) => {
-    metadataToHeaders(status.metadata).forEach((value, key) =>
-      trailer.append(key, value),
-    );
-    observed.end(
-      status.code === 0 ? undefined : (status.code as number as Code),
-    );
-  });
-  // The iterator throws the error; without a listener of its own the event would end the process first.
-  call.on("error", () => {});
-  return {
-    stream: true,
-    service: method.parent,
-    method,
-    header: new Headers(),
-    trailer,
-    message: messages(call, method, outgoing.signal),
-  };
-}
-
-async function* messages<I extends DescMessage, O extends DescMessage>(
-  call: ClientReadableStream<Buffer>,
-  method: DescMethodServerStreaming<I, O>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<MessageShape<O>> {
-  const cancel = () => call.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
-  try {
-    signal?.throwIfAborted();
-    for await (const bytes of call) {
-      // grpc-js types what a Readable yields as any; our deserializer returns the bytes.
-      yield decode(method.output, bytes as Buffer);
-    }
-  } catch (error) {
-    if (signal?.aborted) {
-      throw endOfCall(signal);
-    }
-    throw isServiceError(error) ? fromGrpcStatus(error) : error;
-  } finally {
-    signal?.removeEventListener("abort", cancel);
-    call.cancel();
-  }
-}
-
 type Definition = ReturnType<typeof methodDefinition>;
 const definitions = new WeakMap<DescMethod, Definition>();
 
-function definitionOf(method: DescMethod): Definition {
+/** The description of a method, made once. */
+export function definitionOf(method: DescMethod): Definition {
   const known = definitions.get(method);
   if (known) {
     return known;
@@ -210,11 +137,13 @@ function definitionOf(method: DescMethod): Definition {
   return made;
 }
 
-function callOptions(outgoing: OutgoingCall): CallOptions {
+/** What grpc-js takes of the bounds of a call. */
+export function callOptions(outgoing: OutgoingCall): CallOptions {
   return { deadline: outgoing.deadline };
 }
 
-function decode<Desc extends DescMessage>(
+/** Reads an answer. @throws ConnectError INTERNAL where the callee speaks another contract. */
+export function decodeAnswer<Desc extends DescMessage>(
   desc: Desc,
   bytes: Uint8Array,
 ): MessageShape<Desc> {
@@ -231,10 +160,7 @@ function decode<Desc extends DescMessage>(
   }
 }
 
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && "code" in error && "metadata" in error;
-}
-
-const setter: TextMapSetter<Metadata> = {
+/** Writes the trace into a call's metadata. */
+export const traceSetter: TextMapSetter<Metadata> = {
   set: (metadata, key, value) => metadata.set(key, value),
 };

@@ -1,38 +1,38 @@
-import {
-  create,
-  fromBinary,
-  toBinary,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodServerStreaming,
-  type DescMethodUnary,
-  type DescService,
-  type MessageInitShape,
-  type MessageShape,
+import type {
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
 } from "@bufbuild/protobuf";
 import {
-  Code,
   ConnectError,
   type MethodImpl,
   type ServiceImpl,
 } from "@connectrpc/connect";
 import type {
-  handleServerStreamingCall as HandleServerStream,
   handleUnaryCall as HandleUnary,
   MethodDefinition,
   Server,
-  ServerWritableStream,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
-import { once } from "node:events";
-import { drained } from "./end-streams.ts";
+import { asBuffer, decodeRequest, encodeMessage } from "./grpc-codec.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { toGrpcStatus } from "./grpc-status.ts";
+import {
+  bidiStream,
+  clientStream,
+  serverStream,
+  type StreamLifetime,
+} from "./grpc-streams.ts";
 import type { OpenCalls } from "./open-calls.ts";
-import { statusError } from "./status.ts";
 
 type AnyUnary = MethodImpl<DescMethodUnary>;
-type AnyServerStream = MethodImpl<DescMethodServerStreaming>;
+type AnyHandler = AnyUnary &
+  MethodImpl<DescMethodServerStreaming> &
+  MethodImpl<DescMethodClientStreaming> &
+  MethodImpl<DescMethodBiDiStreaming>;
 
 /**
  * Mounts a wrapped implementation on a grpc-js server. protobuf-es makes no grpc-js stubs, so the definition is read from
@@ -52,13 +52,27 @@ export function mountGrpc<Desc extends DescService>(
     // ServiceImpl maps a method's local name to its implementation; the loop loses which one.
     const handler = (implementation as Record<string, unknown>)[
       method.localName
-    ];
-    handlers[method.localName] =
-      method.methodKind === "unary"
-        ? unary(method, handler as AnyUnary, open)
-        : serverStream(method, handler as AnyServerStream, draining, open);
+    ] as AnyHandler;
+    handlers[method.localName] = mounted(method, handler, { draining, open });
   }
   server.addService(definition, handlers);
+}
+
+function mounted(
+  method: DescMethod,
+  handler: AnyHandler,
+  lifetime: StreamLifetime,
+): UntypedHandleCall {
+  switch (method.methodKind) {
+    case "unary":
+      return unary(method, handler, lifetime.open);
+    case "server_streaming":
+      return serverStream(method, handler, lifetime);
+    case "client_streaming":
+      return clientStream(method, handler, lifetime);
+    case "bidi_streaming":
+      return bidiStream(method, handler, lifetime);
+  }
 }
 
 /** The description of a method that grpc-js takes. Messages stay bytes here: the mounts and the transport code them. */
@@ -81,11 +95,6 @@ export function methodDefinition(
   };
 }
 
-/** The same bytes, without a copy. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 function unary(
   method: DescMethod,
   handler: AnyUnary,
@@ -96,9 +105,9 @@ function unary(
     open.begin();
     const answer = async () => {
       try {
-        const request = decode(method.input, call.request);
+        const request = decodeRequest(method.input, call.request);
         const response = await handler(request, context);
-        const bytes = encode(method.output, response);
+        const bytes = encodeMessage(method.output, response);
         context.sendHeaders();
         callback(null, bytes, context.trailers());
       } catch (error) {
@@ -110,81 +119,4 @@ function unary(
     };
     void answer();
   };
-}
-
-function serverStream(
-  method: DescMethod,
-  handler: AnyServerStream,
-  draining: AbortSignal,
-  open: OpenCalls,
-): HandleServerStream<Uint8Array, Uint8Array> {
-  return (call) => {
-    const context = new GrpcContext(call, method);
-    open.begin();
-    const stop = () => context.abort(drained());
-    draining.addEventListener("abort", stop, { once: true });
-    const answer = async () => {
-      try {
-        const request = decode(method.input, call.request);
-        let started = false;
-        for await (const message of handler(request, context)) {
-          if (!started) {
-            context.sendHeaders();
-            started = true;
-          }
-          await write(call, encode(method.output, message), context.signal);
-        }
-        call.end(context.trailers());
-      } catch (error) {
-        const status = toGrpcStatus(
-          ConnectError.from(error),
-          context.trailers(),
-        );
-        call.emit("error", status);
-      } finally {
-        draining.removeEventListener("abort", stop);
-        context.end();
-        open.end();
-      }
-    };
-    void answer();
-  };
-}
-
-/** Writes one message and waits while the client is slower than we are. */
-async function write(
-  call: ServerWritableStream<Uint8Array, Uint8Array>,
-  bytes: Uint8Array,
-  signal: AbortSignal,
-): Promise<void> {
-  if (!call.write(bytes)) {
-    await once(call, "drain", { signal });
-  }
-}
-
-function decode<Desc extends DescMessage>(
-  desc: Desc,
-  bytes: Uint8Array,
-): MessageShape<Desc> {
-  try {
-    return fromBinary(desc, bytes);
-  } catch (error) {
-    throw malformed(desc, error);
-  }
-}
-
-function encode(
-  desc: DescMessage,
-  message: MessageInitShape<DescMessage>,
-): Uint8Array {
-  return toBinary(desc, create(desc, message));
-}
-
-function malformed(desc: DescMessage, cause: unknown): ConnectError {
-  const why = cause instanceof Error ? cause.message : "unknown";
-  return statusError({
-    code: Code.InvalidArgument,
-    reason: "MALFORMED_REQUEST",
-    message: `the request is not a valid ${desc.typeName}: ${why}`,
-  });
 }

@@ -20,7 +20,8 @@ import type { TlsFiles } from "../runtime/config.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { logConnectivity } from "./connectivity.ts";
 import { createBreaker, type Breaker, type BreakerOptions } from "./breaker.ts";
-import { callServerStream, callUnary } from "./grpc-call.ts";
+import { callUnary } from "./grpc-call.ts";
+import { callDuplex, callServerStream } from "./grpc-stream-call.ts";
 import type { RequestHeaders } from "./grpc-metadata.ts";
 import { messageLimit } from "./limits.ts";
 import { openOutgoing } from "./outgoing-call.ts";
@@ -49,7 +50,8 @@ export interface MeshTransport extends Transport {
  * A call made while another is served takes over its deadline (less a margin), its cancellation, its trace and the
  * identity it acts for; outside of any it has the policy's timeout. A call waits for the connection while the callee
  * restarts. UNAVAILABLE is retried where the contract says that it is safe, within a budget. Breakers guard the callee's
- * reads and writes apart. Errors are ConnectErrors with the callee's details.
+ * reads and writes apart. Streams are neither retried nor counted by the breakers. Errors are ConnectErrors with the callee's
+ * details.
  */
 export function createMeshTransport(
   options: MeshTransportOptions,
@@ -105,8 +107,8 @@ export function createMeshTransport(
       input: AsyncIterable<MessageInitShape<I>>,
     ): Promise<StreamResponse<I, O>> {
       if (method.methodKind !== "server_streaming") {
-        // No contract has a client stream yet; the first to come brings its half of the transport.
-        throw new ConnectError("client streams", Code.Unimplemented);
+        const outgoing = openOutgoing(method, signal, timeoutMs, header);
+        return callDuplex(client, method, input, outgoing);
       }
       const request = await firstOf(method, input);
       const outgoing = openOutgoing(method, signal, timeoutMs, header);

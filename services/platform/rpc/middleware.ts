@@ -1,11 +1,12 @@
 import type {
   DescMessage,
   DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
   MessageInitShape,
-  MessageShape,
 } from "@bufbuild/protobuf";
 import { context as otelContext, type TextMapGetter } from "@opentelemetry/api";
 import type { ConnectError } from "@connectrpc/connect";
@@ -19,6 +20,7 @@ import type { Logger } from "../runtime/logger.ts";
 import { authorize } from "./authorize.ts";
 import { type CallScope, runInScope } from "./call-scope.ts";
 import { callerKey, peerKey } from "./caller.ts";
+import { checkedMessages } from "./checked-messages.ts";
 import { limitDeadline } from "./deadline.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { endOfCall, mapError } from "./map-error.ts";
@@ -33,7 +35,8 @@ export interface MiddlewareDeps {
 
 /**
  * Wraps an implementation in what holds for every call, whichever server it is mounted on: telemetry, identity and
- * policy, deadline, validation, error mapping, in this order. Client and bidirectional streams are wrapped alike.
+ * policy, deadline, validation, error mapping, in this order. Of a client's stream each message is validated as the handler
+ * comes to it, and the handler's wait for the next one ends with the call.
  *
  * @throws Error for a method whose contract states no policy.
  */
@@ -56,18 +59,20 @@ export function withMiddleware<Desc extends DescService>(
 
 type AnyUnary = MethodImpl<DescMethodUnary>;
 type AnyServerStream = MethodImpl<DescMethodServerStreaming>;
-type AnyHandler = AnyUnary & AnyServerStream;
+type AnyClientStream = MethodImpl<DescMethodClientStreaming>;
+type AnyBidiStream = MethodImpl<DescMethodBiDiStreaming>;
+type AnyHandler = AnyUnary & AnyServerStream & AnyClientStream & AnyBidiStream;
 
 function wrap(deps: MiddlewareDeps, method: DescMethod, handler: AnyHandler) {
   switch (method.methodKind) {
     case "unary":
       return wrapUnary(deps, method, handler);
+    case "client_streaming":
+      return wrapClientStream(deps, method, handler);
     case "server_streaming":
       return wrapServerStream(deps, method, handler);
-    case "client_streaming":
     case "bidi_streaming":
-      // No contract has one yet; the first to come brings its wrapper.
-      throw new Error(`${method.toString()}: client streams are not mounted`);
+      return wrapBidiStream(deps, method, handler);
   }
 }
 
@@ -76,22 +81,25 @@ function wrapUnary(
   method: DescMethod,
   handler: AnyUnary,
 ): AnyUnary {
-  return async (request, context) => {
-    const call = observeServerCall(method, headerReader(context), getter);
-    using deadline = limitDeadline(context, policyOf(method).timeoutMs);
-    try {
-      const response = await otelContext.with(call.context, () => {
-        const scope = openCall(deps, method, deadline.context, request);
-        return runInScope(scope, () => handler(request, deadline.context));
-      });
-      // A handler that outlived its call has an answer that nobody waits for.
-      throwIfAborted(deadline.context);
-      call.end(undefined);
-      return response;
-    } catch (error) {
-      throw endWithError(deps, method, call, error, deadline.context.signal);
-    }
-  };
+  return (request, context) =>
+    answerOnce(deps, method, context, (limited) => {
+      deps.validate(method.input, request);
+      return handler(request, limited);
+    });
+}
+
+function wrapClientStream(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  handler: AnyClientStream,
+): AnyClientStream {
+  return (requests, context) =>
+    answerOnce(deps, method, context, (limited) =>
+      handler(
+        checkedMessages(deps.validate, method.input, requests, limited.signal),
+        limited,
+      ),
+    );
 }
 
 function wrapServerStream(
@@ -99,38 +107,87 @@ function wrapServerStream(
   method: DescMethod,
   handler: AnyServerStream,
 ): AnyServerStream {
-  return async function* (request, context) {
-    const call = observeServerCall(method, headerReader(context), getter);
-    using deadline = limitDeadline(context, policyOf(method).timeoutMs);
-    const { signal } = deadline.context;
-    let code: Code | undefined = Code.Canceled;
-    try {
-      const scope = otelContext.with(call.context, () =>
-        openCall(deps, method, deadline.context, request),
-      );
-      const inCall = <T>(work: () => T): T =>
-        otelContext.with(call.context, () => runInScope(scope, work));
-      yield* pull(inCall, () => handler(request, deadline.context));
-      if (signal.aborted) {
-        throw endOfCall(signal);
-      }
-      code = undefined;
-    } catch (error) {
-      const mapped = logAndMap(deps, method, error, signal);
-      code = mapped.code;
-      throw mapped;
-    } finally {
-      // Also where the consumer returned early: the client went away.
-      call.end(code);
+  return (request, context) =>
+    answerMany(deps, method, context, (limited) => {
+      deps.validate(method.input, request);
+      return handler(request, limited);
+    });
+}
+
+function wrapBidiStream(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  handler: AnyBidiStream,
+): AnyBidiStream {
+  return (requests, context) =>
+    answerMany(deps, method, context, (limited) =>
+      handler(
+        checkedMessages(deps.validate, method.input, requests, limited.signal),
+        limited,
+      ),
+    );
+}
+
+type Answer = MessageInitShape<DescMessage>;
+
+async function answerOnce(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  context: HandlerContext,
+  handle: (limited: HandlerContext) => Answer | Promise<Answer>,
+): Promise<Answer> {
+  const call = observeServerCall(method, headerReader(context), getter);
+  using deadline = limitDeadline(context, policyOf(method).timeoutMs);
+  try {
+    const response = await otelContext.with(call.context, () => {
+      const scope = openCall(method, deadline.context);
+      return runInScope(scope, () => handle(deadline.context));
+    });
+    // A handler that outlived its call has an answer that nobody waits for.
+    throwIfAborted(deadline.context);
+    call.end(undefined);
+    return response;
+  } catch (error) {
+    throw endWithError(deps, method, call, error, deadline.context.signal);
+  }
+}
+
+async function* answerMany(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  context: HandlerContext,
+  handle: (limited: HandlerContext) => AsyncIterable<Answer>,
+): AsyncGenerator<Answer> {
+  const call = observeServerCall(method, headerReader(context), getter);
+  using deadline = limitDeadline(context, policyOf(method).timeoutMs);
+  const { signal } = deadline.context;
+  let code: Code | undefined = Code.Canceled;
+  try {
+    const scope = otelContext.with(call.context, () =>
+      openCall(method, deadline.context),
+    );
+    const inCall = <T>(work: () => T): T =>
+      otelContext.with(call.context, () => runInScope(scope, work));
+    yield* pull(inCall, () => handle(deadline.context));
+    if (signal.aborted) {
+      throw endOfCall(signal);
     }
-  };
+    code = undefined;
+  } catch (error) {
+    const mapped = logAndMap(deps, method, error, signal);
+    code = mapped.code;
+    throw mapped;
+  } finally {
+    // Also where the consumer returned early: the client went away.
+    call.end(code);
+  }
 }
 
 /** Iterates a handler's stream inside its call: an async generator body runs in the context of whoever asks for more. */
 async function* pull(
   inCall: <T>(work: () => T) => T,
-  open: () => AsyncIterable<MessageInitShape<DescMessage>>,
-): AsyncGenerator<MessageInitShape<DescMessage>> {
+  open: () => AsyncIterable<Answer>,
+): AsyncGenerator<Answer> {
   const iterator = inCall(() => open()[Symbol.asyncIterator]());
   try {
     for (;;) {
@@ -146,12 +203,7 @@ async function* pull(
 }
 
 /** Decides whether the call may go on, and what its own calls take over from it. */
-function openCall(
-  deps: MiddlewareDeps,
-  method: DescMethod,
-  context: HandlerContext,
-  request: MessageShape<DescMessage>,
-): CallScope {
+function openCall(method: DescMethod, context: HandlerContext): CallScope {
   const policy = policyOf(method);
   const caller = authorize(
     policy,
@@ -159,7 +211,6 @@ function openCall(
     headerReader(context),
   );
   context.values.set(callerKey, caller);
-  deps.validate(method.input, request);
   return {
     caller,
     get signal() {

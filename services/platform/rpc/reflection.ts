@@ -2,7 +2,7 @@ import { toBinary, type DescFile, type DescService } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { Server } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
-import { asBuffer } from "./grpc-mount.ts";
+import { asBuffer } from "./grpc-codec.ts";
 
 type PackageDefinition = ConstructorParameters<typeof ReflectionService>[0];
 

@@ -7,6 +7,7 @@ interface MethodParts {
   readonly idempotency?: string;
   readonly http?: string;
   readonly policy?: string;
+  readonly ask?: string;
 }
 
 const USER =
@@ -19,10 +20,11 @@ function method(parts: MethodParts = {}): string {
     idempotency = "NO_SIDE_EFFECTS",
     http = "",
     policy = USER,
+    ask = "Ask",
   } = parts;
   return `
   ${comment}
-  rpc ${name}(Ask) returns (Answer) {
+  rpc ${name}(${ask}) returns (Answer) {
     ${idempotency && `option idempotency_level = ${idempotency};`}
     ${http && `option (google.api.http) = {${http}};`}
     ${policy && `option (weft.policy.v1.method) = {${policy}};`}
@@ -132,6 +134,11 @@ it.each([
     what: "a response body among others",
     parts: { http: 'get: "/v1/asks" response_body: "name"' },
     fault: `has a response_body that is not the only field of weft.test.v1.Answer`,
+  },
+  {
+    what: "a stream of requests by REST",
+    parts: { ask: "stream Ask", http: 'post: "/v1/asks" body: "*"' },
+    fault: `${METHOD} streams its requests, but has an HTTP rule`,
   },
   {
     what: "a malformed path",
