@@ -297,6 +297,7 @@ describe.each(kinds)("over %s", (kind) => {
 test("a bidirectional stream that came over HTTP/1.1 is refused with a reason", async () => {
   await using world = await setup({
     async *converse() {
+      yield {};
       throw new Error("not reached");
     },
   });
