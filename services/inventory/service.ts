@@ -9,10 +9,15 @@ import { serve } from "../platform/rpc/server.ts";
 import { tlsFiles } from "../platform/runtime/config.ts";
 import { newId } from "../platform/runtime/ids.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
+import { createPriceCache } from "./app/price-cache.ts";
 import { pruneRequestIds } from "./app/prune-request-ids.ts";
+import { createReservationBatches } from "./app/reservation-batches.ts";
 import { sweepReservations } from "./app/sweep-reservations.ts";
 import { readInventoryConfig } from "./config.ts";
-import { announceThrough } from "./events/announce-change.ts";
+import {
+  announceThrough,
+  announceTogetherThrough,
+} from "./events/announce-change.ts";
 import { inventoryService } from "./rpc/inventory-service.ts";
 import { productToProto } from "./rpc/product-to-proto.ts";
 import { reservationToProto } from "./rpc/reservation-to-proto.ts";
@@ -42,16 +47,20 @@ export async function startInventory(runtime: Runtime): Promise<void> {
   const relay = startRelay({ db, bus, logger, source: "/weft/inventory" });
   runtime.onDrain("relay", () => relay.stop());
 
-  const announce = announceThrough(createOutbox(relay), {
-    product: productToProto,
-    reservation: reservationToProto,
-  });
-  const deps = {
+  const outbox = createOutbox(relay);
+  const shapes = { product: productToProto, reservation: reservationToProto };
+  const writing = {
     db,
-    announce,
+    announce: announceThrough(outbox, shapes),
+    announceTogether: announceTogetherThrough(outbox, shapes),
+    prices: createPriceCache(),
+    now: () => new Date(),
+  };
+  const deps = {
+    ...writing,
+    batches: createReservationBatches(writing),
     logger,
     newId: () => newId(),
-    now: () => new Date(),
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
     intervalMs: config.INVENTORY_SWEEP_INTERVAL_MS,
   };

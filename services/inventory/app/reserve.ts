@@ -23,6 +23,8 @@ export interface ReserveDeps {
 /**
  * Holds stock for an order: every line, or none. The same id again returns the reservation that exists.
  *
+ * In a transaction of its own, for what `reserve-batch.ts` does not do in a batch: repeats, shortages, refusals.
+ *
  * @throws DomainError UNKNOWN_SKU, OUT_OF_STOCK, MIXED_CURRENCIES, RESERVATION_RELEASED, RESERVATION_EXPIRED,
  * RESERVATION_CONFLICT.
  */

@@ -17,7 +17,7 @@ import type {
 } from "../../../gen/ts/weft/inventory/v1/inventory_pb.ts";
 import { newEvent, type NewEvent } from "../../platform/events/cloud-event.ts";
 import type { Outbox } from "../../platform/events/outbox.ts";
-import type { Announce } from "../app/announce.ts";
+import type { Announce, AnnounceTogether } from "../app/announce.ts";
 import type { InventoryEvent } from "../domain/inventory-event.ts";
 import type { Product } from "../domain/product.ts";
 import type { Reservation } from "../domain/reservation.ts";
@@ -33,6 +33,17 @@ export interface Shapes {
 /** Announces changes as the contract's events, through the outbox. */
 export function announceThrough(outbox: Outbox, shapes: Shapes): Announce {
   return (tx, event) => outbox.add(tx, toNewEvent(event, shapes));
+}
+
+/** As {@link announceThrough}, for batches. */
+export function announceTogetherThrough(
+  outbox: Outbox,
+  shapes: Shapes,
+): AnnounceTogether {
+  return {
+    row: (event, cause) => outbox.row(toNewEvent(event, shapes), cause),
+    wake: () => outbox.wake(),
+  };
 }
 
 function toNewEvent(event: InventoryEvent, shapes: Shapes): NewEvent {

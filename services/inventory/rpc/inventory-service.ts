@@ -1,6 +1,7 @@
 import { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import { service, type MountedService } from "../../platform/rpc/server.ts";
 import type { AdjustStockDeps } from "../app/adjust-stock.ts";
+import type { ReservationBatches } from "../app/reservation-batches.ts";
 import { adjustStock } from "./adjust-stock.ts";
 import { batchGetProducts } from "./batch-get-products.ts";
 import { confirm } from "./confirm.ts";
@@ -14,6 +15,7 @@ import { reserve } from "./reserve.ts";
 /** All that the RPCs need together. */
 export interface InventoryDeps extends AdjustStockDeps, ListProductsDeps {
   readonly db: AdjustStockDeps["db"];
+  readonly batches: ReservationBatches;
 }
 
 /** The Inventory service, ready to be served. */

@@ -2,18 +2,19 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import { callerOf } from "../../platform/rpc/caller.ts";
-import * as app from "../app/reserve.ts";
+import type { ReservationBatches } from "../app/reservation-batches.ts";
+import { reserveInBatch } from "../app/reserve-batch.ts";
 import { reservationToProto } from "./reservation-to-proto.ts";
 
 /** What the contract promises where `ttl` is unset. */
 const DEFAULT_TTL_MS = 15 * 60_000;
 
-export function reserve(
-  deps: app.ReserveDeps,
-): ServiceImpl<typeof InventoryService>["reserve"] {
+export function reserve(deps: {
+  readonly batches: Pick<ReservationBatches, "reserve">;
+}): ServiceImpl<typeof InventoryService>["reserve"] {
   return async (request, context) => {
-    const reservation = await app.reserve(
-      deps,
+    const reservation = await reserveInBatch(
+      deps.batches.reserve,
       {
         tenant: callerOf(context).tenant,
         id: request.reservationId.toLowerCase(),

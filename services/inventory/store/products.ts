@@ -95,6 +95,11 @@ export async function listProductsAfter(
   return rows.map(toProduct);
 }
 
+export interface ProductKey {
+  readonly tenant: string;
+  readonly sku: string;
+}
+
 interface PriceRow {
   sku: string;
   currency: string;
@@ -120,6 +125,24 @@ export async function findPrices(
       { currency: row.currency, minorUnits: row.price_minor },
     ]),
   );
+}
+
+/** As {@link findPrices}, for products of any tenant. */
+export async function findPricesOf(
+  db: Executor,
+  keys: readonly ProductKey[],
+): Promise<(ProductKey & { readonly price: Money })[]> {
+  const { rows } = await db.query<PriceRow & { tenant: string }>(
+    `select tenant, sku, currency, price_minor
+     from products
+     join unnest($1::text[], $2::text[]) as wanted (tenant, sku) using (tenant, sku)`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ sku }) => sku)],
+  );
+  return rows.map(({ tenant, sku, currency, price_minor }) => ({
+    tenant,
+    sku,
+    price: { currency, minorUnits: price_minor },
+  }));
 }
 
 function toProduct(row: ProductRow): Product {

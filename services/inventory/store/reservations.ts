@@ -18,6 +18,12 @@ interface ReservationRow {
   lines: LineColumn[];
 }
 
+/** The name of a reservation: ids are the callers', so they are unique within a tenant only. */
+export interface ReservationKey {
+  readonly tenant: string;
+  readonly id: string;
+}
+
 /** The price is text: JSON numbers lose precision beyond 2^53. */
 interface LineColumn {
   sku: string;
@@ -90,6 +96,21 @@ export async function findReservation(
     [tenant, id],
   );
   return rows[0] && toReservation(rows[0]);
+}
+
+/** Those of these reservations that exist, in no order. */
+export async function findReservations(
+  db: Executor,
+  keys: readonly ReservationKey[],
+): Promise<Reservation[]> {
+  const { rows } = await db.query<ReservationRow>(
+    `select ${columns}
+     from unnest($1::text[], $2::uuid[]) as wanted (wanted_tenant, wanted_id)
+     join reservations on tenant = wanted_tenant and id = wanted_id`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
+    { prepare: true },
+  );
+  return rows.map(toReservation);
 }
 
 /** The reservation as it is once every earlier change of it is over; nobody else changes it until this transaction ends. */

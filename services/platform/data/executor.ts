@@ -17,5 +17,14 @@ export interface Executor {
   query<Row extends object = Record<string, unknown>>(
     sql: string,
     params?: readonly unknown[],
+    options?: QueryOptions,
   ): Promise<Rows<Row>>;
+}
+
+export interface QueryOptions {
+  /**
+   * Parse and plan the statement once a connection. For a large statement that runs all the time, and only where one plan
+   * does for all parameters; its text must be a constant, as each text is kept by every connection.
+   */
+  readonly prepare?: boolean;
 }

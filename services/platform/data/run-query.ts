@@ -1,23 +1,38 @@
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import { cancelQuery } from "./cancel-query.ts";
 import { isReadTimeout, toDatabaseError } from "./database-errors.ts";
-import type { Rows } from "./executor.ts";
+import type { QueryOptions, Rows } from "./executor.ts";
 
 /** Runs one statement on one connection. */
 export async function runQuery<Row extends object>(
   client: pg.ClientBase,
   sql: string,
   params?: readonly unknown[],
+  options?: QueryOptions,
 ): Promise<Rows<Row>> {
   try {
-    const result = await client.query<Row>(
-      sql,
-      params === undefined ? undefined : [...params],
-    );
+    const result = await client.query<Row>({
+      text: sql,
+      ...(params !== undefined && { values: [...params] }),
+      ...(options?.prepare && { name: nameOf(sql) }),
+    });
     return { rows: result.rows, rowCount: result.rowCount ?? 0 };
   } catch (error) {
     // pg stopped waiting, but the server may still be at it and hold its locks.
     if (isReadTimeout(error)) await cancelQuery(client);
     throw toDatabaseError(error);
   }
+}
+
+/** Bounded by the statements that the code prepares. */
+const names = new Map<string, string>();
+
+/** The text's hash, so that a connection that another process used before (PgBouncer) never knows another text by it. */
+function nameOf(sql: string): string {
+  const known = names.get(sql);
+  if (known !== undefined) return known;
+  const name = createHash("sha256").update(sql).digest("hex").slice(0, 32);
+  names.set(sql, name);
+  return name;
 }

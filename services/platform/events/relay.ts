@@ -3,7 +3,7 @@ import { fullJitter, sleep } from "../data/backoff.ts";
 import type { Database } from "../data/database.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { EventBus } from "./event-bus.ts";
-import { SLOTS } from "./outbox.ts";
+import { SLOTS } from "./outbox-rows.ts";
 import { pruneInBatches } from "./prune.ts";
 import { drainOutbox } from "./drain-outbox.ts";
 import { prunePublished } from "./outbox-queue.ts";

@@ -15,7 +15,12 @@ import {
   expireReservations,
   type ExpireReservationsDeps,
 } from "../../../services/inventory/app/expire-reservations.ts";
-import { announceThrough } from "../../../services/inventory/events/announce-change.ts";
+import { createPriceCache } from "../../../services/inventory/app/price-cache.ts";
+import { createReservationBatches } from "../../../services/inventory/app/reservation-batches.ts";
+import {
+  announceThrough,
+  announceTogetherThrough,
+} from "../../../services/inventory/events/announce-change.ts";
 import { inventoryService } from "../../../services/inventory/rpc/inventory-service.ts";
 import { productToProto } from "../../../services/inventory/rpc/product-to-proto.ts";
 import { reservationToProto } from "../../../services/inventory/rpc/reservation-to-proto.ts";
@@ -70,14 +75,19 @@ export function setupWorld(database: TestDatabase): World {
   });
   onTestFinished(() => db.close());
   let offsetMs = 0;
-  const deps = {
+  const outbox = createOutbox({ wake: () => undefined });
+  const shapes = { product: productToProto, reservation: reservationToProto };
+  const writing = {
     db,
-    announce: announceThrough(createOutbox({ wake: () => undefined }), {
-      product: productToProto,
-      reservation: reservationToProto,
-    }),
-    newId: () => newId(),
+    announce: announceThrough(outbox, shapes),
+    announceTogether: announceTogetherThrough(outbox, shapes),
+    prices: createPriceCache(),
     now: () => new Date(Date.now() + offsetMs),
+  };
+  const deps = {
+    ...writing,
+    batches: createReservationBatches(writing),
+    newId: () => newId(),
     pageTokens: createPageTokens(
       new Secret("a secret of 32 characters at least"),
     ),

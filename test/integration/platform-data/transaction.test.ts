@@ -235,6 +235,26 @@ describe("a database transaction", () => {
 });
 
 describe("a database pool", () => {
+  it("parses a prepared statement once a connection", async () => {
+    await using db = await setup({ poolSize: 1 });
+    const sql = "select $1::integer as prepared";
+
+    const answers = [
+      await db.query(sql, [1], { prepare: true }),
+      await db.transaction((tx) => tx.query(sql, [2], { prepare: true })),
+    ];
+
+    expect(answers.map(({ rows }) => rows)).toEqual([
+      [{ prepared: 1 }],
+      [{ prepared: 2 }],
+    ]);
+    const { rowCount } = await db.query(
+      "select from pg_prepared_statements where statement = $1",
+      [sql],
+    );
+    expect(rowCount).toBe(1);
+  });
+
   it("tells a caller within its bound that no connection became free", async () => {
     await using db = await setup({ poolSize: 1, acquireTimeoutMs: 200 });
     const release = Promise.withResolvers<void>();
