@@ -34,6 +34,14 @@ export function setupEventBus(): EventBus {
           });
         },
       }),
+    async listTopics() {
+      const topics = await bus.listTopics();
+      return topics
+        .filter((topic) => topic.startsWith(prefix))
+        .map((topic) => topic.slice(prefix.length));
+    },
+    retentionMs: (topics) =>
+      bus.retentionMs(topics.map((topic) => prefix + topic)),
     close: () => bus.close(),
     [Symbol.asyncDispose]: () => bus.close(),
   };

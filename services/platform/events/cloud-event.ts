@@ -23,6 +23,8 @@ export interface CloudEvent {
   readonly sequence: bigint | undefined;
   /** The message, in protobuf's binary form. */
   readonly data: Uint8Array;
+  /** The trace that it belongs to, 32 hex digits, where its record says so (W3C Trace Context). */
+  readonly traceId?: string;
 }
 
 /** An event before anybody says it: the source is the relay's. */
@@ -114,7 +116,13 @@ export function fromRecord(record: IncomingRecord): CloudEvent {
     tenant: headers["ce_tenant"] ?? "",
     sequence: sequence === undefined ? undefined : parseSequence(sequence),
     data: record.value,
+    ...traceIdOf(headers["traceparent"]),
   };
+}
+
+function traceIdOf(traceparent: string | undefined): { traceId?: string } {
+  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent ?? "");
+  return match?.[1] === undefined ? {} : { traceId: match[1] };
 }
 
 function required(
@@ -122,9 +130,9 @@ function required(
   name: string,
 ): string {
   const value = headers[name];
-  // The inbox keeps the id: an endless one must not become a database fault that is retried for ever.
-  if (value === undefined || value === "" || value.length > 255) {
-    throw malformed(`${name} is missing or longer than 255 characters`);
+  // The inbox keeps the id: an endless one, or one with a NUL, must not become a database fault that is retried for ever.
+  if (!value || value.length > 255 || value.includes("\0")) {
+    throw malformed(`${name} is missing or no text of 255 characters at most`);
   }
   return value;
 }

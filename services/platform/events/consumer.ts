@@ -1,13 +1,17 @@
 import type { Database } from "../data/database.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { topicOf } from "./cloud-event.ts";
+import { consumeBatch } from "./consume-batch.ts";
 import { createConsumerMetrics } from "./consumer-metrics.ts";
-import type { EventBus, PartitionBatch, TopicPartition } from "./event-bus.ts";
+import { deadLetterTopic } from "./dead-letter.ts";
+import type { EventBus, TopicPartition } from "./event-bus.ts";
 import type { EventHandler } from "./event-handler.ts";
-import type { RetryPolicy } from "./failure-policy.ts";
-import { pruneInbox } from "./inbox.ts";
-import { pruneInBatches } from "./prune.ts";
-import { type SettleDeps, settleRecord } from "./settle-record.ts";
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./failure-policy.ts";
+import { pruneInboxWhenSafe } from "./inbox-retention.ts";
+import { keepParked } from "./keep-parked.ts";
+import { createOutageGate } from "./outage-gate.ts";
+import { retryTopic } from "./retry-topic.ts";
+import type { SettleDeps } from "./settle-record.ts";
 
 export interface ConsumerOptions {
   readonly db: Database;
@@ -15,15 +19,22 @@ export interface ConsumerOptions {
   readonly logger: Logger;
   /** The consumer group: members share the partitions, and the inbox is per group. */
   readonly group: string;
-  /** One handler a type; other types in the topics are skipped. */
+  /** One handler a type. Other types of the same contract files are skipped; all others are dead letters. */
   readonly handlers: readonly EventHandler[];
   /** The packages of the handlers' types when left out. */
   readonly topics?: readonly string[];
   /** Partitions at the same time. Default 4; keep it below the size of the pool. */
   readonly concurrency?: number;
   readonly retry?: Partial<RetryPolicy>;
-  /** Must exceed the time that the topics and dead-letter topics keep events. Default 30 days. */
+  /** Records that a batch handler is given at most. Default 100. */
+  readonly batchSize?: number;
+  /** Events that one key may park while an earlier one waits in retry; more hold its partition. Default 1,000. */
+  readonly maxParkedPerKey?: number;
+  /** How often parked events are looked after and measured. Default 5 s. */
+  readonly keepEveryMs?: number;
+  /** Raised to the time that topic, retry topics and dead-letter topics keep an event. Default 30 days. */
   readonly inboxRetentionMs?: number;
+  readonly now?: () => Date;
 }
 
 export interface Consumer extends AsyncDisposable {
@@ -35,45 +46,75 @@ export interface Consumer extends AsyncDisposable {
 /**
  * Consumes events so that each has its effect once: the inbox row and the
  * effect are one transaction, and the offset is committed after it. Within a
- * partition one event at a time, in order; partitions in parallel.
+ * partition one event at a time (or one batch), in order; partitions in parallel.
  *
- * An event whose handler throws is retried in place, with backoff, while later
- * events of its partition wait; or it goes to `<topic>.<group>.dlt`, and the
- * later ones go on: `failure-policy.ts` says which.
+ * What fails never stops others, and never overtakes its own key: an event
+ * whose handler throws is tried again in place, then waits in the group's retry
+ * topics (`<group>.retry.<n>`), each with its delay, while later events of its
+ * key are parked in the database behind it; at last, or at once where another
+ * try can't help, it goes to `<topic>.<group>.dlt`. `failure-policy.ts` says
+ * which. While our own database or another dependency is down the whole group
+ * waits, and no attempts are burnt.
  */
 export function startConsumer(options: ConsumerOptions): Consumer {
+  const { db, bus, logger, group } = options;
   const topics = options.topics ?? [
     ...new Set(options.handlers.map(({ type }) => topicOf(type))),
   ];
-  const metrics = createConsumerMetrics(options.group);
+  const gate = createOutageGate();
+  const metrics = createConsumerMetrics(group, () => gate.closed);
+  const policy = { ...DEFAULT_RETRY_POLICY, ...options.retry };
   const deps: SettleDeps = {
-    ...options,
+    db,
+    bus,
+    logger,
+    group,
     byType: indexByType(options.handlers),
+    known: new Set(options.handlers.flatMap(({ known }) => known)),
+    maxParkedPerKey: options.maxParkedPerKey ?? 1_000,
     metrics,
-    policy: { maxAttempts: 8, baseMs: 100, capMs: 30_000, ...options.retry },
-    failing: new Map(),
+    policy,
+    gate,
+    now: options.now ?? (() => new Date()),
   };
-  const stopping = new AbortController();
-  const consumption = options.bus.consume({
-    group: options.group,
-    topics,
-    concurrency: options.concurrency ?? 4,
-    handle: (batch) => handleBatch(deps, batch),
-  });
-  const pruning = pruneInBatches(
-    { logger: options.logger, name: "inbox" },
-    (limit) =>
-      pruneInbox(
-        options.db,
-        options.group,
-        options.inboxRetentionMs ?? 30 * 86_400_000,
-        limit,
-      ),
-    stopping.signal,
+  const retryTopics = policy.delaysMs.map((_, index) =>
+    retryTopic(group, index + 1),
   );
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const consumption = bus.consume({
+    group,
+    topics: [...topics, ...retryTopics],
+    concurrency: options.concurrency ?? 4,
+    handle: (batch) =>
+      consumeBatch(deps, batch, {
+        size: options.batchSize ?? 100,
+        isRetry: retryTopics.includes(batch.topic),
+      }),
+  });
+  const keptIn = {
+    topics,
+    retryTopics,
+    deadLetterTopics: topics.map((topic) => deadLetterTopic(topic, group)),
+  };
+  const inboxMs = options.inboxRetentionMs ?? 30 * 86_400_000;
+  const tasks = [
+    pruneInboxWhenSafe({ db, bus, logger, group }, keptIn, inboxMs, signal),
+    keepParked(
+      {
+        db,
+        bus,
+        logger,
+        group,
+        metrics,
+        everyMs: options.keepEveryMs ?? 5_000,
+      },
+      signal,
+    ),
+  ];
   const stop = async (): Promise<void> => {
     stopping.abort(new Error("consumer stopped"));
-    await Promise.all([consumption.close(), pruning]);
+    await Promise.all([consumption.close(), ...tasks]);
     metrics.close();
   };
   return {
@@ -81,34 +122,6 @@ export function startConsumer(options: ConsumerOptions): Consumer {
     stop,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-const COMMIT_EVERY_MS = 1_000;
-
-async function handleBatch(
-  deps: SettleDeps,
-  batch: PartitionBatch,
-): Promise<void> {
-  let committedAt = performance.now();
-  try {
-    for (const [index, record] of batch.records.entries()) {
-      if (batch.signal.aborted) break;
-      const settled = await settleRecord(deps, record, batch.signal);
-      if (settled.kind === "again") {
-        batch.pauseFor(settled.afterMs);
-        break;
-      }
-      batch.markDone(record);
-      const behind = batch.records.length - index - 1;
-      deps.metrics.lag(record, batch.remaining + BigInt(behind));
-      if (performance.now() - committedAt > COMMIT_EVERY_MS) {
-        await batch.commit();
-        committedAt = performance.now();
-      }
-    }
-  } finally {
-    await batch.commit();
-  }
 }
 
 function indexByType(

@@ -14,6 +14,10 @@ export interface EventBus extends AsyncDisposable {
   produce(records: readonly OutgoingRecord[]): Promise<void>;
   /** Joins the group and reads until closed. Loss of the broker is retried for ever, with capped backoff. */
   consume(options: ConsumeOptions): Consumption;
+  /** The topics there are. */
+  listTopics(): Promise<readonly string[]>;
+  /** How long the longest-kept of these topics keeps an event, as the broker has it; infinite where one keeps all. Creates those that are missing. */
+  retentionMs(topics: readonly string[]): Promise<number>;
   /** Ends every consumption and flushes what is under way, within a bound. */
   close(): Promise<void>;
 }

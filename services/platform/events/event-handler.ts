@@ -19,7 +19,15 @@ export interface ReceivedEvent<Desc extends DescMessage> extends Omit<
 export interface EventHandler {
   /** Full message name. */
   readonly type: string;
+  /** The types that the group knows of: those of this one's contract. Others are dead letters. */
+  readonly known: readonly string[];
   handle(tx: Transaction, event: CloudEvent): Promise<void>;
+  /** Where one call may take many: handlers that share it are given the events of all their types, in order. */
+  readonly batch?: BatchHandler;
+}
+
+export interface BatchHandler {
+  handle(tx: Transaction, events: readonly CloudEvent[]): Promise<void>;
 }
 
 /**
@@ -34,10 +42,51 @@ export function on<Desc extends DescMessage>(
 ): EventHandler {
   return {
     type: schema.typeName,
-    handle(tx, { data, ...attributes }) {
-      return handle(tx, { ...attributes, message: decode(schema, data) });
-    },
+    known: typesBeside(schema),
+    handle: (tx, event) => handle(tx, receive(schema, event)),
   };
+}
+
+/**
+ * Handles events of several types, many at a time, in order: the new ones of
+ * up to `batchSize` records of a partition, in one transaction with their inbox
+ * rows. When it throws, nothing of it stands and each event is handled alone,
+ * so that only the one at fault is retried.
+ */
+export function onBatch<Desc extends DescMessage>(
+  schemas: readonly Desc[],
+  handle: (
+    tx: Transaction,
+    events: readonly ReceivedEvent<Desc>[],
+  ) => Promise<void>,
+): EventHandler[] {
+  const byType = new Map(schemas.map((schema) => [schema.typeName, schema]));
+  const receiveAny = (event: CloudEvent): ReceivedEvent<Desc> => {
+    const schema = byType.get(event.type);
+    if (schema === undefined) throw new Error(`no handler for ${event.type}`);
+    return receive(schema, event);
+  };
+  const batch: BatchHandler = {
+    handle: (tx, events) => handle(tx, events.map(receiveAny)),
+  };
+  return schemas.map((schema) => ({
+    type: schema.typeName,
+    known: typesBeside(schema),
+    handle: (tx, event) => handle(tx, [receiveAny(event)]),
+    batch,
+  }));
+}
+
+/** The messages of the file that declares this one: the contract that the consumer was built with. */
+function typesBeside(schema: DescMessage): string[] {
+  return schema.file.messages.map(({ typeName }) => typeName);
+}
+
+function receive<Desc extends DescMessage>(
+  schema: Desc,
+  { data, ...attributes }: CloudEvent,
+): ReceivedEvent<Desc> {
+  return { ...attributes, message: decode(schema, data) };
 }
 
 function decode<Desc extends DescMessage>(

@@ -66,6 +66,8 @@ export function createKafkaBus(options: KafkaBusOptions): EventBus {
       consumptions.add(consumption);
       return consumption;
     },
+    listTopics: () => topics.list(),
+    retentionMs: (names) => topics.retentionMs(names),
     async close() {
       await Promise.all([...consumptions].map((each) => each.close()));
       await Promise.all([producer.close(), topics.close()]);

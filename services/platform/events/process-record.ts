@@ -1,40 +1,50 @@
-import {
-  context,
-  propagation,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from "@opentelemetry/api";
 import type { Database } from "../data/database.ts";
+import type { Transaction } from "../data/transaction.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { type CloudEvent, fromRecord } from "./cloud-event.ts";
+import { DomainError } from "../runtime/errors.ts";
+import { fromRecord } from "./cloud-event.ts";
+import { inConsumerSpans, type ReadEvent } from "./consumer-span.ts";
 import type { IncomingRecord } from "./event-bus.ts";
 import type { EventHandler } from "./event-handler.ts";
-import { recordOnce } from "./inbox.ts";
+import { admitAll } from "./inbox.ts";
+import { parkEvent } from "./parked-events.ts";
+import { orderingKey } from "./retry-topic.ts";
 
 export interface ProcessRecordDeps {
   readonly db: Database;
   readonly logger: Logger;
   readonly group: string;
   readonly byType: ReadonlyMap<string, EventHandler>;
+  /** Types that the group knows of, with or without a handler. */
+  readonly known: ReadonlySet<string>;
+  /** Events that one key may park; more hold its partition. */
+  readonly maxParkedPerKey: number;
 }
 
-export type Outcome = "handled" | "duplicate" | "skipped";
+export type Outcome =
+  | "handled"
+  | "duplicate"
+  | "skipped"
+  /** An earlier event of its key waits in retry: it is stored behind it. */
+  | "parked"
+  /** It waits in retry itself, and was delivered again. */
+  | "waiting"
+  /** Its key has parked as many events as it may. */
+  | "full";
 
 /**
  * Gives one event its effect, once: the handler's work and the inbox row are
  * one transaction. Runs in a consumer span that continues the trace of the
  * producer's.
  *
- * @throws DomainError `invalid_argument` for a record that is no event, or what the handler threw.
+ * @throws DomainError `invalid_argument` for a record that is no event or of an unknown type, or what the handler threw.
  */
 export async function processRecord(
   deps: ProcessRecordDeps,
   record: IncomingRecord,
 ): Promise<Outcome> {
   const event = fromRecord(record);
-  const handler = deps.byType.get(event.type);
+  const handler = findHandler(deps, event.type);
   if (handler === undefined) {
     deps.logger.debug(
       { group: deps.group, type: event.type, eventId: event.id },
@@ -42,50 +52,49 @@ export async function processRecord(
     );
     return "skipped";
   }
-  return inConsumerSpan(deps.group, record, event, () =>
-    deps.db.transaction(async (tx) => {
-      if (!(await recordOnce(tx, deps.group, event.id))) return "duplicate";
-      await handler.handle(tx, event);
-      return "handled";
-    }),
+  return inConsumerSpans(deps.group, [{ record, event }], () =>
+    deps.db.transaction((tx) => handleOrPark(deps, tx, handler, record, event)),
   );
 }
 
-function inConsumerSpan(
-  group: string,
+/** @throws DomainError UNKNOWN_EVENT_TYPE for a type that the group's contracts do not name. */
+export function findHandler(
+  deps: ProcessRecordDeps,
+  type: string,
+): EventHandler | undefined {
+  const handler = deps.byType.get(type);
+  if (handler === undefined && !deps.known.has(type)) {
+    throw new DomainError({
+      code: "invalid_argument",
+      reason: "UNKNOWN_EVENT_TYPE",
+      message: `the group ${deps.group} knows no event ${type.slice(0, 200)}`,
+    });
+  }
+  return handler;
+}
+
+async function handleOrPark(
+  deps: ProcessRecordDeps,
+  tx: Transaction,
+  handler: EventHandler,
   record: IncomingRecord,
-  event: CloudEvent,
-  work: () => Promise<Outcome>,
+  event: ReadEvent["event"],
 ): Promise<Outcome> {
-  const parent = propagation.extract(ROOT_CONTEXT, record.headers);
-  const span = trace.getTracer("weft.events").startSpan(
-    `process ${record.topic}`,
-    {
-      kind: SpanKind.CONSUMER,
-      attributes: {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": record.topic,
-        "messaging.destination.partition.id": String(record.partition),
-        "messaging.kafka.offset": Number(record.offset),
-        "messaging.consumer.group.name": group,
-        "messaging.message.id": event.id,
-        "cloudevents.event_type": event.type,
-      },
-    },
-    parent,
-  );
-  return context.with(trace.setSpan(parent, span), async () => {
-    try {
-      const outcome = await work();
-      span.setAttribute("weft.event.outcome", outcome);
-      return outcome;
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      if (error instanceof Error) span.recordException(error);
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+  const { group } = deps;
+  const key = orderingKey(record);
+  const arrival = { eventId: event.id, key };
+  const { admitted, waiting } = await admitAll(tx, group, record.topic, [
+    arrival,
+  ]);
+  const waitsFor = waiting.get(key);
+  if (waitsFor === event.id) return "waiting";
+  if (waitsFor !== undefined) {
+    const ref = { group, topic: record.topic, key };
+    const limit = deps.maxParkedPerKey;
+    const parked = await parkEvent(tx, ref, event.id, record, limit);
+    return parked ? "parked" : "full";
+  }
+  if (!admitted.has(event.id)) return "duplicate";
+  await handler.handle(tx, event);
+  return "handled";
 }

@@ -1,97 +1,215 @@
 import { sleep } from "../data/backoff.ts";
+import { fromRecord } from "./cloud-event.ts";
 import type { ConsumerMetrics } from "./consumer-metrics.ts";
-import { type DeadLetterCause, toDeadLetter } from "./dead-letter.ts";
+import {
+  type DeadLetterCause,
+  errorText,
+  reasonOf,
+  toDeadLetter,
+} from "./dead-letter.ts";
 import type { EventBus, IncomingRecord } from "./event-bus.ts";
-import { judgeFailure, type RetryPolicy } from "./failure-policy.ts";
-import { processRecord, type ProcessRecordDeps } from "./process-record.ts";
+import {
+  type Failure,
+  judgeFailure,
+  type RetryPolicy,
+} from "./failure-policy.ts";
+import { forwardWaiting } from "./forward-waiting.ts";
+import type { OutageGate } from "./outage-gate.ts";
+import { blockKey, type GroupKey, parkEvent } from "./parked-events.ts";
+import {
+  type Outcome,
+  processRecord,
+  type ProcessRecordDeps,
+} from "./process-record.ts";
+import { orderingKey } from "./retry-topic.ts";
 
 export interface SettleDeps extends ProcessRecordDeps {
   readonly bus: Pick<EventBus, "produce">;
   readonly metrics: ConsumerMetrics;
   readonly policy: RetryPolicy;
-  /** The event that each partition is held up by; bounded by the partitions. */
-  readonly failing: Map<string, Failing>;
+  readonly gate: OutageGate;
+  readonly now: () => Date;
 }
 
-export interface Failing {
-  readonly offset: bigint;
-  readonly attempts: number;
-  readonly firstFailureAt: Date;
+export type Settled = { readonly kind: "done" } | Again;
+
+/** Its partition must wait, and begin with this record again. */
+export interface Again {
+  readonly kind: "again";
+  readonly afterMs: number;
 }
 
-export type Settled =
-  | { readonly kind: "done" }
-  /** Its partition must wait, and begin with this record again. */
-  | { readonly kind: "again"; readonly afterMs: number };
+export const DONE: Settled = { kind: "done" };
 
-/** Below it, waiting in place costs less than fetching the partition again. */
-const PAUSE_FROM_MS = 400;
+/** What a full parking place or a broker that takes nothing costs until the next look. */
+const LOOK_AGAIN_MS = 1_000;
 
-/** Tries the record until it had its effect or is a dead letter, in place while the waits are short. */
+/**
+ * Tries the record until it had its effect, waits in retry, is parked, or is a
+ * dead letter. The caller commits its offset after that, so a crash in between
+ * does the same again, and the inbox or the parked key knows it.
+ */
 export async function settleRecord(
   deps: SettleDeps,
   record: IncomingRecord,
   signal: AbortSignal,
 ): Promise<Settled> {
-  const partition = `${record.topic}/${record.partition}`;
+  let failure: Failure | undefined;
   for (;;) {
-    const afterMs = await tryRecord(deps, partition, record);
-    if (afterMs === undefined) {
-      deps.failing.delete(partition);
-      return { kind: "done" };
+    try {
+      const outcome = await processRecord(deps, record);
+      deps.gate.recovered();
+      deps.metrics.consumed(record, outcome);
+      return await settleOutcome(deps, record, outcome);
+    } catch (error) {
+      failure = countFailure(failure, deps.now());
+      const settled = await settleFailure(deps, record, error, failure);
+      if (settled.kind !== "in-place") return settled;
+      await sleep(settled.afterMs, signal).catch(() => undefined);
+      if (signal.aborted) return again(0);
     }
-    if (afterMs >= PAUSE_FROM_MS) return { kind: "again", afterMs };
-    await sleep(afterMs, signal).catch(() => undefined);
-    if (signal.aborted) return { kind: "again", afterMs };
   }
 }
 
-/** Answers after how many milliseconds to try again, or undefined when the record is settled. */
-async function tryRecord(
-  deps: SettleDeps,
-  partition: string,
-  record: IncomingRecord,
-): Promise<number | undefined> {
-  try {
-    deps.metrics.consumed(record, await processRecord(deps, record));
-    return undefined;
-  } catch (error) {
-    const failing = countFailure(deps, partition, record);
-    const verdict = judgeFailure(error, failing.attempts, deps.policy);
-    if (verdict.kind === "dead-letter") {
-      return bury(deps, record, { group: deps.group, error, ...failing });
-    }
-    deps.metrics.retried(record);
-    deps.logger.warn(
-      { ...describe(deps, record), err: error, attempts: failing.attempts },
-      "event failed, tries again",
-    );
-    return verdict.afterMs;
-  }
+export function again(afterMs: number): Again {
+  return { kind: "again", afterMs };
 }
 
-function countFailure(
+async function settleOutcome(
   deps: SettleDeps,
-  partition: string,
   record: IncomingRecord,
-): Failing {
-  const before = deps.failing.get(partition);
-  const same = before?.offset === record.offset ? before : undefined;
-  const failing = {
-    offset: record.offset,
-    attempts: (same?.attempts ?? 0) + 1,
-    firstFailureAt: same?.firstFailureAt ?? new Date(),
+  outcome: Outcome,
+): Promise<Settled> {
+  if (outcome === "full") {
+    deps.logger.warn(describe(deps, record), "its key has too many parked");
+    return again(LOOK_AGAIN_MS);
+  }
+  if (outcome !== "waiting") return DONE;
+  // The process died between blocking the key and sending the event, or just after.
+  return forward(deps, refOf(deps, record));
+}
+
+export function countFailure(
+  before: Omit<Failure, "lastFailureAt"> | undefined,
+  at: Date,
+): Failure {
+  const isFirst = before === undefined || before.attempts === 0;
+  return {
+    attempts: (before?.attempts ?? 0) + 1,
+    round: before?.round ?? 0,
+    firstFailureAt: isFirst ? at : before.firstFailureAt,
+    lastFailureAt: at,
   };
-  deps.failing.set(partition, failing);
-  return failing;
+}
+
+async function settleFailure(
+  deps: SettleDeps,
+  record: IncomingRecord,
+  error: unknown,
+  failure: Failure,
+): Promise<Settled | { kind: "in-place"; afterMs: number }> {
+  const verdict = judgeFailure(error, failure, deps.policy);
+  const fields = { ...describe(deps, record), attempts: failure.attempts };
+  switch (verdict.kind) {
+    case "outage":
+      return holdForOutage(deps, error);
+    case "dead-letter": {
+      const cause = { group: deps.group, error, ...failure };
+      return (await bury(deps, record, cause)) ? DONE : again(LOOK_AGAIN_MS);
+    }
+    case "in-place":
+      deps.metrics.retried(record);
+      deps.logger.warn({ ...fields, err: error }, "event failed, tries again");
+      return verdict;
+    case "retry":
+      if (verdict.transient) {
+        deps.gate.transient();
+        if (deps.gate.closed) return again(deps.gate.waitMs());
+      }
+      deps.metrics.retried(record);
+      deps.logger.warn({ ...fields, err: error }, "event waits in retry");
+      return waitInRetry(deps, record, error, {
+        ...failure,
+        round: verdict.round,
+      });
+  }
+}
+
+/** Nothing is counted against the event: the whole group waits for our database. */
+export function holdForOutage(deps: SettleDeps, error: unknown): Again {
+  deps.gate.outage();
+  deps.logger.warn(
+    { err: error, group: deps.group },
+    "our database does not answer, the group waits",
+  );
+  return again(deps.gate.waitMs());
+}
+
+/** Makes the key wait for this event, then sends it: in that order, so that whoever reads it in retry finds the key. */
+async function waitInRetry(
+  deps: SettleDeps,
+  record: IncomingRecord,
+  error: unknown,
+  failure: Failure,
+): Promise<Settled> {
+  const ref = refOf(deps, record);
+  const eventId = fromRecord(record).id;
+  const next = { dueAt: dueAt(deps, failure), error: errorText(error) };
+  try {
+    const room = await deps.db.transaction(async (tx) => {
+      await blockKey(tx, ref, eventId, failure, next);
+      return parkEvent(tx, ref, eventId, record, deps.maxParkedPerKey);
+    });
+    if (!room) return again(LOOK_AGAIN_MS);
+  } catch (failed) {
+    if (isOutage(failed, failure, deps.policy))
+      return holdForOutage(deps, failed);
+    // It can't be stored, as with a NUL in a header: it must not stop the others.
+    const cause = { group: deps.group, error: failed, ...failure };
+    return (await bury(deps, record, cause)) ? DONE : again(LOOK_AGAIN_MS);
+  }
+  return forward(deps, ref);
+}
+
+function isOutage(
+  error: unknown,
+  failure: Failure,
+  policy: RetryPolicy,
+): boolean {
+  const verdict = judgeFailure(error, failure, policy);
+  return (
+    verdict.kind === "outage" || (verdict.kind === "retry" && verdict.transient)
+  );
+}
+
+export function dueAt(deps: SettleDeps, failure: Failure): Date {
+  const delayMs = deps.policy.delaysMs[failure.round - 1] ?? 0;
+  return new Date(deps.now().getTime() + delayMs);
+}
+
+/** Acknowledged before the offset moves: a crash in between sends it twice, never not at all. */
+export async function forward(
+  deps: SettleDeps,
+  ref: GroupKey,
+): Promise<Settled> {
+  try {
+    await forwardWaiting(deps, ref);
+    return DONE;
+  } catch (error) {
+    deps.logger.warn(
+      { err: error, ...ref },
+      "event not sent to its retry topic, tries again",
+    );
+    return again(LOOK_AGAIN_MS);
+  }
 }
 
 /** Acknowledged before the offset moves: a crash in between buries it twice, never not at all. */
-async function bury(
+export async function bury(
   deps: SettleDeps,
   record: IncomingRecord,
   cause: DeadLetterCause,
-): Promise<number | undefined> {
+): Promise<boolean> {
   const fields = { ...describe(deps, record), attempts: cause.attempts };
   try {
     await deps.bus.produce([toDeadLetter(record, cause)]);
@@ -100,14 +218,22 @@ async function bury(
       { ...fields, err: error },
       "dead letter not written, tries again",
     );
-    return deps.policy.baseMs * 10;
+    return false;
   }
-  deps.metrics.deadLettered(record);
+  deps.metrics.deadLettered(record, reasonOf(cause.error));
   deps.logger.error({ ...fields, err: cause.error }, "event is a dead letter");
-  return undefined;
+  return true;
 }
 
-function describe(deps: SettleDeps, record: IncomingRecord): object {
+function refOf(deps: SettleDeps, record: IncomingRecord): GroupKey {
+  return {
+    group: deps.group,
+    topic: record.topic,
+    key: orderingKey(record),
+  };
+}
+
+export function describe(deps: SettleDeps, record: IncomingRecord): object {
   return {
     group: deps.group,
     topic: record.topic,

@@ -18,6 +18,7 @@ describe("a dead letter", () => {
         dlt_group: "payment",
         dlt_attempts: "3",
         dlt_first_failure_time: "2026-01-01T00:00:00.000Z",
+        dlt_last_failure_time: "2026-01-01T00:01:00.000Z",
         dlt_error: "TypeError: boom",
       },
     });
@@ -49,5 +50,12 @@ function record(): IncomingRecord {
 
 function cause(error: unknown) {
   const firstFailureAt = new Date("2026-01-01T00:00:00Z");
-  return { group: "payment", error, attempts: 3, firstFailureAt };
+  const lastFailureAt = new Date("2026-01-01T00:01:00Z");
+  return {
+    group: "payment",
+    error,
+    attempts: 3,
+    firstFailureAt,
+    lastFailureAt,
+  };
 }

@@ -1,29 +1,62 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { judgeFailure } from "../../../services/platform/events/failure-policy.ts";
+import {
+  type Failure,
+  judgeFailure,
+} from "../../../services/platform/events/failure-policy.ts";
 import {
   DomainError,
   type ErrorCode,
 } from "../../../services/platform/runtime/errors.ts";
 
-const policy = { maxAttempts: 3, baseMs: 100, capMs: 1_000 };
+const policy = {
+  inPlaceAttempts: 3,
+  baseMs: 100,
+  delaysMs: [1_000, 10_000],
+  transientForMs: 3_600_000,
+};
 
 describe("the judgement of a failed event", () => {
   it.each<ErrorCode>(["invalid_argument", "out_of_range"])(
     "buries %s at once: no retry can help",
     (code) => {
-      expect(judgeFailure(domainError(code), 1, policy)).toEqual({
+      expect(judgeFailure(domainError(code), failed(1), policy)).toEqual({
         kind: "dead-letter",
       });
     },
   );
 
-  it.each<ErrorCode>([
-    "unavailable",
-    "resource_exhausted",
-    "deadline_exceeded",
-    "aborted",
-  ])("never buries %s: in an outage every event fails so", (code) => {
-    expect(judgeFailure(domainError(code), 1_000, policy).kind).toBe("retry");
+  it.each([
+    "DATABASE_UNAVAILABLE",
+    "DATABASE_POOL_EXHAUSTED",
+    "COMMIT_OUTCOME_UNKNOWN",
+  ])("counts %s as no attempt", (reason) => {
+    const error = new DomainError({ code: "unavailable", reason, message: "" });
+
+    expect(judgeFailure(error, failed(1_000, 2), policy)).toEqual({
+      kind: "outage",
+    });
+  });
+
+  it.each<unknown>([
+    domainError("unavailable"),
+    domainError("resource_exhausted"),
+    domainError("deadline_exceeded"),
+    domainError("aborted"),
+    new ConnectError("down", Code.Unavailable),
+  ])("stays in the last retry topic with %s, until it is too old", (error) => {
+    const retry = { kind: "retry", transient: true };
+
+    expect(judgeFailure(error, failed(3), policy)).toEqual({
+      ...retry,
+      round: 1,
+    });
+    expect(judgeFailure(error, failed(99, 2), policy)).toEqual({
+      ...retry,
+      round: 2,
+    });
+    const old = { ...failed(99, 2), lastFailureAt: new Date(3_600_000) };
+    expect(judgeFailure(error, old, policy).kind).toBe("dead-letter");
   });
 
   it.each<unknown>([
@@ -32,23 +65,33 @@ describe("the judgement of a failed event", () => {
     domainError("not_found"),
     domainError("failed_precondition"),
     domainError("internal"),
-  ])("tries %s up to its attempts", (error) => {
-    const kinds = [1, 2, 3].map((n) => judgeFailure(error, n, policy).kind);
+    new ConnectError("bad", Code.InvalidArgument),
+  ])("tries %s in place, then once a round, then buries it", (error) => {
+    const rounds = [0, 0, 0, 1, 2].map((round, index) => {
+      const verdict = judgeFailure(error, failed(index + 1, round), policy);
+      return verdict.kind === "retry" ? verdict.round : verdict.kind;
+    });
 
-    expect(kinds).toEqual(["retry", "retry", "dead-letter"]);
+    expect(rounds).toEqual(["in-place", "in-place", 1, 2, "dead-letter"]);
   });
 
-  it("waits longer with each try, never over the cap, never next to nothing", () => {
+  it("waits longer with each try in place, never next to nothing, never over a second", () => {
+    const patient = { ...policy, inPlaceAttempts: 100 };
     for (let attempt = 1; attempt < 60; attempt += 1) {
-      const verdict = judgeFailure(domainError("unavailable"), attempt, policy);
+      const verdict = judgeFailure(new Error("x"), failed(attempt), patient);
 
       const step = Math.min(1_000, 100 * 2 ** (attempt - 1));
-      const afterMs = verdict.kind === "retry" ? verdict.afterMs : -1;
+      const afterMs = verdict.kind === "in-place" ? verdict.afterMs : -1;
       expect(afterMs).toBeGreaterThanOrEqual(step / 2);
       expect(afterMs).toBeLessThanOrEqual(step + 1);
     }
   });
 });
+
+function failed(attempts: number, round = 0): Failure {
+  const at = new Date(0);
+  return { attempts, round, firstFailureAt: at, lastFailureAt: at };
+}
 
 function domainError(code: ErrorCode): DomainError {
   return new DomainError({ code, reason: "TEST", message: "test" });

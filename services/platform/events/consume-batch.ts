@@ -1,0 +1,113 @@
+import type { IncomingRecord, PartitionBatch } from "./event-bus.ts";
+import { judgeFailure } from "./failure-policy.ts";
+import { processBatch } from "./process-batch.ts";
+import {
+  countFailure,
+  holdForOutage,
+  type SettleDeps,
+  settleRecord,
+  type Settled,
+} from "./settle-record.ts";
+import { settleRetry } from "./settle-retry.ts";
+
+const COMMIT_EVERY_MS = 1_000;
+const MIN_PAUSE_MS = 20;
+
+/** Settles the records of one partition in order, together where their handlers allow it, and commits how far it came. */
+export async function consumeBatch(
+  deps: SettleDeps,
+  batch: PartitionBatch,
+  options: { readonly size: number; readonly isRetry: boolean },
+): Promise<void> {
+  let committedAt = performance.now();
+  let next = 0;
+  reportLag(deps, batch, next);
+  try {
+    while (next < batch.records.length && !batch.signal.aborted) {
+      const heldMs = deps.gate.waitMs();
+      const chunk = batch.records.slice(next, next + options.size);
+      const settled =
+        heldMs > 0
+          ? ({ kind: "again", afterMs: heldMs } as const)
+          : await settleSome(deps, chunk, batch.signal, options.isRetry);
+      if (settled.kind === "again") {
+        batch.pauseFor(Math.max(MIN_PAUSE_MS, settled.afterMs));
+        break;
+      }
+      batch.markDone(settled.last);
+      next += settled.count;
+      reportLag(deps, batch, next);
+      if (performance.now() - committedAt > COMMIT_EVERY_MS) {
+        await batch.commit();
+        committedAt = performance.now();
+      }
+    }
+  } finally {
+    await batch.commit();
+  }
+}
+
+type Some =
+  | {
+      readonly kind: "done";
+      readonly count: number;
+      readonly last: IncomingRecord;
+    }
+  | Extract<Settled, { kind: "again" }>;
+
+/** Settles all of the records, or the first one. */
+async function settleSome(
+  deps: SettleDeps,
+  records: readonly IncomingRecord[],
+  signal: AbortSignal,
+  isRetry: boolean,
+): Promise<Some> {
+  const first = records[0];
+  const last = records.at(-1);
+  if (first === undefined || last === undefined) {
+    throw new Error("there is no record to settle");
+  }
+  if (!isRetry && records.length > 1) {
+    const together = await tryTogether(deps, records);
+    if (together === "done") {
+      return { kind: "done", count: records.length, last };
+    }
+    if (together !== "one by one") return together;
+  }
+  const settled = isRetry
+    ? await settleRetry(deps, first, signal)
+    : await settleRecord(deps, first, signal);
+  return settled.kind === "done"
+    ? { kind: "done", count: 1, last: first }
+    : settled;
+}
+
+/** One by one is always right: it finds out which record is at fault. */
+async function tryTogether(
+  deps: SettleDeps,
+  records: readonly IncomingRecord[],
+): Promise<"done" | "one by one" | Extract<Settled, { kind: "again" }>> {
+  const [first] = records;
+  try {
+    if (first === undefined || !(await processBatch(deps, records))) {
+      return "one by one";
+    }
+    deps.gate.recovered();
+    deps.metrics.consumed(first, "handled", records.length);
+    return "done";
+  } catch (error) {
+    const failure = countFailure(undefined, deps.now());
+    return judgeFailure(error, failure, deps.policy).kind === "outage"
+      ? holdForOutage(deps, error)
+      : "one by one";
+  }
+}
+
+function reportLag(
+  deps: SettleDeps,
+  batch: PartitionBatch,
+  next: number,
+): void {
+  const behind = batch.records.length - next;
+  deps.metrics.lag(batch, batch.remaining + BigInt(behind));
+}
