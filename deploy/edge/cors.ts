@@ -10,6 +10,7 @@ const ALLOWED_HEADERS = [
   "grpc-timeout",
   "x-grpc-web",
   "x-user-agent",
+  "idempotency-key",
   "traceparent",
   "tracestate",
 ];
@@ -20,6 +21,7 @@ const EXPOSED_HEADERS = [
   "grpc-message",
   "grpc-status-details-bin",
   "connect-content-encoding",
+  "idempotency-replayed",
   "retry-after",
   "x-request-id",
 ];

@@ -10,7 +10,6 @@ import { tlsFiles } from "../platform/runtime/config.ts";
 import { newId } from "../platform/runtime/ids.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
 import { createPriceCache } from "./app/price-cache.ts";
-import { pruneRequestIds } from "./app/prune-request-ids.ts";
 import { createReservationBatches } from "./app/reservation-batches.ts";
 import { sweepReservations } from "./app/sweep-reservations.ts";
 import { readInventoryConfig } from "./config.ts";
@@ -18,7 +17,7 @@ import {
   announceThrough,
   announceTogetherThrough,
 } from "./events/announce-change.ts";
-import { inventoryService } from "./rpc/inventory-service.ts";
+import { inventoryService, joinedMethods } from "./rpc/inventory-service.ts";
 import { productToProto } from "./rpc/product-to-proto.ts";
 import { reservationToProto } from "./rpc/reservation-to-proto.ts";
 
@@ -64,11 +63,8 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
     intervalMs: config.INVENTORY_SWEEP_INTERVAL_MS,
   };
-  const chores = Promise.all([
-    sweepReservations(deps, signal),
-    pruneRequestIds(deps, signal),
-  ]);
-  runtime.onDrain("sweeper", async () => void (await chores));
+  const sweeper = sweepReservations(deps, signal);
+  runtime.onDrain("sweeper", () => sweeper);
 
   const server = await serve({
     host: config.WEFT_HOST,
@@ -77,6 +73,7 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     tls: tlsFiles(config),
     services: [inventoryService(deps)],
     logger,
+    once: { db, joined: joinedMethods },
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });
   runtime.onDrain("servers", (hurry) => server.drain(hurry));

@@ -18,7 +18,7 @@ import { paymentClient } from "./clients/payment.ts";
 import { readOrderConfig } from "./config.ts";
 import { announceThrough } from "./events/announce-order.ts";
 import { onOrderEvent } from "./events/on-order-event.ts";
-import { orderService } from "./rpc/order-service.ts";
+import { joinedMethods, orderService } from "./rpc/order-service.ts";
 import { orderToProto } from "./rpc/order-to-proto.ts";
 
 const migrations = fileURLToPath(new URL("migrations", import.meta.url));
@@ -84,6 +84,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
       }),
     ],
     logger,
+    once: { db, joined: joinedMethods },
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });
   onDrain("servers", (hurry) => server.drain(hurry));

@@ -6,7 +6,7 @@ import { findProduct } from "../store/products.ts";
 import { recordMovement } from "../store/stock-movements.ts";
 import { adjustAvailable } from "../store/stock.ts";
 import type { Announce } from "./announce.ts";
-import { requestHash, takesEffect } from "./take-effect-once.ts";
+import type { Answered } from "./answered.ts";
 
 export interface AdjustStockDeps {
   readonly db: Database;
@@ -21,25 +21,22 @@ export interface AdjustStock {
   /** Units to add to what is available; negative to take away. */
   readonly delta: bigint;
   readonly reason: string;
-  readonly requestId: string;
 }
 
 /**
- * Brings stock in or writes it off. The same request id again returns the product as it is by now.
+ * Brings stock in or writes it off. `answered` stores the answer to the request in the same transaction.
  *
- * @throws DomainError PRODUCT_NOT_FOUND, OUT_OF_STOCK, REQUEST_ID_REUSED.
+ * @throws DomainError PRODUCT_NOT_FOUND, OUT_OF_STOCK.
  */
 export function adjustStock(
   deps: AdjustStockDeps,
   command: AdjustStock,
+  answered?: Answered,
   signal?: AbortSignal,
 ): Promise<Product> {
   const { tenant, sku, delta, reason } = command;
   return deps.db.transaction(async (tx) => {
     const at = deps.now();
-    if (!(await takesEffect(tx, nameRequest(command), at))) {
-      return existingProduct(tx, command);
-    }
     const adjusted = await adjustAvailable(tx, { tenant, sku, delta }, at);
     const product = await existingProduct(tx, command);
     if (!adjusted) {
@@ -58,18 +55,9 @@ export function adjustStock(
       at,
     });
     await deps.announce(tx, { type: "StockAdjusted", product, delta, reason });
+    await answered?.(tx, product);
     return product;
   }, signal && { signal });
-}
-
-function nameRequest(command: AdjustStock) {
-  const { tenant, sku, delta, reason, requestId } = command;
-  return {
-    tenant,
-    method: "AdjustStock",
-    id: requestId,
-    hash: requestHash([sku, delta, reason]),
-  };
 }
 
 async function existingProduct(

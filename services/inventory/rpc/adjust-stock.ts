@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import { callerOf } from "../../platform/rpc/caller.ts";
 import * as app from "../app/adjust-stock.ts";
+import { answeredBy } from "./answered-by.ts";
 import { productToProto } from "./product-to-proto.ts";
 import { resourceId } from "./resource-id.ts";
 
@@ -16,8 +17,8 @@ export function adjustStock(
         sku: resourceId(request.name),
         delta: request.delta,
         reason: request.reason,
-        requestId: request.requestId,
       },
+      answeredBy(context),
       context.signal,
     );
     return { product: productToProto(product) };

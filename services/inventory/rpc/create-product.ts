@@ -3,6 +3,7 @@ import type { InventoryService } from "../../../gen/ts/weft/inventory/v1/invento
 import { callerOf } from "../../platform/rpc/caller.ts";
 import * as app from "../app/create-product.ts";
 import { priceFromProto } from "./price-from-proto.ts";
+import { answeredBy } from "./answered-by.ts";
 import { productToProto } from "./product-to-proto.ts";
 
 export function createProduct(
@@ -18,8 +19,8 @@ export function createProduct(
         description: request.product?.description ?? "",
         price: priceFromProto(request.product?.price),
         openingStock: request.openingStock,
-        ...(request.requestId !== "" && { requestId: request.requestId }),
       },
+      answeredBy(context),
       context.signal,
     );
     return { product: productToProto(product) };

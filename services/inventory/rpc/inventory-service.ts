@@ -18,6 +18,12 @@ export interface InventoryDeps extends AdjustStockDeps, ListProductsDeps {
   readonly batches: ReservationBatches;
 }
 
+/** The methods that keep the name of a request in the transaction of its effect. */
+export const joinedMethods = [
+  InventoryService.method.createProduct,
+  InventoryService.method.adjustStock,
+] as const;
+
 /** The Inventory service, ready to be served. */
 export function inventoryService(
   deps: InventoryDeps,

@@ -1,4 +1,5 @@
 import type { Database } from "../../platform/data/database.ts";
+import type { Transaction } from "../../platform/data/transaction.ts";
 import { cancelOnRequest } from "../domain/cancel-order.ts";
 import { orderNotFound } from "../domain/order-refusals.ts";
 import type { Order } from "../domain/order.ts";
@@ -24,6 +25,7 @@ export async function cancelOrder(
     readonly id: string;
     readonly etag: string;
   },
+  answered?: (tx: Transaction, order: Order) => Promise<void>,
 ): Promise<Order> {
   return deps.db.transaction(async (tx) => {
     const locked = await lockOrder(tx, request.tenant, request.id);
@@ -36,6 +38,7 @@ export async function cancelOrder(
       await updateOrder(tx, cancelled, order.version, dueAt);
       tx.onCommit(() => deps.changes.wake());
     }
+    await answered?.(tx, cancelled);
     return cancelled;
   });
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Database } from "../../platform/data/database.ts";
+import type { Transaction } from "../../platform/data/transaction.ts";
 import { requestIdReused } from "../domain/order-refusals.ts";
 import { place, type Order, type PlaceOrder } from "../domain/order.ts";
 import {
@@ -13,6 +14,15 @@ import type { OrderChanges } from "./order-changes.ts";
 import type { OrderDrivers } from "./order-drivers.ts";
 import { traceparentNow } from "./order-trace.ts";
 
+/** How the request that places an order is known again. */
+export interface RequestName {
+  readonly id: string;
+  /** An earlier attempt was cut off, and may have placed the order. */
+  readonly isResumed: boolean;
+  /** Takes the name, or stores the answer with it, in the transaction of the order. Throws where it is taken. */
+  take(tx: Transaction, order: Order): Promise<void>;
+}
+
 export interface PlaceOrderDeps {
   readonly db: Database;
   readonly announce: Announce;
@@ -23,36 +33,39 @@ export interface PlaceOrderDeps {
 }
 
 /**
- * Places an order: from the commit on it goes on by itself, whatever becomes of the caller or of this process. The same
- * request id with the same order returns the order that exists, as it stands.
+ * Places an order: from the commit on it goes on by itself, whatever becomes of the caller or of this process. A
+ * request id places one order: the platform gives its first answer again, and long after that the order as it stands.
  *
  * @throws DomainError REQUEST_ID_REUSED.
  */
 export async function placeOrder(
   deps: PlaceOrderDeps,
   command: PlaceOrder,
-  requestId: string | undefined,
+  request: RequestName | undefined,
 ): Promise<Order> {
+  const requestHash = hashOf(command);
+  if (request?.isResumed) {
+    const known = await placedBefore(deps, command, request, requestHash);
+    if (known) return known;
+  }
   const at = deps.now();
   const order = place(command, { id: deps.newId(), at });
-  const requestHash = hashOf(command);
   using driver = deps.drivers.reserve();
   const origin: OrderOrigin = {
-    requestId,
+    requestId: request?.id,
     requestHash,
     traceparent: traceparentNow(),
     // Where no driver is free the order is due at once, for the first that is.
     dueAt: driver ? new Date(at.getTime() + leaseMs) : at,
   };
-  const isNew = await deps.db.transaction(async (tx) => {
-    const isInserted = await insertOrder(tx, order, origin);
-    if (isInserted) {
-      await deps.announce(tx, { type: "OrderPlaced", order });
-    }
-    return isInserted;
-  });
+  const isNew = await insertNew(deps, order, origin, request);
   if (!isNew) {
-    return await repeated(deps, command.tenant, requestId, requestHash);
+    // Its first answer is forgotten by now, the order is not.
+    const known = await placedBefore(deps, command, request, requestHash);
+    if (known) return known;
+    throw new Error(
+      "an order was refused as a repeated one, and there is none",
+    );
   }
   deps.changes.wake();
   if (driver) {
@@ -63,23 +76,43 @@ export async function placeOrder(
   return order;
 }
 
-async function repeated(
+/** False where the request id has placed an order before; then nothing is stored. */
+async function insertNew(
   deps: PlaceOrderDeps,
-  tenant: string,
-  requestId: string | undefined,
+  order: Order,
+  origin: OrderOrigin,
+  request: RequestName | undefined,
+): Promise<boolean> {
+  try {
+    await deps.db.transaction(async (tx) => {
+      await request?.take(tx, order);
+      if (!(await insertOrder(tx, order, origin))) throw new PlacedBefore();
+      await deps.announce(tx, { type: "OrderPlaced", order });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof PlacedBefore) return false;
+    throw error;
+  }
+}
+
+/** Rolls back: what the transaction took must not stay. */
+class PlacedBefore extends Error {
+  override readonly name = "PlacedBefore";
+}
+
+async function placedBefore(
+  deps: PlaceOrderDeps,
+  { tenant }: PlaceOrder,
+  request: RequestName | undefined,
   requestHash: Buffer,
-): Promise<Order> {
+): Promise<Order | undefined> {
   const known =
-    requestId && (await findOrderOfRequest(deps.db, tenant, requestId));
-  if (!known) {
-    throw new Error(
-      "an order was refused as a repeated one, but there is none",
-    );
+    request && (await findOrderOfRequest(deps.db, tenant, request.id));
+  if (known && !known.requestHash.equals(requestHash)) {
+    throw requestIdReused(request.id);
   }
-  if (!known.requestHash.equals(requestHash)) {
-    throw requestIdReused(requestId);
-  }
-  return known.order;
+  return known?.order;
 }
 
 /** What makes two requests the same: all that the caller ordered, not when or under which trace. */

@@ -1,10 +1,18 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Order as OrderMessage } from "../../../gen/ts/weft/order/v1/order_pb.ts";
-import type { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import type {
+  CreateOrderRequest,
+  OrderService,
+} from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { callerOf } from "../../platform/rpc/caller.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
+import { namedRequestOf } from "../../platform/rpc/named-request.ts";
 import { awaitSettled } from "../app/await-settled.ts";
-import { placeOrder, type PlaceOrderDeps } from "../app/place-order.ts";
+import {
+  placeOrder,
+  type PlaceOrderDeps,
+  type RequestName,
+} from "../app/place-order.ts";
 import type { PlaceOrder } from "../domain/order.ts";
 import { orderToProto } from "./order-to-proto.ts";
 
@@ -18,7 +26,7 @@ export function createOrder(
     const placed = await placeOrder(
       deps,
       commandOf(request.order, context),
-      request.requestId || undefined,
+      requestName(request, context),
     );
     const waitMs = (context.timeoutMs() ?? 0) - answerMs;
     const order = request.wait
@@ -26,6 +34,24 @@ export function createOrder(
       : placed;
     return { order: orderToProto(order) };
   };
+}
+
+/** The answer is known together with the order, unless it waits for more. */
+function requestName(
+  { requestId: id, wait }: CreateOrderRequest,
+  context: HandlerContext,
+): RequestName | undefined {
+  const named = namedRequestOf(context);
+  return (
+    named && {
+      id,
+      isResumed: named.isResumed,
+      take: (tx, order) =>
+        wait
+          ? named.hold(tx)
+          : named.answer(tx, { order: orderToProto(order) }),
+    }
+  );
 }
 
 function commandOf(

@@ -16,6 +16,12 @@ export type OrderDeps = PlaceOrderDeps &
   CancelOrderDeps &
   WatchOrdersDeps;
 
+/** The methods that keep the name of a request in the transaction of its effect. */
+export const joinedMethods = [
+  OrderService.method.createOrder,
+  OrderService.method.cancelOrder,
+] as const;
+
 /** The Order service, ready to be served. */
 export function orderService(
   deps: OrderDeps,

@@ -7,7 +7,10 @@ import {
 import { anyPack, AnySchema, type Any } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
-import { StatusSchema } from "../../../gen/ts/google/rpc/status_pb.ts";
+import {
+  StatusSchema,
+  type Status,
+} from "../../../gen/ts/google/rpc/status_pb.ts";
 import { metadataToHeaders } from "./grpc-metadata.ts";
 
 /** The trailer that carries a binary `google.rpc.Status`, with the error's details. */
@@ -18,13 +21,10 @@ export function toGrpcStatus(
   error: ConnectError,
   trailers: Metadata = new Metadata(),
 ): StatusObject {
+  error.metadata.forEach((value, name) => trailers.set(name, value));
   if (error.details.length > 0) {
-    const status = create(StatusSchema, {
-      code: error.code,
-      message: error.rawMessage,
-      details: error.details.map(packDetail),
-    });
-    trailers.set(detailsKey, Buffer.from(toBinary(StatusSchema, status)));
+    const bytes = toBinary(StatusSchema, toStatus(error));
+    trailers.set(detailsKey, Buffer.from(bytes));
   }
   // Connect's codes are gRPC's numbers.
   return {
@@ -32,6 +32,22 @@ export function toGrpcStatus(
     details: error.rawMessage,
     metadata: trailers,
   };
+}
+
+/** A ConnectError as a message. */
+export function toStatus(error: ConnectError): Status {
+  return create(StatusSchema, {
+    code: error.code,
+    message: error.rawMessage,
+    details: error.details.map(packDetail),
+  });
+}
+
+/** The ConnectError that {@link toStatus} made a message of. */
+export function fromStatus(status: Status): ConnectError {
+  const error = new ConnectError(status.message, status.code as Code);
+  error.details = status.details.map(unpackDetail);
+  return error;
 }
 
 /** A status that grpc-js received, as the ConnectError that Connect clients know. */
@@ -64,8 +80,9 @@ function unpackDetails(metadata: Metadata): ConnectError["details"] {
   if (bytes === undefined || typeof bytes === "string") {
     return [];
   }
-  return fromBinary(StatusSchema, bytes).details.map((any) => ({
-    type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1),
-    value: any.value,
-  }));
+  return fromBinary(StatusSchema, bytes).details.map(unpackDetail);
+}
+
+function unpackDetail({ typeUrl, value }: Any) {
+  return { type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value };
 }

@@ -7,6 +7,7 @@ import type {
   DescMethodUnary,
   DescService,
   MessageInitShape,
+  MessageShape,
 } from "@bufbuild/protobuf";
 import { context as otelContext, type TextMapGetter } from "@opentelemetry/api";
 import type { ConnectError } from "@connectrpc/connect";
@@ -19,24 +20,34 @@ import {
 import type { Logger } from "../runtime/logger.ts";
 import { authorize } from "./authorize.ts";
 import { type CallScope, runInScope } from "./call-scope.ts";
-import { callerKey, peerKey } from "./caller.ts";
+import { callerKey, callerOf, peerKey } from "./caller.ts";
 import { checkedMessages } from "./checked-messages.ts";
 import { limitDeadline } from "./deadline.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { endOfCall, mapError } from "./map-error.ts";
+import { runOnce, type OnceOptions } from "./once.ts";
 import { policyOf } from "./policy.ts";
+import {
+  applyHeaderKey,
+  idempotencyKeyHeader,
+  isNameable,
+  requestKeyOf,
+  type Nameable,
+} from "./request-key.ts";
 import { observeServerCall, type ObservedCall } from "./rpc-telemetry.ts";
 import type { Validate } from "./validate.ts";
 
 export interface MiddlewareDeps {
   readonly logger: Logger;
   readonly validate: Validate;
+  /** Answers requests that their callers name (AIP-155) once; without it a name is left to the handlers. */
+  readonly once?: OnceOptions | undefined;
 }
 
 /**
  * Wraps an implementation in what holds for every call, whichever server it is mounted on: telemetry, identity and
- * policy, deadline, validation, error mapping, in this order. Of a client's stream each message is validated as the handler
- * comes to it, and the handler's wait for the next one ends with the call.
+ * policy, deadline, validation, one answer for requests of one name, error mapping, in this order. Of a client's stream
+ * each message is validated as the handler comes to it, and the handler's wait for the next one ends with the call.
  *
  * @throws Error for a method whose contract states no policy.
  */
@@ -83,8 +94,12 @@ function wrapUnary(
 ): AnyUnary {
   return (request, context) =>
     answerOnce(deps, method, context, (limited) => {
+      if (isNameable(method)) {
+        const header = headerReader(limited)(idempotencyKeyHeader);
+        applyHeaderKey(request as Nameable, header);
+      }
       deps.validate(method.input, request);
-      return handler(request, limited);
+      return handle(deps, method, handler, request, limited);
     });
 }
 
@@ -100,6 +115,34 @@ function wrapClientStream(
         limited,
       ),
     );
+}
+
+/** Runs the handler, or gives the first answer to a request of this name again. */
+function handle(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  handler: AnyUnary,
+  request: MessageShape<DescMessage>,
+  context: HandlerContext,
+) {
+  const { once: options, logger } = deps;
+  const work = () => handler(request, context);
+  if (options === undefined || !isNameable(method)) return work();
+  // The contract gives it a request_id, by isNameable.
+  const key = requestKeyOf(method, request as Nameable, callerOf(context));
+  return key === undefined
+    ? work()
+    : runOnce(
+        {
+          options,
+          logger,
+          method,
+          context,
+          throwIfEnded: () => throwIfAborted(context),
+        },
+        key,
+        work,
+      );
 }
 
 function wrapServerStream(

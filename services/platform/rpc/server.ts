@@ -12,6 +12,7 @@ import { mountGrpc } from "./grpc-mount.ts";
 import { createHealth } from "./health.ts";
 import { messageLimit } from "./limits.ts";
 import { withMiddleware } from "./middleware.ts";
+import { forgetOldRequests, type OnceOptions } from "./once.ts";
 import { createOpenCalls, type OpenCalls } from "./open-calls.ts";
 import { mountReflection } from "./reflection.ts";
 import { createValidate } from "./validate.ts";
@@ -38,6 +39,8 @@ export interface ServeOptions {
   readonly tls: TlsFiles;
   readonly services: readonly MountedService[];
   readonly logger: Logger;
+  /** Where the names of requests and their first answers are kept, for services with methods that have a `request_id`. */
+  readonly once?: OnceOptions;
   /** Whether what the services need answers, asked every 2 s; health says NOT_SERVING while it does not. */
   readonly ready?: (signal: AbortSignal) => Promise<boolean>;
 }
@@ -55,7 +58,9 @@ export interface RunningServer {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const draining = new AbortController();
-  const deps = { logger: options.logger, validate: createValidate() };
+  const { logger, once } = options;
+  const deps = { logger, once, validate: createValidate() };
+  const forgetting = once && forgetOldRequests(once, logger, draining.signal);
   const wrapped = options.services.map(({ desc, implementation }) => ({
     desc,
     implementation: withMiddleware(deps, desc, implementation),
@@ -91,6 +96,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       await Promise.all([
         drainGrpc(grpc, openCalls, signal),
         connect.drain(signal),
+        forgetting,
       ]);
     },
   };

@@ -72,9 +72,11 @@ test("does not write off more than is available", async () => {
     delta: 1n,
     requestId: randomUUID(),
   });
-  // A refused request took no effect, so its id is still good.
-  await world.user().adjustStock(request);
+  const again = await refusalOf(world.user().adjustStock(request));
+  await world.user().adjustStock({ ...request, requestId: randomUUID() });
 
+  // The first answer to a request is its answer, also where another one would succeed by now.
+  expect(again).toEqual(refusal);
   expect(refusal).toEqual({
     code: "FailedPrecondition",
     reason: "OUT_OF_STOCK",

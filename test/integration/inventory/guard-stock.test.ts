@@ -1,9 +1,4 @@
-import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  claimRequestId,
-  forgetRequestIds,
-} from "../../../services/inventory/store/request-ids.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { reserveRequest, setupWorld, stockOf } from "./inventory-world.ts";
 
@@ -52,33 +47,4 @@ test("leaves nothing behind when a reservation fails in its last statement", asy
   );
   expect(rows).toEqual([{ found: 0n }]);
   expect(await stockOf(world, sku)).toEqual([5, 0, 0]);
-});
-
-test("forgets request ids after their time, oldest first, and no others", async () => {
-  const world = setup();
-  const named = (id: string) => ({
-    tenant: world.tenant,
-    method: "AdjustStock",
-    id,
-    hash: Buffer.from("hash"),
-  });
-  const ids = [randomUUID(), randomUUID(), randomUUID()];
-  for (const [day, id] of ids.entries()) {
-    await claimRequestId(
-      world.db,
-      named(id),
-      new Date(Date.UTC(2026, 0, day + 1)),
-    );
-  }
-
-  const forgotten = [
-    await forgetRequestIds(world.db, new Date(Date.UTC(2026, 0, 3)), 1),
-    await forgetRequestIds(world.db, new Date(Date.UTC(2026, 0, 3)), 10),
-  ];
-
-  expect(forgotten).toEqual([1, 1]);
-  const claims = await Promise.all(
-    ids.map((id) => claimRequestId(world.db, named(id), new Date())),
-  );
-  expect(claims).toEqual([true, true, false]);
 });

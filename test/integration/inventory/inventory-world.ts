@@ -21,7 +21,10 @@ import {
   announceThrough,
   announceTogetherThrough,
 } from "../../../services/inventory/events/announce-change.ts";
-import { inventoryService } from "../../../services/inventory/rpc/inventory-service.ts";
+import {
+  inventoryService,
+  joinedMethods,
+} from "../../../services/inventory/rpc/inventory-service.ts";
 import { productToProto } from "../../../services/inventory/rpc/product-to-proto.ts";
 import { reservationToProto } from "../../../services/inventory/rpc/reservation-to-proto.ts";
 import {
@@ -108,7 +111,11 @@ export function setupWorld(database: TestDatabase): World {
 
 function clientOf(deps: Parameters<typeof inventoryService>[0]) {
   const implementation = withMiddleware(
-    { logger: silentLogger, validate: createValidate() },
+    {
+      logger: silentLogger,
+      validate: createValidate(),
+      once: { db: deps.db, joined: joinedMethods },
+    },
     InventoryService,
     inventoryService(deps).implementation,
   );

@@ -21,6 +21,7 @@ import { inventoryClient } from "../../../services/order/clients/inventory.ts";
 import { paymentClient } from "../../../services/order/clients/payment.ts";
 import { announceThrough } from "../../../services/order/events/announce-order.ts";
 import {
+  joinedMethods,
   orderService,
   type OrderDeps,
 } from "../../../services/order/rpc/order-service.ts";
@@ -229,7 +230,11 @@ function connectParticipants(served: Participants, tls: TlsFiles) {
 
 function clientOf(deps: OrderDeps) {
   const implementation = withMiddleware(
-    { logger: silentLogger, validate: createValidate() },
+    {
+      logger: silentLogger,
+      validate: createValidate(),
+      once: { db: deps.db, joined: joinedMethods },
+    },
     OrderService,
     orderService(deps).implementation,
   );

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import {
@@ -9,6 +11,19 @@ import {
   setupWorld,
   twoMugs,
 } from "./order-world.ts";
+
+/** Asks until the request is not in flight any more. */
+async function eventualAnswer<T>(ask: () => Promise<T>): Promise<T> {
+  for (const endsAt = performance.now() + 20_000; ;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const { code } = ConnectError.from(error);
+      if (code !== Code.Aborted || performance.now() > endsAt) throw error;
+      await delay(20);
+    }
+  }
+}
 
 async function setup() {
   const world = await setupWorld();
@@ -36,16 +51,19 @@ test("answers as soon as the order is stored, before anything is held", async ()
 });
 
 describe("a request id", () => {
-  test("sent again with the same order returns that order as it stands", async () => {
+  test("sent again with the same order gets the first answer again, flagged", async () => {
     const { user, participants } = await setup();
     const request = { ...twoMugs(), requestId: randomUUID() };
 
     const first = await placed(user, request);
     await inState(user, first.name, State.COMPLETED);
-    const again = await placed(user, request);
+    const headers: Headers[] = [];
+    const { order: again } = await user.createOrder(request, {
+      onHeader: (header) => void headers.push(header),
+    });
 
-    expect(again.name).toBe(first.name);
-    expect(again.state).toBe(State.COMPLETED);
+    expect(again).toEqual(first);
+    expect(headers[0]?.get("idempotency-replayed")).toBe("true");
     expect(participants.stepsOf(idOf(first))).toHaveLength(4);
   });
 
@@ -88,6 +106,55 @@ describe("a request id", () => {
       reason: "REQUEST_ID_REUSED",
       metadata: { request_id: requestId },
     });
+  });
+
+  test("sent again while its order is waited for is told to come back, then gets that answer", async () => {
+    const { user, participants } = await setup();
+    const held = participants.hold("authorize");
+    const request = { ...twoMugs(), requestId: randomUUID(), wait: true };
+
+    const first = placed(user, request);
+    await held.reached;
+    const refusal = await refusalOf(placed(user, request));
+    held.open();
+    const order = await first;
+    const again = await placed(user, request);
+
+    expect(refusal).toMatchObject({
+      code: "Aborted",
+      reason: "REQUEST_IN_FLIGHT",
+    });
+    expect(order.state).toBe(State.COMPLETED);
+    expect(again).toEqual(order);
+  });
+
+  test("whose caller went away goes on with the order that it placed", async () => {
+    const { user, participants } = await setup();
+    const held = participants.hold("authorize");
+    const request = { ...twoMugs(), requestId: randomUUID(), wait: true };
+    const gone = new AbortController();
+
+    const first = user.createOrder(request, { signal: gone.signal });
+    await held.reached;
+    gone.abort();
+    await expect(first).rejects.toThrow();
+    held.open();
+    const order = await eventualAnswer(() => placed(user, request));
+
+    expect(order.state).toBe(State.COMPLETED);
+    expect(participants.calls).toHaveLength(4);
+  });
+
+  test("whose first answer is forgotten still names its order", async () => {
+    const { world, user } = await setup();
+    const request = { ...twoMugs(), requestId: randomUUID() };
+    const first = await placed(user, request);
+    await inState(user, first.name, State.COMPLETED);
+
+    await world.db.query("delete from idempotency_keys");
+    const again = await placed(user, request);
+
+    expect(again).toMatchObject({ name: first.name, state: State.COMPLETED });
   });
 
   test("of another tenant is another request", async () => {
@@ -169,21 +236,18 @@ describe("wait", () => {
     expect(tookMs).toBeLessThan(5_000);
   });
 
-  test("hears of an order that was placed at another process", async () => {
-    const { world, process } = await setup();
-    await process.stop();
-    const user = process.user();
-    const other = world.start({ drivers: 1 });
-    const requestId = randomUUID();
-    await placed(user, { ...twoMugs(), requestId });
+  test("hears of an order that another process sees through", async () => {
+    const { world, process, participants } = await setup();
+    const held = participants.hold("reserve");
+    const busy = world.start({ drivers: 1, pollMs: 60_000 });
+    await placed(busy.user());
+    await held.reached;
 
-    const order = await placed(other.user(), {
-      ...twoMugs(),
-      requestId,
-      wait: true,
-    });
+    const order = await placed(busy.user(), { ...twoMugs(), wait: true });
+    held.open();
 
     expect(order.state).toBe(State.COMPLETED);
+    expect(process.logged).toEqual([]);
   });
 
   test("of many orders at once is answered for each", async () => {

@@ -51,7 +51,7 @@ export type CreateProductRequest = Message<"weft.inventory.v1.CreateProductReque
   openingStock: bigint;
 
   /**
-   * Names this request (AIP-155), a UUID made by the caller.
+   * Names this request (AIP-155), a UUID made by the caller: the same id gets the first answer again, for a week.
    *
    * @generated from field: string request_id = 4;
    */
@@ -254,7 +254,7 @@ export type AdjustStockRequest = Message<"weft.inventory.v1.AdjustStockRequest">
   reason: string;
 
   /**
-   * Names this request (AIP-155), a UUID made by the caller: the same id adjusts once.
+   * Names this request (AIP-155), a UUID made by the caller: the same id adjusts once, and gets the first answer again.
    *
    * @generated from field: string request_id = 4;
    */

@@ -37,8 +37,10 @@ export type CreateOrderRequest = Message<"weft.order.v1.CreateOrderRequest"> & {
   order?: Order | undefined;
 
   /**
-   * Names this request (AIP-155), a UUID made by the caller. The same id with the same order places one order, however
-   * often it is sent; with another order it is refused with REQUEST_ID_REUSED. Kept as long as the order.
+   * Names this request (AIP-155), a UUID made by the caller; the header `idempotency-key` may do it instead. The same id
+   * with the same request gets the first answer again, byte for byte, with the header `idempotency-replayed`, for a week,
+   * and after that the order as it stands. With another request it is refused with REQUEST_ID_REUSED; while the first one
+   * waits for its order it is ABORTED with REQUEST_IN_FLIGHT and a retry time.
    *
    * @generated from field: string request_id = 2;
    */
@@ -213,7 +215,8 @@ export type CancelOrderRequest = Message<"weft.order.v1.CancelOrderRequest"> & {
   etag: string;
 
   /**
-   * Names this request (AIP-155). Cancelling is idempotent by nature; the id serves to find the request in logs.
+   * Names this request (AIP-155), as in CreateOrder. Cancelling is idempotent by nature; with an id it also gets the first
+   * answer again.
    *
    * @generated from field: string request_id = 3;
    */

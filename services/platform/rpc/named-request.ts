@@ -1,0 +1,105 @@
+import {
+  create,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { Executor } from "../data/executor.ts";
+import {
+  answerKey,
+  holdNewKey,
+  insertAnswer,
+  keepsKey,
+  type RequestKey,
+} from "../data/idempotency-keys.ts";
+
+/** The request that a handler serves, where its caller named it. */
+export interface NamedRequest {
+  /** An earlier attempt was cut off: look for what it left, and go on from there. */
+  readonly isResumed: boolean;
+  /**
+   * Holds the key in the handler's transaction, where the answer comes later. Call it before any effect: it waits for
+   * another request of the same name, and throws what the platform answers for it where that one was first.
+   */
+  hold(tx: Executor): Promise<void>;
+  /** Stores the response together with its effect, and throws as `hold` does. */
+  answer(tx: Executor, response: MessageInitShape<DescMessage>): Promise<void>;
+}
+
+export const namedKey = createContextKey<NamedRequest | undefined>(undefined, {
+  description: "weft: named request",
+});
+
+/** The request that a handler serves; undefined where its caller did not name it. */
+export function namedRequestOf(
+  context: HandlerContext,
+): NamedRequest | undefined {
+  return context.values.get(namedKey);
+}
+
+/** The key is known: another request of the same name was faster. */
+export class KeyTaken extends Error {
+  override readonly name = "KeyTaken";
+}
+
+export interface Hold {
+  readonly named: NamedRequest;
+  /** Undefined while nothing is held. */
+  readonly epoch: number | undefined;
+  readonly isAnswered: boolean;
+}
+
+/** What a handler does about its key, from this epoch on; undefined where nothing is held yet. */
+export function holdOf(
+  { method, context }: CallOfMethod,
+  request: RequestKey,
+  startEpoch: number | undefined,
+): Hold {
+  let epoch = startEpoch;
+  let isAnswered = false;
+  const named: NamedRequest = {
+    isResumed: (startEpoch ?? 1) > 1,
+    async hold(tx) {
+      const isHeld =
+        startEpoch === undefined
+          ? await holdNewKey(tx, request, leaseMsOf(context))
+          : await keepsKey(tx, request, startEpoch);
+      if (!isHeld) throw new KeyTaken();
+      epoch = startEpoch ?? 1;
+    },
+    async answer(tx, response) {
+      const answer = {
+        status: 0,
+        answer: toBinary(method.output, create(method.output, response)),
+      };
+      isAnswered =
+        epoch === undefined
+          ? await insertAnswer(tx, request, answer)
+          : await answerKey(tx, request, epoch, answer);
+      if (!isAnswered) throw new KeyTaken();
+    },
+  };
+  return {
+    named,
+    get epoch() {
+      return epoch;
+    },
+    get isAnswered() {
+      return isAnswered;
+    },
+  };
+}
+
+interface CallOfMethod {
+  readonly method: DescMethod;
+  readonly context: HandlerContext;
+}
+
+/** Beyond the call's deadline, so that a lease outlives whoever works under it. */
+const leaseMarginMs = 1_000;
+/** How long a key is held for a call. */
+export function leaseMsOf(context: HandlerContext): number {
+  return Math.max(0, context.timeoutMs() ?? 0) + leaseMarginMs;
+}
