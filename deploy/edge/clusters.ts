@@ -36,7 +36,11 @@ export function serviceClusters(
     readonly upstreams: Readonly<Record<string, ServiceAddresses>>;
   },
 ): EnvoyConfig[] {
-  const services = [...new Set(routes.services.map(({ service }) => service))];
+  // What only services may call has no route, and needs no cluster: `weft.transaction.v1` is spoken by several of them.
+  const reachable = routes.services.filter(({ methods }) =>
+    methods.some(({ access }) => access !== "SERVICE"),
+  );
+  const services = [...new Set(reachable.map(({ service }) => service))];
   const missing = services.filter(
     (service) => options.upstreams[service] === undefined,
   );

@@ -9,7 +9,7 @@ export const postgres = {
   /** Prepared transactions carry the two-phase commit; sessions that sleep in a transaction hold every vacuum and watch cursor back. */
   settings: {
     max_connections: "200",
-    max_prepared_transactions: "64",
+    max_prepared_transactions: "256",
     shared_buffers: "64MB",
     fsync: "on",
     idle_in_transaction_session_timeout: "30s",

@@ -19,6 +19,11 @@ export function isSerializationFailure(error: unknown): boolean {
   return code === "40001" || code === "40P01";
 }
 
+/** Whether Postgres failed with this SQLSTATE. */
+export function hasSqlState(error: unknown, state: string): boolean {
+  return postgresCause(error)?.code === state;
+}
+
 /** Whether the connection is gone or unfit, so that its state is unknown. */
 export function isConnectionLost(error: unknown): boolean {
   return causes(error).some(
