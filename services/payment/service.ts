@@ -12,12 +12,16 @@ import { newId } from "../platform/runtime/ids.ts";
 import type { Logger } from "../platform/runtime/logger.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
 import { createFlights } from "./app/flights.ts";
+import { createPaymentBatches } from "./app/record-batch.ts";
 import { recoverPayments } from "./app/recover-payments.ts";
 import { createProviderHttp } from "./clients/provider-http.ts";
 import { createPaymentProvider } from "./clients/provider.ts";
 import { readPaymentConfig, type Config } from "./config.ts";
 import type { Payment } from "./domain/payment.ts";
-import { announceThrough } from "./events/announce-change.ts";
+import {
+  announceThrough,
+  announceTogetherThrough,
+} from "./events/announce-change.ts";
 import { paymentService } from "./rpc/payment-service.ts";
 import { paymentToProto } from "./rpc/payment-to-proto.ts";
 
@@ -52,23 +56,27 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     await cutOff(flights.idle(), hurry);
     http.close();
   });
-  const deps = {
-    provider: createPaymentProvider({ http, logger }),
-    flights,
+  const outbox = createOutbox(relay);
+  const shapes = { payment: paymentToProto, money: moneyToProto };
+  const recording = {
     db,
-    announce: announceThrough(createOutbox(relay), {
-      payment: paymentToProto,
-      money: moneyToProto,
-    }),
-    logger,
+    announce: announceThrough(outbox, shapes),
+    announceTogether: announceTogetherThrough(outbox, shapes),
     newId: () => newId(),
     now: () => new Date(),
-    pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
-    absenceMs: config.PAYMENT_ABSENCE_MS,
     checkTimes: {
       recoverAfterMs: config.PAYMENT_RECOVER_AFTER_MS,
       lateCheckMs: config.PAYMENT_LATE_CHECK_MS,
     },
+  };
+  const deps = {
+    ...recording,
+    batches: createPaymentBatches(recording),
+    provider: createPaymentProvider({ http, logger }),
+    flights,
+    logger,
+    pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
+    absenceMs: config.PAYMENT_ABSENCE_MS,
     intervalMs: config.PAYMENT_RECOVER_INTERVAL_MS,
   };
   const recovery = recoverPayments(deps, signal);

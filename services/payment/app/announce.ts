@@ -1,4 +1,6 @@
+import type { Context } from "@opentelemetry/api";
 import type { Transaction } from "../../platform/data/transaction.ts";
+import type { OutboxRow } from "../../platform/events/outbox-rows.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { PaymentChange } from "../domain/payment-change.ts";
 
@@ -12,3 +14,14 @@ export type Announce = (
   payment: Payment,
   change: PaymentChange,
 ) => Promise<void>;
+
+/** How a batch announces: its statement writes the rows, and `wake` tells that it is committed. */
+export interface AnnounceTogether {
+  /** The event's row, if the change makes one. It continues the trace of `cause`. */
+  row(
+    payment: Payment,
+    change: PaymentChange,
+    cause: Context,
+  ): OutboxRow | undefined;
+  wake(): void;
+}

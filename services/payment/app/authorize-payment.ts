@@ -7,7 +7,7 @@ import {
   type Payment,
 } from "../domain/payment.ts";
 import { paymentNotFound } from "../domain/payment-refusals.ts";
-import { findPayment, insertPayment } from "../store/payments.ts";
+import { findPayment } from "../store/payments.ts";
 import { checkTime } from "./check-time.ts";
 import { settlePayment, type SettleDeps } from "./settle-payment.ts";
 
@@ -24,7 +24,7 @@ export async function authorizePayment(
   const fingerprint = fingerprintOf(command);
   const payment = newPayment(command, fingerprint, deps.now());
   const checkAt = checkTime(deps.checkTimes, payment);
-  if (await insertPayment(deps.db, payment, checkAt)) {
+  if (await deps.batches.insert.submit({ payment, checkAt })) {
     return settlePayment(deps, payment, "first");
   }
 

@@ -10,9 +10,10 @@ import {
   providerUnavailable,
 } from "../domain/payment-refusals.ts";
 import { reconcile } from "../domain/reconcile.ts";
-import { recordChanges, type RecordDeps } from "./record-changes.ts";
+import { recordKnown, type RecordBatchDeps } from "./record-batch.ts";
+import { recordChanges } from "./record-changes.ts";
 
-export interface FinishDeps extends RecordDeps {
+export interface FinishDeps extends RecordBatchDeps {
   readonly provider: PaymentProvider;
 }
 
@@ -54,7 +55,7 @@ async function recordOutcome(
     case "refused":
       return learnWhy(deps, payment);
     case "answered":
-      return recordChanges(deps, payment, (current) =>
+      return recordKnown(deps, payment, (current) =>
         reconcile(current, outcome.intent),
       );
   }

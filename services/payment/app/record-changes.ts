@@ -14,20 +14,21 @@ import {
   type PaymentKey,
 } from "../store/payments.ts";
 import { insertRefund } from "../store/refunds.ts";
-import type { Announce } from "./announce.ts";
+import type { Announce, AnnounceTogether } from "./announce.ts";
 import { checkTime, type CheckTimes } from "./check-time.ts";
 
 export interface RecordDeps {
   readonly db: Database;
   readonly announce: Announce;
+  readonly announceTogether: AnnounceTogether;
   readonly newId: () => string;
   readonly now: () => Date;
   readonly checkTimes: CheckTimes;
 }
 
 /**
- * The one way in which a payment changes: locks it, applies what `decide`
- * makes of it, and writes the payment, its ledger entries, its refund and its
+ * Changes a payment under its lock, as `record-batch.ts` does without one:
+ * applies what `decide` makes of it, and writes the payment, its ledger entries, its refund and its
  * events in one transaction. Returns the payment as it stands then.
  *
  * @throws DomainError PAYMENT_NOT_FOUND, or what `decide` throws.

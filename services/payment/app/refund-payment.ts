@@ -16,6 +16,7 @@ export function refundPayment(
   command: RefundCommand,
 ): Promise<Payment> {
   return carryOut(deps, key, {
+    needsLock: true,
     decide: async (payment, db) => {
       const done = await findRefundedAmount(db, key, command.refundId);
       return decideRefund(payment, command, done);

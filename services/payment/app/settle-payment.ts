@@ -4,9 +4,10 @@ import { providerUnavailable } from "../domain/payment-refusals.ts";
 import { reconcile, type ProviderIntent } from "../domain/reconcile.ts";
 import { finishRequest } from "./finish-request.ts";
 import type { Flights } from "./flights.ts";
-import { recordChanges, type RecordDeps } from "./record-changes.ts";
+import { recordKnown, type RecordBatchDeps } from "./record-batch.ts";
+import { recordChanges } from "./record-changes.ts";
 
-export interface SettleDeps extends RecordDeps {
+export interface SettleDeps extends RecordBatchDeps {
   readonly provider: PaymentProvider;
   readonly flights: Flights<Payment>;
   /**
@@ -133,5 +134,5 @@ function recordIntent(
   payment: Payment,
   intent: ProviderIntent,
 ): Promise<Payment> {
-  return recordChanges(deps, payment, (current) => reconcile(current, intent));
+  return recordKnown(deps, payment, (current) => reconcile(current, intent));
 }

@@ -10,7 +10,7 @@ import type { PaymentSchema } from "../../../gen/ts/weft/payment/v1/payment_pb.t
 import type { Money as MoneyMessage } from "../../../gen/ts/google/type/money_pb.ts";
 import { newEvent, type NewEvent } from "../../platform/events/cloud-event.ts";
 import type { Outbox } from "../../platform/events/outbox.ts";
-import type { Announce } from "../app/announce.ts";
+import type { Announce, AnnounceTogether } from "../app/announce.ts";
 import type { Money } from "../domain/money.ts";
 import type { Payment } from "../domain/payment.ts";
 import type { PaymentChange } from "../domain/payment-change.ts";
@@ -26,6 +26,20 @@ export function announceThrough(outbox: Outbox, shapes: Shapes): Announce {
   return async (tx, payment, change) => {
     const event = toNewEvent(payment, change, shapes);
     if (event !== undefined) await outbox.add(tx, event);
+  };
+}
+
+/** As {@link announceThrough}, for batches. */
+export function announceTogetherThrough(
+  outbox: Outbox,
+  shapes: Shapes,
+): AnnounceTogether {
+  return {
+    row(payment, change, cause) {
+      const event = toNewEvent(payment, change, shapes);
+      return event && outbox.row(event, cause);
+    },
+    wake: () => outbox.wake(),
   };
 }
 

@@ -2,16 +2,19 @@ import type { Executor } from "../../platform/data/executor.ts";
 import type { Posting } from "../domain/ledger.ts";
 import type { PaymentKey } from "./payments.ts";
 
+/** One double entry of the ledger. */
+export interface LedgerEntry {
+  readonly transactionId: string;
+  readonly currency: string;
+  readonly postings: readonly Posting[];
+  readonly createdAt: Date;
+}
+
 /** Writes one double entry. The commit is refused unless its postings sum to zero. */
 export async function insertLedgerEntries(
   tx: Executor,
   key: PaymentKey,
-  entry: {
-    readonly transactionId: string;
-    readonly currency: string;
-    readonly postings: readonly Posting[];
-    readonly createdAt: Date;
-  },
+  entry: LedgerEntry,
 ): Promise<void> {
   await tx.query(
     `insert into ledger_entries

@@ -33,24 +33,35 @@ export const columns = `tenant, id, order_id, currency, amount, captured_amount,
        pending, pending_amount, pending_refund_id, pending_since, asked_at,
        version, created_at, updated_at`;
 
-/** The values of the columns from `captured_amount` to `asked_at`. */
-export function changing(payment: Payment): unknown[] {
+/** The columns from `captured_amount` to `asked_at`, by name and in the order of {@link columns}. */
+export function changingOf(payment: Payment) {
   const { pending } = payment;
-  return [
-    payment.captured,
-    payment.refunded,
-    payment.state,
-    payment.declineCode ?? null,
-    payment.providerReference ?? null,
-    payment.token ?? null,
-    payment.tokenFingerprint ?? null,
-    pending?.kind ?? null,
-    pending === undefined || pending.kind === "void" ? null : pending.amount,
-    pending?.kind === "refund" ? pending.refundId : null,
-    pending?.since ?? null,
-    payment.askedAt,
-  ];
+  return {
+    captured_amount: payment.captured,
+    refunded_amount: payment.refunded,
+    state: payment.state,
+    decline_code: payment.declineCode ?? null,
+    provider_reference: payment.providerReference ?? null,
+    payment_token: payment.token ?? null,
+    token_fingerprint: payment.tokenFingerprint ?? null,
+    pending: pending?.kind ?? null,
+    pending_amount:
+      pending === undefined || pending.kind === "void" ? null : pending.amount,
+    pending_refund_id: pending?.kind === "refund" ? pending.refundId : null,
+    pending_since: pending?.since ?? null,
+    asked_at: payment.askedAt,
+  };
 }
+
+/** The values of {@link changingOf}. */
+export function changing(payment: Payment): unknown[] {
+  return Object.values(changingOf(payment));
+}
+
+/** The columns of {@link changingOf}, as `json_to_recordset` needs them. */
+export const changingRecord = `captured_amount bigint, refunded_amount bigint, state text, decline_code text,
+         provider_reference text, payment_token text, token_fingerprint text, pending text, pending_amount bigint,
+         pending_refund_id uuid, pending_since timestamptz, asked_at timestamptz`;
 
 export function toPayment(row: PaymentRow): Payment {
   const { currency, amount } = row;

@@ -53,6 +53,21 @@ export async function findPayment(
   return rows[0] && toPayment(rows[0]);
 }
 
+/** Those of these payments that exist, in no order. */
+export async function findPayments(
+  db: Executor,
+  keys: readonly PaymentKey[],
+): Promise<Payment[]> {
+  const { rows } = await db.query<PaymentRow>(
+    `select ${columns}
+     from unnest($1::text[], $2::uuid[]) as wanted (wanted_tenant, wanted_id)
+     join payments on tenant = wanted_tenant and id = wanted_id`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
+    { prepare: true },
+  );
+  return rows.map(toPayment);
+}
+
 /** The payment, which nobody else changes until the transaction ends. */
 export async function lockPayment(
   tx: Executor,

@@ -15,8 +15,8 @@ export interface BatcherOptions<Item, Result> {
   ) => Promise<readonly (Result | undefined)[]>;
   /** Does one item in a transaction of its own, with its own errors. */
   readonly alone: (item: Item, signal?: AbortSignal) => Promise<Result>;
-  /** Two items of one key are never under way at the same time: what they change is the same row. */
-  readonly keyOf: (item: Item) => string;
+  /** Two items of one key are never under way at the same time: what they change is the same row. Without it, any are. */
+  readonly keyOf?: (item: Item) => string;
   /** Items a batch at most. Default 64. */
   readonly maxBatch?: number;
   /** Items that wait or are under way at most; the next is refused. Default 1,000. */
@@ -43,7 +43,7 @@ export interface Batcher<Item, Result> {
 
 interface Job<Item, Result> {
   readonly item: Item;
-  readonly key: string;
+  readonly key: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
@@ -107,8 +107,9 @@ export function createBatcher<Item, Result>(
     const batch: Job<Item, Result>[] = [];
     const left: Job<Item, Result>[] = [];
     for (const job of waiting) {
-      if (batch.length < maxBatch && !busy.has(job.key)) {
-        busy.add(job.key);
+      const isFree = job.key === undefined || !busy.has(job.key);
+      if (batch.length < maxBatch && isFree) {
+        if (job.key !== undefined) busy.add(job.key);
         batch.push(job);
       } else {
         left.push(job);
@@ -164,7 +165,7 @@ export function createBatcher<Item, Result>(
   }
 
   function end(job: Job<Item, Result>, settled: () => void): void {
-    busy.delete(job.key);
+    if (job.key !== undefined) busy.delete(job.key);
     release();
     settled();
   }
@@ -181,7 +182,7 @@ export function createBatcher<Item, Result>(
     if (held >= maxHeld) return Promise.reject(queueFull(options.name));
     held += 1;
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const key = options.keyOf(item);
+    const key = options.keyOf?.(item);
     const job: Job<Item, Result> = { item, key, signal, resolve, reject };
     waiting.push(job);
     schedule();

@@ -17,7 +17,11 @@ import { recoverDuePayments } from "../../../services/payment/app/recover-paymen
 import { createProviderHttp } from "../../../services/payment/clients/provider-http.ts";
 import { createPaymentProvider } from "../../../services/payment/clients/provider.ts";
 import type { Payment } from "../../../services/payment/domain/payment.ts";
-import { announceThrough } from "../../../services/payment/events/announce-change.ts";
+import { createPaymentBatches } from "../../../services/payment/app/record-batch.ts";
+import {
+  announceThrough,
+  announceTogetherThrough,
+} from "../../../services/payment/events/announce-change.ts";
 import { paymentService } from "../../../services/payment/rpc/payment-service.ts";
 import { paymentToProto } from "../../../services/payment/rpc/payment-to-proto.ts";
 import {
@@ -106,25 +110,29 @@ function instance(db: Database, url: string, now: () => Date) {
     breaker: { resetAfterMs: 500 },
   });
   onTestFinished(() => http.close());
-  return {
+  const outbox = createOutbox({ wake: () => undefined });
+  const shapes = { payment: paymentToProto, money: moneyToProto };
+  const recording = {
     db,
-    provider: createPaymentProvider({ http, logger: silentLogger }),
-    flights: createFlights<Payment>(),
-    announce: announceThrough(createOutbox({ wake: () => undefined }), {
-      payment: paymentToProto,
-      money: moneyToProto,
-    }),
-    logger: silentLogger,
+    announce: announceThrough(outbox, shapes),
+    announceTogether: announceTogetherThrough(outbox, shapes),
     newId: () => newId(),
     now,
-    pageTokens: createPageTokens(
-      new Secret("a secret of 32 characters at least"),
-    ),
-    absenceMs: ABSENCE_MS,
     checkTimes: {
       recoverAfterMs: RECOVER_AFTER_MS,
       lateCheckMs: LATE_CHECK_MS,
     },
+  };
+  return {
+    ...recording,
+    batches: createPaymentBatches(recording),
+    provider: createPaymentProvider({ http, logger: silentLogger }),
+    flights: createFlights<Payment>(),
+    logger: silentLogger,
+    pageTokens: createPageTokens(
+      new Secret("a secret of 32 characters at least"),
+    ),
+    absenceMs: ABSENCE_MS,
     intervalMs: 1_000,
   };
 }
