@@ -4,6 +4,10 @@ import {
   type BreakerOptions,
 } from "../../platform/rpc/breaker.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
+import {
+  connectProvider,
+  type ProviderConnections,
+} from "./provider-exchange.ts";
 
 /** One request to the provider, as its API takes it. */
 export interface ProviderRequest {
@@ -58,19 +62,24 @@ export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
     "all",
     options.breaker,
   );
+  const connections = connectProvider(options.url);
   return {
     async send(request) {
       try {
-        return await breaker.run(() => exchange(options, request));
+        return await breaker.run(() => exchange(connections, options, request));
       } catch (error) {
         throw new ProviderSilent("the provider did not tell", { cause: error });
       }
     },
-    close: () => breaker.close(),
+    close() {
+      breaker.close();
+      connections.close();
+    },
   };
 }
 
 async function exchange(
+  connections: ProviderConnections,
   options: ProviderHttpOptions,
   request: ProviderRequest,
 ): Promise<ProviderReply> {
@@ -79,30 +88,9 @@ async function exchange(
     AbortSignal.timeout(options.timeoutMs),
   ]);
   for (;;) {
-    const reply = await exchangeOnce(options.url, request, signal);
+    const reply = await connections.exchange(request, signal);
     if (reply.status !== 409) return reply;
     // Another process has the same request under way: its answer is ours too.
     await delay(IN_USE_RETRY_MS * (0.5 + Math.random()), undefined, { signal });
   }
-}
-
-async function exchangeOnce(
-  baseUrl: string,
-  request: ProviderRequest,
-  signal: AbortSignal,
-): Promise<ProviderReply> {
-  const { method, path, form, idempotencyKey } = request;
-  const response = await fetch(new URL(path, baseUrl), {
-    method,
-    signal,
-    redirect: "error",
-    ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
-    headers:
-      idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey },
-  });
-  const body = await response.text();
-  if (response.status >= 500 || response.status === 429) {
-    throw new Error(`the provider answered with status ${response.status}`);
-  }
-  return { status: response.status, body: JSON.parse(body) };
 }
