@@ -1,0 +1,181 @@
+import { checksOf, type Check, type Descriptor } from "../domain/check.ts";
+import type { CheckOutcome, Decision } from "../domain/decision.ts";
+import type { DenyCache } from "../domain/deny-cache.ts";
+import type { LocalLimit } from "../domain/local-limit.ts";
+import type { RuleSet } from "../domain/rule.ts";
+import type { CounterKey } from "../store/counter-key.ts";
+import { RedisAwayError, type Counters } from "../store/counters.ts";
+import type { CounterResult } from "../store/decision-script.ts";
+
+/** While Redis is away nobody knows when a closed rule opens; a second is what clients are told. */
+const CLOSED_RETRY_MS = 1_000;
+
+export interface DecideDeps {
+  readonly rules: () => RuleSet;
+  readonly counters: Counters;
+  readonly counterKey: CounterKey;
+  readonly denied: DenyCache;
+  readonly local: LocalLimit;
+  readonly newLease: () => string;
+  /** Of a monotonic clock. */
+  readonly nowMs: () => number;
+}
+
+/**
+ * Decides a request: all of its descriptors' checks together, all or nothing. Refusals that are known are not asked again
+ * before their time. Without Redis each rule answers as it says.
+ */
+export async function decide(
+  deps: DecideDeps,
+  domain: string,
+  descriptors: readonly Descriptor[],
+): Promise<Decision> {
+  const rules = deps.rules();
+  const byDescriptor =
+    domain === rules.domain
+      ? descriptors.map((one) => checksOf(rules, one, deps.newLease))
+      : descriptors.map(() => []);
+  const counted = mergeChecks(deps, byDescriptor);
+  if (counted.size === 0)
+    return {
+      allowed: true,
+      by: "no-rule",
+      outcomes: byDescriptor.map(() => []),
+    };
+
+  const known = knownRefusals(deps, counted);
+  if (known !== undefined) return answer("deny-cache", byDescriptor, known);
+  const sentAtMs = deps.nowMs();
+  try {
+    const results = await deps.counters.decide(counterChecks(counted));
+    return answer(
+      "redis",
+      byDescriptor,
+      countedOutcomes(deps, counted, results, sentAtMs),
+    );
+  } catch (error) {
+    if (!(error instanceof RedisAwayError)) throw error;
+    return answer("redis-away", byDescriptor, outcomesAlone(deps, counted));
+  }
+}
+
+/** By Redis key; hits that fall on one count add up. */
+type CountedChecks = ReadonlyMap<string, Check>;
+/** By subject, which is what a count is of. */
+type Outcomes = ReadonlyMap<string, CheckOutcome>;
+
+function mergeChecks(
+  deps: DecideDeps,
+  byDescriptor: readonly (readonly Check[])[],
+): CountedChecks {
+  const merged = new Map<string, Check>();
+  for (const checks of byDescriptor) {
+    for (const check of checks) {
+      const key = deps.counterKey(check);
+      const other = merged.get(key);
+      merged.set(
+        key,
+        other ? { ...other, hits: other.hits + check.hits } : check,
+      );
+    }
+  }
+  return merged;
+}
+
+function knownRefusals(
+  deps: DecideDeps,
+  counted: CountedChecks,
+): Outcomes | undefined {
+  const nowMs = deps.nowMs();
+  let refused = false;
+  const outcomes = new Map<string, CheckOutcome>();
+  for (const [key, check] of counted) {
+    const retryMs = deps.denied.retryMs(key, check.hits, nowMs);
+    refused ||= retryMs > 0;
+    outcomes.set(check.subject, {
+      check,
+      room: retryMs === 0,
+      remaining: retryMs > 0 ? 0 : undefined,
+      retryMs,
+      resetMs: retryMs,
+    });
+  }
+  return refused ? outcomes : undefined;
+}
+
+function counterChecks(counted: CountedChecks) {
+  return Array.from(counted, ([key, { spec, hits, lease }]) => ({
+    key,
+    spec,
+    hits,
+    lease,
+  }));
+}
+
+function countedOutcomes(
+  deps: DecideDeps,
+  counted: CountedChecks,
+  results: readonly CounterResult[],
+  sentAtMs: number,
+): Outcomes {
+  const outcomes = new Map<string, CheckOutcome>();
+  let index = 0;
+  for (const [key, check] of counted) {
+    const result = results[index++];
+    if (result === undefined) throw new Error(`no result for ${key}`);
+    const { room, remaining, retryUs, resetUs } = result;
+    // A lease may be given back at any time, so its refusal is never known beforehand. The time counts from before the
+    // question: a refusal that is kept too long would be a wrong answer, one that is dropped early costs a question.
+    if (!room && !check.rule.shadow && check.rule.algorithm !== "concurrency")
+      deps.denied.remember(key, check.hits, sentAtMs + retryUs / 1_000);
+    outcomes.set(check.subject, {
+      check,
+      room,
+      remaining,
+      retryMs: retryUs / 1_000,
+      resetMs: resetUs / 1_000,
+    });
+  }
+  return outcomes;
+}
+
+/** The answer of each rule's own for the time without Redis. A closed rule refuses before a local one counts. */
+function outcomesAlone(deps: DecideDeps, counted: CountedChecks): Outcomes {
+  const checks = [...counted.values()].filter(({ rule }) => !rule.shadow);
+  const closed = checks.filter(({ rule }) => rule.redisAway === "closed");
+  const refused = new Map(
+    closed.map((check) => [check.subject, CLOSED_RETRY_MS]),
+  );
+  if (closed.length === 0) {
+    const local = checks.filter(({ rule }) => rule.redisAway === "local");
+    for (const one of deps.local.take(local, deps.nowMs() * 1_000))
+      refused.set(one.check.subject, one.retryUs / 1_000);
+  }
+  return new Map(
+    Array.from(counted.values(), (check) => {
+      const retryMs = refused.get(check.subject) ?? 0;
+      const outcome = {
+        check,
+        room: retryMs === 0,
+        remaining: undefined,
+        retryMs,
+        resetMs: retryMs,
+      };
+      return [check.subject, outcome];
+    }),
+  );
+}
+
+function answer(
+  by: Decision["by"],
+  byDescriptor: readonly (readonly Check[])[],
+  outcomes: Outcomes,
+): Decision {
+  const ordered = byDescriptor.map((checks) =>
+    checks.flatMap(({ subject }) => outcomes.get(subject) ?? []),
+  );
+  const allowed = [...outcomes.values()].every(
+    ({ room, check }) => room || check.rule.shadow,
+  );
+  return { allowed, by, outcomes: ordered };
+}

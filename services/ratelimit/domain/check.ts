@@ -1,0 +1,100 @@
+import { specOf } from "./spec.ts";
+import type { Limit, Override, Rule, RuleSet } from "./rule.ts";
+
+/** What a caller asks about: the entries of one descriptor of Envoy's, and how much it takes. */
+export interface Descriptor {
+  readonly entries: ReadonlyMap<string, string>;
+  readonly hits: number;
+  /** The numbers that the descriptor brings along, which go before ours. */
+  readonly limit?: Pick<Limit, "limit" | "periodUs"> | undefined;
+}
+
+/** One count that a request must pass. */
+export interface Check {
+  readonly rule: Rule;
+  readonly limit: Limit;
+  /** The rule with its numbers, as the script takes them. */
+  readonly spec: string;
+  /** What is counted, readable: the rule's name and the values of `per`. */
+  readonly subject: string;
+  readonly hits: number;
+  /** Names the lease of `concurrency`. */
+  readonly lease: string;
+}
+
+/** The entry that names a descriptor's rate class. */
+export const CLASS_ENTRY = "rate_class";
+/** The entry that names the request, for leases. */
+export const REQUEST_ENTRY = "request_id";
+
+/** All that a descriptor has to pass. A class without rules, or another domain's, limits nothing. */
+export function checksOf(
+  rules: RuleSet,
+  descriptor: Descriptor,
+  newLease: () => string,
+): Check[] {
+  const { entries, hits } = descriptor;
+  const candidates =
+    rules.rulesByClass.get(entries.get(CLASS_ENTRY) ?? "") ?? [];
+  const checks: Check[] = [];
+  for (const rule of candidates) {
+    if (!rule.when.every(([key, value]) => entries.get(key) === value))
+      continue;
+    const limit = limitFor(rules, rule, descriptor);
+    if (limit === undefined) continue;
+    checks.push({
+      rule,
+      limit,
+      spec: specOf(rule, limit),
+      subject: subjectOf(rule, entries),
+      hits,
+      lease:
+        rule.algorithm === "concurrency"
+          ? (entries.get(REQUEST_ENTRY) ?? newLease())
+          : "",
+    });
+  }
+  return checks;
+}
+
+function limitFor(
+  rules: RuleSet,
+  rule: Rule,
+  { entries, limit: brought }: Descriptor,
+): Limit | undefined {
+  if (brought !== undefined) return { ...brought, burst: brought.limit };
+  const overrides = rules.overridesByRule.get(rule.name);
+  const override = overrides?.find((one) => overrides && fits(one, entries));
+  if (override !== undefined) return override.limit;
+  return rule.limitByPlan.get(planOf(rules, entries)) ?? rule.limit;
+}
+
+function fits(
+  { tenant, subject }: Override,
+  entries: ReadonlyMap<string, string>,
+): boolean {
+  return (
+    (tenant === undefined || tenant === entries.get("tenant")) &&
+    (subject === undefined || subject === entries.get("subject"))
+  );
+}
+
+/** The file's word about the tenant, else the token's where the file knows that plan, else the default. */
+export function planOf(
+  rules: RuleSet,
+  entries: ReadonlyMap<string, string>,
+): string {
+  const configured = rules.planByTenant.get(entries.get("tenant") ?? "");
+  if (configured !== undefined) return configured;
+  const claimed = entries.get("plan") ?? "";
+  return rules.plans.has(claimed) ? claimed : rules.defaultPlan;
+}
+
+/** A value may hold anything, so it is escaped: two subjects never share a count by the way they are written. */
+function subjectOf(rule: Rule, entries: ReadonlyMap<string, string>): string {
+  let text = rule.name;
+  for (const key of rule.per) {
+    text += ` ${key}=${encodeURIComponent(entries.get(key) ?? "")}`;
+  }
+  return text;
+}

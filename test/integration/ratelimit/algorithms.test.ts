@@ -1,0 +1,316 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { runScript } from "../../../services/ratelimit/store/counters.ts";
+import {
+  decodeBatch,
+  encodeBatch,
+  type CounterCheck,
+} from "../../../services/ratelimit/store/decision-script.ts";
+import {
+  models,
+  type Hit,
+  type ModelName,
+  type Numbers,
+} from "./limiter-model.ts";
+import { startRedisWorld, type RedisWorld } from "./redis-world.ts";
+
+const START_US = Date.UTC(2026, 10, 24) * 1_000;
+const LETTER = {
+  gcra: "g",
+  "token-bucket": "t",
+  "sliding-window": "s",
+  "fixed-window": "f",
+} as const;
+
+let world: RedisWorld;
+let keys = 0;
+beforeAll(async () => {
+  world = await startRedisWorld();
+}, 60_000);
+afterAll(() => world[Symbol.asyncDispose]());
+beforeEach(() => void (keys += 1));
+
+function specText(name: ModelName, numbers: Numbers, shadow = false): string {
+  const { limit, periodUs, burst, buckets } = numbers;
+  const flag = shadow ? 1 : 0;
+  return `${LETTER[name]} ${flag} ${limit} ${periodUs} ${burst} ${buckets}`;
+}
+
+async function run(requests: CounterCheck[][], nowUs: number) {
+  const { keys: names, args } = encodeBatch(requests, nowUs);
+  return decodeBatch(requests, await runScript(world.redis, names, args));
+}
+
+async function runOne(check: CounterCheck, nowUs: number) {
+  const [[result] = []] = await run([[check]], nowUs);
+  if (result === undefined) throw new Error("no result");
+  return result;
+}
+
+const numbers: fc.Arbitrary<Numbers> = fc.record({
+  limit: fc.integer({ min: 1, max: 12 }),
+  periodUs: fc.integer({ min: 1_000, max: 10_000_000 }),
+  burst: fc.integer({ min: 1, max: 12 }),
+  buckets: fc.integer({ min: 2, max: 12 }),
+});
+/** Pauses in thousandths of the period, so that windows are met at all places. */
+const steps = fc.array(
+  fc.record({
+    pause: fc.integer({ min: 0, max: 700 }),
+    hits: fc.integer({ min: 1, max: 3 }),
+  }),
+  { minLength: 1, maxLength: 40 },
+);
+
+describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
+  it("decides as its model does", async () => {
+    await fc.assert(
+      fc.asyncProperty(numbers, steps, async (those, plan) => {
+        keys += 1;
+        const model = models[name](those);
+        let nowUs = START_US;
+        for (const { pause, hits } of plan) {
+          nowUs += Math.floor((pause * those.periodUs) / 1_000);
+          const check = {
+            key: `model-${keys}`,
+            spec: specText(name, those),
+            hits,
+            lease: "",
+          };
+
+          const { room } = await runOne(check, nowUs);
+
+          expect(room).toBe(model.take(hits, nowUs));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("decides a batch as it decides its requests one by one", async () => {
+    await fc.assert(
+      fc.asyncProperty(numbers, steps, async (those, plan) => {
+        keys += 1;
+        const spec = specText(name, those);
+        const batch = plan.map(({ hits }) => [
+          { key: `batch-${keys}`, spec, hits, lease: "" },
+        ]);
+
+        const together = await run(batch, START_US);
+        const apart = [];
+        for (const [check] of batch) {
+          if (check === undefined) continue;
+          const own = { ...check, key: `single-${keys}` };
+          apart.push([await runOne(own, START_US)]);
+        }
+
+        expect(together).toEqual(apart);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("has room at the retry time that it told, and not a microsecond before", async () => {
+    await fc.assert(
+      fc.asyncProperty(numbers, steps, async (those, plan) => {
+        keys += 1;
+        const key = `retry-${keys}`;
+        const spec = specText(name, those);
+        let nowUs = START_US;
+        for (const { pause, hits } of plan) {
+          nowUs += Math.floor((pause * those.periodUs) / 1_000);
+          const check = { key, spec, hits, lease: "" };
+          const { room, retryUs } = await runOne(check, nowUs);
+          const most =
+            name === "gcra" || name === "token-bucket"
+              ? those.burst
+              : those.limit;
+          // More than ever fits has no retry time.
+          if (room || hits > most) continue;
+
+          const before = await runOne(check, nowUs + retryUs - 2);
+          // Hits of 0 look only, so ask for room with hits that are given back by a key of their own.
+          expect(before.room).toBe(false);
+          const after = await runOne(check, nowUs + retryUs);
+          expect(after.room).toBe(true);
+          nowUs += retryUs;
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("leaves no state behind when it is worth nothing", async () => {
+    const those = { limit: 5, periodUs: 50_000, burst: 5, buckets: 5 };
+    const requests = [
+      [{ key: `ttl-${keys}`, spec: specText(name, those), hits: 3, lease: "" }],
+    ];
+
+    const { keys: names, args } = encodeBatch(requests);
+    await runScript(world.redis, names, args);
+
+    const ttl = await world.redis.pttl(`ttl-${keys}`);
+    expect(ttl).toBeGreaterThan(0);
+    expect(ttl).toBeLessThanOrEqual(62);
+  });
+});
+
+describe("the most that passes around the boundary of two windows", () => {
+  const those = { limit: 10, periodUs: 1_000_000, burst: 10, buckets: 20 };
+
+  /** Tries ten times the limit just before a boundary and just after; returns what passed. */
+  async function burst(name: ModelName): Promise<number> {
+    const spec = specText(name, those);
+    let passed = 0;
+    for (const offset of [-1_000, 1_000]) {
+      for (let hit = 0; hit < 100; hit += 1) {
+        const check = { key: `edge-${name}-${keys}`, spec, hits: 1, lease: "" };
+        const { room } = await runOne(check, START_US + 5_000_000 + offset);
+        if (room) passed += 1;
+      }
+    }
+    return passed;
+  }
+
+  it.each(["gcra", "token-bucket", "sliding-window"] as const)(
+    "is the limit by %s",
+    async (name) => {
+      expect(await burst(name)).toBe(those.limit);
+    },
+  );
+
+  it("is twice the limit by fixed-window, which is why it is the last choice", async () => {
+    expect(await burst("fixed-window")).toBe(2 * those.limit);
+  });
+});
+
+it("lets no period of any place have more than the limit by sliding-window", async () => {
+  await fc.assert(
+    fc.asyncProperty(numbers, steps, async (those, plan) => {
+      keys += 1;
+      const passed: Hit[] = [];
+      let nowUs = START_US;
+      for (const { pause, hits } of plan) {
+        nowUs += Math.floor((pause * those.periodUs) / 3_000);
+        const check = {
+          key: `any-${keys}`,
+          spec: specText("sliding-window", those),
+          hits,
+          lease: "",
+        };
+        if ((await runOne(check, nowUs)).room) passed.push({ hits, nowUs });
+      }
+
+      for (const { nowUs: end } of passed) {
+        const within = passed.filter(
+          ({ nowUs: at }) => at <= end && at > end - those.periodUs,
+        );
+        const sum = within.reduce((all, { hits }) => all + hits, 0);
+        expect(sum).toBeLessThanOrEqual(those.limit);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+describe("a request with several checks", () => {
+  const wide = { limit: 100, periodUs: 60_000_000, burst: 100, buckets: 20 };
+  const narrow = { limit: 1, periodUs: 60_000_000, burst: 1, buckets: 20 };
+  const check = (
+    name: ModelName,
+    of: Numbers,
+    key: string,
+    shadow = false,
+  ) => ({
+    key: `${key}-${keys}`,
+    spec: specText(name, of, shadow),
+    hits: 1,
+    lease: "",
+  });
+
+  it.each(Object.keys(models) as ModelName[])(
+    "takes nothing of %s where another check refuses",
+    async (name) => {
+      const request = [
+        check(name, wide, `wide-${name}`),
+        check("gcra", narrow, `narrow-${name}`),
+      ];
+
+      const [first, ...refused] = await run(
+        [request, request, request],
+        START_US,
+      );
+      const [[left] = []] = await run(
+        [[{ ...check(name, wide, `wide-${name}`), hits: 0 }]],
+        START_US,
+      );
+
+      expect(first?.map(({ room }) => room)).toEqual([true, true]);
+      for (const results of refused)
+        expect(results.map(({ room }) => room)).toEqual([true, false]);
+      expect(left?.remaining).toBe(99);
+    },
+  );
+
+  it("is not refused by a rule in shadow, which counts by itself", async () => {
+    const request = [
+      check("gcra", wide, "real"),
+      check("gcra", narrow, "shadow", true),
+    ];
+
+    const results = await run([request, request], START_US);
+    const left = await runOne(
+      { ...check("gcra", wide, "real"), hits: 0 },
+      START_US,
+    );
+
+    expect(results[1]?.map(({ room }) => room)).toEqual([true, false]);
+    expect(left.remaining).toBe(98);
+  });
+});
+
+describe("concurrency", () => {
+  const spec = "c 0 2 30000000 2 20";
+  const lease = (name: string) => ({
+    key: `conc-${keys}`,
+    spec,
+    hits: 1,
+    lease: name,
+  });
+
+  it("holds as many leases as the limit, and knows a lease again", async () => {
+    const results = await run(
+      [[lease("a")], [lease("b")], [lease("c")], [lease("a")]],
+      START_US,
+    );
+
+    expect(results.map(([one]) => one?.room)).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it("has room when a lease is given back", async () => {
+    await run([[lease("a")], [lease("b")]], START_US);
+
+    await world.redis.zrem(`conc-${keys}`, "a");
+
+    expect((await runOne(lease("c"), START_US)).room).toBe(true);
+  });
+
+  it("has room when a lease runs out, at the time that it told", async () => {
+    await run([[lease("a")]], START_US);
+    await run([[lease("b")]], START_US + 10_000_000);
+
+    const refused = await runOne(lease("c"), START_US + 20_000_000);
+    const later = await runOne(
+      lease("c"),
+      START_US + 20_000_000 + refused.retryUs,
+    );
+
+    expect(refused).toMatchObject({ room: false, retryUs: 10_000_000 });
+    expect(later.room).toBe(true);
+  });
+});

@@ -1,0 +1,124 @@
+import { expect, it } from "vitest";
+import { checksOf } from "../../../services/ratelimit/domain/check.ts";
+import { parseRules } from "../../../services/ratelimit/app/parse-rules.ts";
+import type { RateClasses } from "../../../services/ratelimit/app/rate-classes.ts";
+
+const classes: RateClasses = [
+  { name: "orders-write", methods: [{ path: "/a.B/C", stream: "unary" }] },
+];
+
+const RULE = `
+      subject:
+        per: [tenant, subject]
+        algorithm: gcra
+        limit: 10
+        period: 1s
+        when_redis_away: open`;
+
+function fileWith(rules: string, rest = ""): string {
+  return `
+domain: edge
+default_plan: free
+plans: { free: {}, pro: { scale: 10 } }
+classes:
+  orders-write:
+    when_service_away: open
+    rules:${rules}
+${rest}`;
+}
+
+/** The limit that a caller gets, by the entries of their descriptor. */
+function limitOf(text: string, entries: Record<string, string>) {
+  const rules = parseRules(text, classes);
+  const all = { rate_class: "orders-write", ...entries };
+  const descriptor = { entries: new Map(Object.entries(all)), hits: 1 };
+  return checksOf(rules, descriptor, () => "lease")[0]?.limit.limit;
+}
+
+it("scales a limit by the caller's plan, of which the file's word about a tenant goes first", () => {
+  const text = fileWith(RULE, "tenants: { acme: { plan: pro } }");
+
+  expect(limitOf(text, { tenant: "other" })).toBe(10);
+  expect(limitOf(text, { tenant: "other", plan: "pro" })).toBe(100);
+  expect(limitOf(text, { tenant: "other", plan: "unheard-of" })).toBe(10);
+  expect(limitOf(text, { tenant: "acme", plan: "free" })).toBe(100);
+});
+
+it("takes a rule's own numbers for a plan before the plan's scale", () => {
+  const text = fileWith(`${RULE}
+        plans: { pro: { limit: 77 } }`);
+
+  expect(limitOf(text, { plan: "pro" })).toBe(77);
+});
+
+it("takes the narrowest override", () => {
+  const text = fileWith(
+    RULE,
+    `overrides:
+  - { rule: orders-write/subject, tenant: acme, limit: 20 }
+  - { rule: orders-write/subject, tenant: acme, subject: robot, limit: 30 }
+  - { rule: orders-write/subject, tenant: acme, subject: root, unlimited: true }`,
+  );
+
+  expect(limitOf(text, { tenant: "acme", subject: "ada" })).toBe(20);
+  expect(limitOf(text, { tenant: "acme", subject: "robot" })).toBe(30);
+  expect(limitOf(text, { tenant: "acme", subject: "root" })).toBeUndefined();
+  expect(limitOf(text, { tenant: "other", subject: "robot" })).toBe(10);
+});
+
+it("holds a rule only for descriptors with its entries", () => {
+  const text = fileWith(`${RULE}
+        when: { method: a.B/C }`);
+
+  expect(limitOf(text, { method: "a.B/C" })).toBe(10);
+  expect(limitOf(text, { method: "a.B/D" })).toBeUndefined();
+});
+
+it.each([
+  [
+    "a class of the contracts without numbers",
+    fileWith(RULE).replace("orders-write:", "orders-wirte:"),
+    [
+      "classes.orders-write is missing",
+      "classes.orders-wirte is the rate_class of no method",
+    ],
+  ],
+  [
+    "a rate without a period",
+    fileWith(RULE.replace("period: 1s", "")),
+    ["classes.orders-write.rules.subject has no period"],
+  ],
+  [
+    "concurrency for unary methods",
+    fileWith(RULE.replace("gcra", "concurrency").replace("period", "lease")),
+    ["the class has unary methods"],
+  ],
+  [
+    "a burst where none is counted",
+    fileWith(`${RULE.replace("gcra", "fixed-window")}
+        burst: 3`),
+    ["has a burst, which is for gcra and token-bucket"],
+  ],
+  [
+    "plans and overrides that lead nowhere",
+    fileWith(
+      RULE,
+      `tenants: { acme: { plan: gold } }
+overrides: [{ rule: orders-write/nobody, tenant: acme, limit: 1 }]`,
+    ).replace("default_plan: free", "default_plan: none"),
+    [
+      "default_plan none is not among the plans",
+      "tenants.acme.plan gold is not among the plans",
+      "overrides[0].rule orders-write/nobody does not exist",
+    ],
+  ],
+  [
+    "fields that do not exist, and numbers that are none",
+    fileWith(RULE.replace("limit: 10", "limt: 10")),
+    ["limt", "limit"],
+  ],
+  ["something that is no YAML", "a: [", ["the file is no YAML"]],
+])("refuses %s, and names it", (_, text, faults) => {
+  for (const fault of faults)
+    expect(() => parseRules(text, classes)).toThrow(fault);
+});
