@@ -123,7 +123,9 @@ export class GrpcContext implements HandlerContext {
  * The mTLS peer of a call. grpc-js reads the certificate anew for each call (28 us); the socket below is one for all
  * calls of a connection, so its name is looked up there, and grpc-js is asked only if it should hide the socket one day.
  */
-function peerOfCall(call: GrpcServerCall): string | undefined {
+export function peerOfCall(
+  call: Pick<GrpcServerCall, "getAuthContext">,
+): string | undefined {
   // Not in grpc-js's types: ServerUnaryCallImpl.call is the intercepting call, which holds the HTTP/2 stream.
   const inner = call as unknown as {
     call?: { stream?: { session?: { socket?: unknown } } };

@@ -38,6 +38,11 @@ export interface ServeOptions {
   readonly connectPort: number;
   readonly tls: TlsFiles;
   readonly services: readonly MountedService[];
+  /**
+   * Adds services of foreign contracts to the gRPC server. They have no policy and so no middleware: what it would see to,
+   * who calls first of all (`peerOfCall`), they see to themselves.
+   */
+  readonly mountForeign?: (grpc: Server) => void;
   readonly logger: Logger;
   /** Where the names of requests and their first answers are kept, for services with methods that have a `request_id`. */
   readonly once?: OnceOptions;
@@ -70,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   for (const { desc, implementation } of wrapped) {
     mountGrpc(grpc, desc, implementation, draining.signal, openCalls);
   }
+  options.mountForeign?.(grpc);
   const names = wrapped.map(({ desc }) => desc.typeName);
   const health = createHealth(grpc, names, options.ready);
   mountReflection(

@@ -5,7 +5,7 @@ import type { Limit, Override, Rule, RuleSet } from "./rule.ts";
 export interface Descriptor {
   readonly entries: ReadonlyMap<string, string>;
   readonly hits: number;
-  /** The numbers that the descriptor brings along, which go before ours. */
+  /** Numbers that the descriptor brings along: it is then counted as a whole, by them instead of our rules. */
   readonly limit?: Pick<Limit, "limit" | "periodUs"> | undefined;
 }
 
@@ -33,7 +33,8 @@ export function checksOf(
   descriptor: Descriptor,
   newLease: () => string,
 ): Check[] {
-  const { entries, hits } = descriptor;
+  const { entries, hits, limit: brought } = descriptor;
+  if (brought !== undefined) return [broughtCheck(entries, hits, brought)];
   const candidates =
     rules.rulesByClass.get(entries.get(CLASS_ENTRY) ?? "") ?? [];
   const checks: Check[] = [];
@@ -57,14 +58,35 @@ export function checksOf(
   return checks;
 }
 
+/** The rule of a descriptor with numbers of its own: as many at once as a period allows, of all its entries together. */
+function broughtCheck(
+  entries: ReadonlyMap<string, string>,
+  hits: number,
+  { limit: most, periodUs }: NonNullable<Descriptor["limit"]>,
+): Check {
+  const limit = { limit: most, periodUs, burst: most };
+  const rule: Rule = {
+    name: `${entries.get(CLASS_ENTRY) ?? "any"}/descriptor`,
+    per: [...entries.keys()].filter((key) => key !== REQUEST_ENTRY),
+    when: [],
+    algorithm: "gcra",
+    limit,
+    limitByPlan: new Map(),
+    buckets: 1,
+    redisAway: "local",
+    shadow: false,
+  };
+  const subject = subjectOf(rule, entries);
+  return { rule, limit, spec: specOf(rule, limit), subject, hits, lease: "" };
+}
+
 function limitFor(
   rules: RuleSet,
   rule: Rule,
-  { entries, limit: brought }: Descriptor,
+  { entries }: Descriptor,
 ): Limit | undefined {
-  if (brought !== undefined) return { ...brought, burst: brought.limit };
   const overrides = rules.overridesByRule.get(rule.name);
-  const override = overrides?.find((one) => overrides && fits(one, entries));
+  const override = overrides?.find((one) => fits(one, entries));
   if (override !== undefined) return override.limit;
   return rule.limitByPlan.get(planOf(rules, entries)) ?? rule.limit;
 }

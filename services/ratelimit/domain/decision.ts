@@ -36,18 +36,21 @@ export function retryAfterMs(decision: Decision): number {
   return Math.max(0, ...refusals(decision).map(({ retryMs }) => retryMs));
 }
 
-/** The outcome that tells a client most: the one it waits for longest, else the one with the least share left. */
-export function tightest(decision: Decision): CheckOutcome | undefined {
-  const refusing = refusals(decision);
+/**
+ * The outcome that tells a client most: the refusal that lasts longest, else the count with the least share left. Rules in
+ * shadow tell nothing.
+ */
+export function tightest(
+  outcomes: readonly CheckOutcome[],
+): CheckOutcome | undefined {
+  const refusing = outcomes.filter(refuses);
   const candidates =
     refusing.length > 0
       ? refusing
-      : decision.outcomes
-          .flat()
-          .filter(
-            ({ check, remaining }) =>
-              !check.rule.shadow && remaining !== undefined,
-          );
+      : outcomes.filter(
+          ({ check, remaining }) =>
+            !check.rule.shadow && remaining !== undefined,
+        );
   let best: CheckOutcome | undefined;
   for (const outcome of candidates) {
     if (best === undefined || isTighter(outcome, best)) best = outcome;

@@ -1,0 +1,84 @@
+import { performance } from "node:perf_hooks";
+import type { Logger } from "../../platform/runtime/logger.ts";
+import type { Descriptor } from "../domain/check.ts";
+import type { Decision } from "../domain/decision.ts";
+import { createDenyCache, type DenyCache } from "../domain/deny-cache.ts";
+import { createLocalLimit } from "../domain/local-limit.ts";
+import { createCounterKey, type CounterKey } from "../store/counter-key.ts";
+import type { Counters } from "../store/counters.ts";
+import type { Leases } from "../store/leases.ts";
+import { decide, type DecideDeps } from "./decide.ts";
+import { createDecisionMetrics } from "./decision-metrics.ts";
+import type { RateClasses } from "./rate-classes.ts";
+import { release, type ReleaseDeps } from "./release.ts";
+import { watchRules, type WatchedRules } from "./watch-rules.ts";
+
+const LOCAL_SUBJECTS = 50_000;
+
+export interface LimiterDeps {
+  readonly logger: Logger;
+  readonly counters: Counters;
+  readonly leases: Leases;
+  readonly newLease: () => string;
+  readonly now: () => Date;
+}
+
+export interface LimiterSettings {
+  readonly rulesFile: string;
+  readonly classes: RateClasses;
+  /** Processes that share a limit which each counts for itself. */
+  readonly instances: number;
+  /** Refusals remembered at most. */
+  readonly denyCache: number;
+}
+
+/** Everything that decides, with the rules in force at each moment. */
+export interface Limiter extends Disposable {
+  readonly rules: WatchedRules;
+  readonly denied: DenyCache;
+  readonly counterKey: CounterKey;
+  decide(domain: string, descriptors: readonly Descriptor[]): Promise<Decision>;
+  release(
+    domain: string,
+    ended: readonly ReadonlyMap<string, string>[],
+  ): Promise<void>;
+}
+
+/** @throws RulesError where the file of rules can't be used. */
+export async function startLimiter(
+  deps: LimiterDeps,
+  settings: LimiterSettings,
+): Promise<Limiter> {
+  const denied = createDenyCache(settings.denyCache);
+  const { rulesFile: file, classes } = settings;
+  // Other numbers may have room where the old ones had none.
+  const rules = await watchRules({ ...deps, file, classes }, () =>
+    denied.clear(),
+  );
+  const metrics = createDecisionMetrics(rules);
+  const counterKey = createCounterKey(rules.current().rules.domain);
+  const decideDeps: DecideDeps & ReleaseDeps = {
+    ...deps,
+    rules: () => rules.current().rules,
+    counterKey,
+    denied,
+    local: createLocalLimit(settings.instances, LOCAL_SUBJECTS),
+    nowMs: () => performance.now(),
+  };
+  return {
+    rules,
+    denied,
+    counterKey,
+    async decide(domain, descriptors) {
+      const startedAt = performance.now();
+      const decision = await decide(decideDeps, domain, descriptors);
+      metrics.decided(decision, (performance.now() - startedAt) / 1_000);
+      return decision;
+    },
+    release: (domain, ended) => release(decideDeps, domain, ended),
+    [Symbol.dispose]() {
+      rules[Symbol.dispose]();
+      metrics[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack, type Duration } from "@bufbuild/protobuf/wkt";
+import {
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RetryInfoSchema,
+} from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../../gen/ts/google/rpc/status_pb.ts";
+import { errorDomain } from "../../platform/rpc/status.ts";
+import {
+  refusals,
+  retryAfterMs,
+  type CheckOutcome,
+  type Decision,
+} from "../domain/decision.ts";
+
+const RESOURCE_EXHAUSTED = 8;
+const REASON = "RATE_LIMITED";
+/** A Connect stream ends with a message whose length goes before it; the edge can write one length only. */
+const CONNECT_END_BYTES = 2_048;
+/** More violations than that say nothing new, and must fit into the above. */
+const MOST_VIOLATIONS = 4;
+
+/** A refusal as each kind of client reads errors. The edge puts the one that fits into its answer. */
+export interface Refusal {
+  /** Base64 of a `google.rpc.Status`, for `grpc-status-details-bin`. */
+  readonly grpc: string;
+  /** The JSON body of a Connect error. */
+  readonly connect: string;
+  /** The JSON end of a Connect stream, padded to 2048 bytes. */
+  readonly connectEnd: string;
+  /** The JSON body of a REST error. */
+  readonly rest: string;
+}
+
+/** RESOURCE_EXHAUSTED with `ErrorInfo`, `RetryInfo` and `QuotaFailure`, once for each protocol. */
+export function describeRefusal(decision: Decision): Refusal {
+  const refusing = refusals(decision).slice(0, MOST_VIOLATIONS);
+  const rule = refusing[0]?.check.rule.name ?? "";
+  const message = `too many requests: the limit ${rule} is reached`;
+  const info = {
+    reason: REASON,
+    domain: errorDomain,
+    metadata: { limit: rule },
+  };
+  // Up to the next millisecond: a client that comes back then has room.
+  const delayMs = Math.max(1, Math.ceil(retryAfterMs(decision)));
+  const violations = refusing.map((outcome) => ({
+    subject: outcome.check.rule.name,
+    description: describeLimit(outcome),
+  }));
+
+  const details = [
+    anyPack(ErrorInfoSchema, create(ErrorInfoSchema, info)),
+    anyPack(
+      RetryInfoSchema,
+      create(RetryInfoSchema, { retryDelay: toDuration(delayMs) }),
+    ),
+    anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })),
+  ];
+  const status = create(StatusSchema, {
+    code: RESOURCE_EXHAUSTED,
+    message,
+    details,
+  });
+  const connectError = {
+    code: "resource_exhausted",
+    message,
+    details: details.map(({ typeUrl, value }) => ({
+      type: typeUrl.slice(typeUrl.indexOf("/") + 1),
+      value: base64(value),
+    })),
+  };
+  return {
+    grpc: base64(toBinary(StatusSchema, status)),
+    connect: JSON.stringify(connectError),
+    connectEnd: JSON.stringify({ error: connectError }).padEnd(
+      CONNECT_END_BYTES,
+    ),
+    rest: JSON.stringify({
+      code: RESOURCE_EXHAUSTED,
+      message,
+      details: [
+        { "@type": typeUrl(ErrorInfoSchema.typeName), ...info },
+        {
+          "@type": typeUrl(RetryInfoSchema.typeName),
+          retryDelay: `${delayMs / 1_000}s`,
+        },
+        { "@type": typeUrl(QuotaFailureSchema.typeName), violations },
+      ],
+    }),
+  };
+}
+
+/** `20 in 1 s`; never whose count it is: others may read the answer. */
+function describeLimit({ check }: CheckOutcome): string {
+  const { limit, periodUs } = check.limit;
+  return check.rule.algorithm === "concurrency"
+    ? `${limit} at a time`
+    : `${limit} in ${periodUs / 1e6} s`;
+}
+
+function toDuration(ms: number): Pick<Duration, "seconds" | "nanos"> {
+  return {
+    seconds: BigInt(Math.floor(ms / 1_000)),
+    nanos: Math.round((ms % 1_000) * 1e6),
+  };
+}
+
+function typeUrl(name: string): string {
+  return `type.googleapis.com/${name}`;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64").replace(/=+$/, "");
+}

@@ -1,0 +1,67 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  RateLimitResponse_Code as Code,
+  RateLimitResponse_RateLimit_Unit as Unit,
+  type RateLimitResponse_DescriptorStatusSchema,
+  type RateLimitResponseSchema,
+} from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
+import {
+  refuses,
+  tightest,
+  type CheckOutcome,
+  type Decision,
+} from "../domain/decision.ts";
+import { rateLimitHeaders } from "../domain/rate-limit-headers.ts";
+import { describeRefusal } from "./refusal.ts";
+
+type Response = MessageInitShape<typeof RateLimitResponseSchema>;
+type Status = MessageInitShape<typeof RateLimitResponse_DescriptorStatusSchema>;
+
+/**
+ * A decision as Envoy takes it: a status a descriptor, headers for the client, and for a refusal its body. Our edge takes the
+ * error for each protocol from the metadata; any other Envoy sends the body, which is REST's.
+ */
+export function writeResponse(decision: Decision, now: Date): Response {
+  const response: Response = {
+    overallCode: decision.allowed ? Code.OK : Code.OVER_LIMIT,
+    statuses: decision.outcomes.map(statusOf),
+    responseHeadersToAdd: rateLimitHeaders(decision, now).map(
+      ([key, value]) => ({ key, value }),
+    ),
+  };
+  if (decision.allowed) return response;
+  const { grpc, connect, connectEnd, rest } = describeRefusal(decision);
+  return {
+    ...response,
+    rawBody: new TextEncoder().encode(rest),
+    dynamicMetadata: { grpc, connect, connect_end: connectEnd, rest },
+  };
+}
+
+function statusOf(outcomes: readonly CheckOutcome[]): Status {
+  const worst = tightest(outcomes);
+  if (worst === undefined) return { code: Code.OK };
+  const { check, room, remaining = 0, retryMs, resetMs } = worst;
+  const untilMs = room ? resetMs : retryMs;
+  return {
+    code: refuses(worst) ? Code.OVER_LIMIT : Code.OK,
+    currentLimit: {
+      name: check.rule.name,
+      requestsPerUnit: check.limit.limit,
+      unit: UNITS[check.limit.periodUs] ?? Unit.UNKNOWN,
+    },
+    limitRemaining: room ? remaining : 0,
+    durationUntilReset: {
+      seconds: BigInt(Math.floor(untilMs / 1_000)),
+      nanos: Math.floor((untilMs % 1_000) * 1e6),
+    },
+  };
+}
+
+/** By length in microseconds; other periods have no unit of Envoy's. */
+const UNITS: Readonly<Record<number, Unit>> = {
+  [1e6]: Unit.SECOND,
+  [60e6]: Unit.MINUTE,
+  [3_600e6]: Unit.HOUR,
+  [86_400e6]: Unit.DAY,
+};

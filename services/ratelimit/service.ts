@@ -1,0 +1,47 @@
+import { readFile } from "node:fs/promises";
+import { serve } from "../platform/rpc/server.ts";
+import { tlsFiles } from "../platform/runtime/config.ts";
+import { newId } from "../platform/runtime/ids.ts";
+import type { Runtime } from "../platform/runtime/run-service.ts";
+import { startLimiter } from "./app/limiter.ts";
+import { parseRateClasses } from "./app/rate-classes.ts";
+import { readRateLimitConfig } from "./config.ts";
+import { mountRateLimit } from "./rpc/mount-rate-limit.ts";
+import { openCounterStore } from "./store/counter-store.ts";
+
+/** Starts the service. It is ready without Redis: answering then is what it is for. */
+export async function startRateLimit(runtime: Runtime): Promise<void> {
+  const { logger } = runtime;
+  const config = readRateLimitConfig(runtime.env);
+  const store = openCounterStore({
+    logger,
+    url: config.REDIS_URL?.reveal(),
+    timeoutMs: config.RATELIMIT_REDIS_TIMEOUT_MS,
+  });
+  runtime.onDrain("redis", async () => store.close());
+
+  const now = () => new Date();
+  const limiter = await startLimiter(
+    { ...store, logger, now, newLease: () => newId() },
+    {
+      rulesFile: config.RATELIMIT_RULES_FILE,
+      classes: parseRateClasses(
+        await readFile(config.RATELIMIT_CLASSES_FILE, "utf8"),
+      ),
+      instances: config.RATELIMIT_INSTANCES,
+      denyCache: config.RATELIMIT_DENY_CACHE,
+    },
+  );
+  runtime.onDrain("rules", async () => limiter[Symbol.dispose]());
+
+  const server = await serve({
+    host: config.WEFT_HOST,
+    grpcPort: config.WEFT_GRPC_PORT,
+    connectPort: config.WEFT_CONNECT_PORT,
+    tls: tlsFiles(config),
+    services: [],
+    mountForeign: (grpc) => mountRateLimit(grpc, { ...limiter, logger, now }),
+    logger,
+  });
+  runtime.onDrain("servers", (hurry) => server.drain(hurry));
+}

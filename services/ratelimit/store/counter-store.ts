@@ -1,0 +1,50 @@
+import type { Redis } from "ioredis";
+import type { Logger } from "../../platform/runtime/logger.ts";
+import { createCounters, RedisAwayError, type Counters } from "./counters.ts";
+import { createLeases, type Leases } from "./leases.ts";
+import { watchRedis } from "./redis-presence.ts";
+import { connectRedis } from "./redis.ts";
+
+/** All that is kept in Redis. */
+export interface CounterStore {
+  readonly counters: Counters;
+  readonly leases: Leases;
+  /** Undefined where there is none to be had. */
+  readonly redis: Redis | undefined;
+  readonly close: () => void;
+}
+
+/** Opens the store; without a URL it is one whose Redis is always away. */
+export function openCounterStore(deps: {
+  readonly logger: Logger;
+  readonly url: string | undefined;
+  readonly timeoutMs: number;
+}): CounterStore {
+  const { logger, url, timeoutMs } = deps;
+  if (url === undefined) {
+    logger.warn({}, "there is no Redis: every rule answers as if it were away");
+    return withoutRedis();
+  }
+  const redis = connectRedis({ logger, url });
+  const presence = watchRedis(redis);
+  return {
+    redis,
+    counters: createCounters({ redis, presence, timeoutMs }),
+    leases: createLeases({ redis, presence, logger }),
+    close() {
+      presence.close();
+      redis.disconnect();
+    },
+  };
+}
+
+function withoutRedis(): CounterStore {
+  return {
+    redis: undefined,
+    counters: {
+      decide: () => Promise.reject(new RedisAwayError("there is no Redis")),
+    },
+    leases: { giveBack: async () => undefined },
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,133 @@
+import { RateLimitResponse_Code as Code } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { eventually } from "../../support/eventually.ts";
+import {
+  rulesText,
+  startLimiterWorld,
+  type LimiterWorld,
+} from "./limiter-world.ts";
+import { startRedisWorld, type RedisWorld } from "./redis-world.ts";
+
+let redis: RedisWorld;
+const worlds: LimiterWorld[] = [];
+let names = 0;
+
+beforeAll(async () => {
+  redis = await startRedisWorld();
+}, 60_000);
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world[Symbol.asyncDispose]();
+});
+afterAll(() => redis[Symbol.asyncDispose]());
+
+const RULES = rulesText(
+  `open: { per: [subject], when: { mode: open }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: open },
+   closed: { per: [subject], when: { mode: closed }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: closed },
+   local: { per: [subject], when: { mode: local }, algorithm: sliding-window, limit: 4, period: 1h, when_redis_away: local }`,
+);
+
+async function setup(
+  options: {
+    timeoutMs?: number;
+    env?: Record<string, string>;
+    redisUrl?: string | undefined;
+  } = {},
+) {
+  const world = await startLimiterWorld({
+    redisUrl: "redisUrl" in options ? options.redisUrl : redis.url,
+    rules: RULES,
+    redisTimeoutMs: options.timeoutMs ?? 1_000,
+    ...(options.env ? { env: options.env } : {}),
+  });
+  worlds.push(world);
+  names += 1;
+  const subject = `subject-${names}`;
+  const passing = async (mode: string, count = 10) => {
+    let passed = 0;
+    for (let call = 0; call < count; call += 1)
+      if (await world.passes({ mode, subject })) passed += 1;
+    return passed;
+  };
+  return { world, passing, subject };
+}
+
+it("answers by each rule's own mode while Redis is stopped, and by counting when it is back", async () => {
+  const { passing } = await setup({ env: { RATELIMIT_INSTANCES: "2" } });
+  expect(await passing("open")).toBe(3);
+
+  await redis.stop();
+  const open = await passing("open", 5);
+  const closed = await passing("closed");
+  const local = await passing("local");
+  await redis.start();
+
+  // The known refusal of before holds: its time has not come.
+  expect(open).toBe(0);
+  expect(closed).toBe(0);
+  // The half of the limit that falls to one of two processes.
+  expect(local).toBe(2);
+  await eventually(
+    "closed rules count again",
+    async () => (await passing("closed", 1)) === 1,
+  );
+  expect(await passing("closed")).toBe(2);
+});
+
+it("lets an open rule pass while Redis is stopped", async () => {
+  const { passing } = await setup();
+
+  await redis.stop();
+  const open = await passing("open");
+  await redis.start();
+
+  expect(open).toBe(10);
+});
+
+it("tells a client that a closed rule refuses to come back in a second, as RESOURCE_EXHAUSTED", async () => {
+  const { world } = await setup({ redisUrl: undefined });
+
+  const answer = await world.ask([
+    { rate_class: "orders-read", mode: "closed" },
+  ]);
+
+  expect(answer.overallCode).toBe(Code.OVER_LIMIT);
+  const body: unknown = JSON.parse(Buffer.from(answer.rawBody).toString());
+  expect(body).toMatchObject({
+    code: 8,
+    details: [{}, { retryDelay: "1s" }, {}],
+  });
+  expect(answer.responseHeadersToAdd).toContainEqual(
+    expect.objectContaining({ key: "retry-after", value: "1" }),
+  );
+});
+
+it("waits once for a Redis that stands still, and asks it again when it goes on", async () => {
+  const { passing } = await setup({ timeoutMs: 50 });
+  expect(await passing("closed", 1)).toBe(1);
+
+  process.kill(redis.pid(), "SIGSTOP");
+  const startedAt = performance.now();
+  const passed = await passing("open", 200);
+  const tookMs = performance.now() - startedAt;
+  process.kill(redis.pid(), "SIGCONT");
+
+  expect(passed).toBe(200);
+  // 200 calls that each waited would take 10 s.
+  expect(tookMs).toBeLessThan(5_000);
+  await eventually(
+    "closed rules count again",
+    async () => (await passing("closed", 1)) === 1,
+  );
+});
+
+it("counts from nothing after Redis was flushed, its scripts too", async () => {
+  const { passing } = await setup();
+  expect(await passing("local")).toBe(4);
+
+  await redis.redis.flushall();
+  await redis.redis.script("FLUSH");
+
+  // A refusal that was known before holds until its time; another subject counts anew.
+  const { passing: other } = await setup();
+  expect(await other("local")).toBe(4);
+});
