@@ -1,7 +1,10 @@
-import { CLAIMS_HEADER } from "./claims.ts";
+import { claimsFilter } from "./claims-filter.ts";
+import { CLAIMS_HEADER, developmentClaims } from "./claims.ts";
 import { corsPolicy } from "./cors.ts";
 import { MAX_DOCUMENT_BYTES } from "./document-routes.ts";
 import { setHeader, typed, type EnvoyConfig } from "./envoy-config.ts";
+import type { Issuer } from "./issuer.ts";
+import { jwtFilter } from "./jwt-filter.ts";
 import { localReplies } from "./local-replies.ts";
 import { MAX_BODY_BYTES } from "./body-limit.ts";
 import { responseFilter } from "./rest-responses.ts";
@@ -16,7 +19,8 @@ const HCM =
 export function connectionManager(options: {
   readonly routes: RouteTable;
   readonly descriptorSet: Uint8Array;
-  readonly claims: string;
+  /** None: nobody asks for a token, and every caller has `developmentClaims`. */
+  readonly issuers: readonly Issuer[];
   readonly allowedOrigins: readonly string[];
   readonly allowLocalhost: boolean;
   readonly accessLogs: readonly EnvoyConfig[];
@@ -29,7 +33,7 @@ export function connectionManager(options: {
     use_remote_address: true,
     always_set_request_id_in_response: true,
     server_name: "weft",
-    early_header_mutation_extensions: [trustedHeaders(options.claims)],
+    early_header_mutation_extensions: [trustedHeaders(options)],
     local_reply_config: localReplies(),
     access_log: options.accessLogs,
     ...(options.traceCollector
@@ -83,7 +87,10 @@ function pathNormalization(): EnvoyConfig {
 }
 
 /** What a client may not say itself: who it is, and how Envoy should treat it. Runs before routing, logging and tracing. */
-function trustedHeaders(claims: string): EnvoyConfig {
+function trustedHeaders(options: {
+  readonly routes: RouteTable;
+  readonly issuers: readonly Issuer[];
+}): EnvoyConfig {
   const remove = (prefix: string) => ({
     remove_on_match: { key_matcher: { prefix } },
   });
@@ -95,15 +102,28 @@ function trustedHeaders(claims: string): EnvoyConfig {
         mutations: [
           remove("x-weft-"),
           remove("x-envoy-"),
-          { append: setHeader(CLAIMS_HEADER, claims) },
+          ...(options.issuers.length === 0
+            ? [
+                {
+                  append: setHeader(
+                    CLAIMS_HEADER,
+                    developmentClaims(options.routes),
+                  ),
+                },
+              ]
+            : []),
         ],
       },
     ),
   };
 }
 
+/**
+ * In this order: whoever asks is known before anything is counted or read, and limits are counted before bodies are held.
+ */
 function httpFilters(options: {
   readonly routes: RouteTable;
+  readonly issuers: readonly Issuer[];
   readonly descriptorSet: Uint8Array;
 }): EnvoyConfig[] {
   const filters = "envoy.extensions.filters.http";
@@ -112,6 +132,9 @@ function httpFilters(options: {
       name: "envoy.filters.http.cors",
       typed_config: typed(`${filters}.cors.v3.Cors`),
     },
+    ...(options.issuers.length === 0
+      ? []
+      : [jwtFilter(options), claimsFilter(options.issuers)]),
     responseFilter(),
     {
       // Routes of unary calls turn it on; it would hold a stream until its end.

@@ -23,6 +23,8 @@ const DOCUMENTS = [
   },
 ] as const;
 
+export const DOCUMENT_PATHS = DOCUMENTS.map(({ path }) => path);
+
 /** The generated reference of the contracts, answered by the edge itself. */
 export function documentRoutes(): EnvoyConfig[] {
   return DOCUMENTS.map(({ name, path, file, type }) => ({

@@ -1,7 +1,7 @@
 /** An error that the edge itself answers with. */
 export interface EdgeError {
-  /** The HTTP status that Envoy makes it with, or its response flag where the status says too little. */
-  readonly from: number | "DT";
+  /** The HTTP status that Envoy makes it with; where that says too little, its response flag, or that a token was refused. */
+  readonly from: number | "DT" | "JWT";
   /** The HTTP status that REST and Connect clients get. */
   readonly http: number;
   /** A number of google.rpc.Code. */
@@ -16,6 +16,15 @@ export interface EdgeError {
 
 /** What the edge answers by itself, and how each client learns of it. The first that fits counts. */
 export const edgeErrors: readonly EdgeError[] = [
+  // Before 403, which is what Envoy makes of a wrong audience: that is no matter of permission.
+  {
+    from: "JWT",
+    http: 401,
+    code: 16,
+    connect: "unauthenticated",
+    reason: "UNAUTHENTICATED",
+    message: "a valid token is required",
+  },
   {
     from: "DT",
     http: 504,
@@ -36,8 +45,8 @@ export const edgeErrors: readonly EdgeError[] = [
     http: 401,
     code: 16,
     connect: "unauthenticated",
-    reason: "TOKEN_INVALID",
-    message: "a valid token is needed",
+    reason: "UNAUTHENTICATED",
+    message: "a valid token is required",
   },
   {
     from: 403,

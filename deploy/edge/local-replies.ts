@@ -1,14 +1,25 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
-import {
-  ErrorInfoSchema,
-  type ErrorInfo,
-} from "../../gen/ts/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../gen/ts/google/rpc/status_pb.ts";
+import { toBinary } from "@bufbuild/protobuf";
+import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { edgeErrors, unknownPath, type EdgeError } from "./edge-errors.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
+import {
+  ERROR_DOMAIN,
+  errorInfo,
+  statusDetails,
+  unpadded,
+} from "./error-details.ts";
+import { FAILURE_KEY, JWT_FILTER } from "./jwt-filter.ts";
+import {
+  all,
+  contentType,
+  hasMetadata,
+  notGrpcWeb,
+  notTranscoded,
+  rpcPath,
+  statusIs,
+} from "./reply-filters.ts";
+import { scopeRefusals } from "./scope-refusal.ts";
 
-const DOMAIN = "weft.dev";
 const ENVOY_TEXT = "%LOCAL_REPLY_BODY%";
 const MALFORMED = "malformed request";
 
@@ -22,6 +33,7 @@ export function localReplies(): EnvoyConfig {
   );
   return {
     mappers: [
+      ...scopeRefusals(),
       ...edgeErrors.map(grpcReply),
       ...edgeErrors.map(grpcWebReply),
       ...edgeErrors.flatMap(connectStreamReplies),
@@ -43,7 +55,7 @@ function grpcReply(error: EdgeError): EnvoyConfig {
     ...(error.message ? { body: { inline_string: error.message } } : {}),
     headers_to_add: [
       setHeader("grpc-status", String(error.code)),
-      setHeader("grpc-status-details-bin", statusDetails(error)),
+      setHeader("grpc-status-details-bin", detailsOf(error)),
     ],
   };
 }
@@ -58,7 +70,7 @@ function grpcWebReply(error: EdgeError): EnvoyConfig {
       setHeader("content-type", "application/grpc-web+proto"),
       setHeader("grpc-status", String(error.code)),
       setHeader("grpc-message", percentEncoded(error.message ?? MALFORMED)),
-      setHeader("grpc-status-details-bin", statusDetails(error)),
+      setHeader("grpc-status-details-bin", detailsOf(error)),
     ],
   };
 }
@@ -102,7 +114,7 @@ function restReply(error: EdgeError): EnvoyConfig {
   const info = {
     "@type": `type.googleapis.com/${ErrorInfoSchema.typeName}`,
     reason: error.reason,
-    domain: DOMAIN,
+    domain: ERROR_DOMAIN,
   };
   return {
     filter: made(error),
@@ -119,9 +131,7 @@ function restReply(error: EdgeError): EnvoyConfig {
 }
 
 function connectError(error: EdgeError): EnvoyConfig {
-  const value = Buffer.from(toBinary(ErrorInfoSchema, errorInfo(error)))
-    .toString("base64")
-    .replace(/=+$/, "");
+  const value = unpadded(toBinary(ErrorInfoSchema, errorInfo(error.reason)));
   return {
     code: error.connect,
     message: error.message ?? `${MALFORMED}: ${ENVOY_TEXT}`,
@@ -129,15 +139,9 @@ function connectError(error: EdgeError): EnvoyConfig {
   };
 }
 
-function statusDetails(error: EdgeError): string {
-  const status = create(StatusSchema, {
-    code: error.code,
-    message: error.message ?? MALFORMED,
-    details: [anyPack(ErrorInfoSchema, errorInfo(error))],
-  });
-  return Buffer.from(toBinary(StatusSchema, status))
-    .toString("base64")
-    .replace(/=+$/, "");
+function detailsOf(error: EdgeError): string {
+  const message = error.message ?? MALFORMED;
+  return statusDetails(error.code, message, errorInfo(error.reason));
 }
 
 /** For a header of gRPC; Envoy takes a single % for a command of its own. */
@@ -145,46 +149,8 @@ function percentEncoded(text: string): string {
   return encodeURIComponent(text).replaceAll("%", "%%");
 }
 
-function errorInfo(error: EdgeError): ErrorInfo {
-  return create(ErrorInfoSchema, { reason: error.reason, domain: DOMAIN });
-}
-
 function made({ from }: EdgeError): EnvoyConfig {
   if (from === "DT") return { response_flag_filter: { flags: ["DT"] } };
-  // Envoy demands the name of a runtime key; nobody sets it.
-  const value = { default_value: from, runtime_key: "edge.unused" };
-  return { status_code_filter: { comparison: { op: "EQ", value } } };
-}
-
-const rpcPath = header({
-  name: ":path",
-  string_match: {
-    safe_regex: {
-      regex: "/[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)+/[A-Za-z0-9_]+(\\?.*)?",
-    },
-  },
-});
-
-/** The transcoder makes a gRPC request of a REST one and keeps its path here; a client's own copy was removed. */
-const notTranscoded = header({
-  name: "x-envoy-original-path",
-  present_match: false,
-});
-
-const notGrpcWeb = header({
-  name: "content-type",
-  string_match: { prefix: "application/grpc-web" },
-  invert_match: true,
-});
-
-function contentType(prefix: string): EnvoyConfig {
-  return header({ name: "content-type", string_match: { prefix } });
-}
-
-function header(matcher: EnvoyConfig): EnvoyConfig {
-  return { header_filter: { header: matcher } };
-}
-
-function all(...filters: readonly EnvoyConfig[]): EnvoyConfig {
-  return { and_filter: { filters } };
+  if (from === "JWT") return hasMetadata(JWT_FILTER, FAILURE_KEY, "code");
+  return statusIs(from);
 }

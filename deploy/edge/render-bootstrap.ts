@@ -7,7 +7,8 @@ import {
 } from "./clusters.ts";
 import { socketAddress, type Endpoint } from "./envoy-config.ts";
 import { connectionManager } from "./connection-manager.ts";
-import { developmentClaims } from "./claims.ts";
+import { issuerCluster } from "./issuer-cluster.ts";
+import type { Issuer } from "./issuer.ts";
 import { edgeListener } from "./listener.ts";
 import { overloadManager } from "./overload-manager.ts";
 import { readRouteTable } from "./route-table.ts";
@@ -37,29 +38,33 @@ export interface BootstrapOptions {
   readonly otlp?: Endpoint;
   /** An OTLP/gRPC collector of logs; the access log goes to standard output in any case. */
   readonly otlpLogs?: Endpoint;
-  /** Origins of browser clients, such as `https://shop.example`; in development any localhost besides. */
+  /** Origins of browser clients, such as `https://shop.example`. */
   readonly allowedOrigins?: readonly string[];
-  /** No tokens: every request is the demo tenant's, with every scope. */
-  readonly development: boolean;
+  /** Whose tokens are taken. */
+  readonly issuers: readonly Issuer[];
+  /** Takes no tokens: every request is the demo tenant's, with every scope. Only with no issuers. */
+  readonly open?: boolean;
+  /** Lets code of pages on this machine call, whatever their port. */
+  readonly allowLocalhost?: boolean;
 }
 
 /**
  * Renders Envoy's static bootstrap (JSON) from the generated route table and descriptor set. The same input gives the same
- * text. Throws where a service of the contracts has no address, and outside development, where tokens are needed.
+ * text. Throws where a service of the contracts has no address, and where nobody could tell who calls.
  */
 export function renderBootstrap(options: BootstrapOptions): string {
-  if (!options.development) {
+  if ((options.open === true) !== (options.issuers.length === 0)) {
     throw new Error(
-      "the edge does not verify tokens yet and would be open: it renders with development: true only",
+      "the edge needs issuers of tokens, or has to be told to be open to everybody",
     );
   }
   const routes = readRouteTable(new URL("routes.json", GENERATED));
   const manager = connectionManager({
     routes,
     descriptorSet: readFileSync(new URL("weft.binpb", GENERATED)),
-    claims: developmentClaims(routes),
+    issuers: options.issuers,
     allowedOrigins: options.allowedOrigins ?? [],
-    allowLocalhost: options.development,
+    allowLocalhost: options.allowLocalhost ?? false,
     accessLogs: accessLogs({ collector: options.otlpLogs && "otlp-logs" }),
     traceCollector: options.otlp && "otlp",
   });
@@ -72,6 +77,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
       listeners: [edgeListener({ ...options, manager })],
       clusters: [
         ...serviceClusters(routes, options),
+        ...options.issuers.map(issuerCluster),
         ...(options.otlp ? [collectorCluster("otlp", options.otlp)] : []),
         ...(options.otlpLogs
           ? [collectorCluster("otlp-logs", options.otlpLogs)]

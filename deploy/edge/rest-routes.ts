@@ -1,3 +1,4 @@
+import { requiredScopes } from "./claims-filter.ts";
 import type { EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
@@ -77,15 +78,13 @@ function bindingRoute(bound: {
       operation: `${binding.verb} ${binding.pattern}`,
       propagate: false,
     },
-    typed_per_filter_config:
-      method.stream === "unary"
-        ? {
-            ...BODY_LIMITED,
-            ...(binding.responseBody
-              ? unwrapResponse(binding.responseBody)
-              : {}),
-          }
-        : NDJSON_RESPONSE,
+    typed_per_filter_config: {
+      ...requiredScopes(method),
+      ...(method.stream === "unary" ? BODY_LIMITED : NDJSON_RESPONSE),
+      ...(method.stream === "unary" && binding.responseBody
+        ? unwrapResponse(binding.responseBody)
+        : {}),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { BODY_LIMITED, timeLimit, TRANSCODER_OFF } from "./route-filters.ts";
@@ -14,7 +15,10 @@ export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
       match: { path: method.path, headers: GRPC },
       route: action(service, method, "grpc"),
       decorator: { operation: method.path.slice(1), propagate: false },
-      typed_per_filter_config: TRANSCODER_OFF,
+      typed_per_filter_config: {
+        ...requiredScopes(method),
+        ...TRANSCODER_OFF,
+      },
     },
     {
       name: `${method.path.slice(1)} connect`,
@@ -23,6 +27,7 @@ export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
       decorator: { operation: method.path.slice(1), propagate: false },
       ...(method.stream === "bidi" ? TELL_HTTP_VERSION : {}),
       typed_per_filter_config: {
+        ...requiredScopes(method),
         ...TRANSCODER_OFF,
         ...(method.stream === "unary" ? BODY_LIMITED : {}),
       },

@@ -32,6 +32,8 @@ export interface Certificates {
   readonly edgeMesh: CertificateFiles;
   /** What the edge shows to the world: localhost and 127.0.0.1. */
   readonly edgePublic: CertificateFiles;
+  /** The development issuer as a server. */
+  readonly issuer: CertificateFiles;
 }
 
 interface Authority {
@@ -67,6 +69,7 @@ export async function ensureCertificates(
     services: Object.fromEntries(issued),
     edgeMesh: await issue(meshSubject("edge")),
     edgePublic: await issue({ name: "edge-public", names: LOCAL_NAMES }),
+    issuer: await issue({ name: "issuer", names: LOCAL_NAMES }),
   };
 }
 

@@ -19,6 +19,7 @@ const schema = z.object({
   WEFT_JAEGER_QUERY_URL: z.url({ protocol: /^https?$/ }).optional(),
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpUrl.optional(),
   OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpUrl.optional(),
+  WEFT_ISSUERS_FILE: z.string().optional(),
   WEFT_DOCKER: z.enum(["auto", "off"]).default("auto"),
   XDG_CACHE_HOME: z.string().optional(),
   LOG_LEVEL: z.string().default("info"),
@@ -36,6 +37,8 @@ export interface LocalConfig {
   readonly otlpMetricsUrl: string | undefined;
   /** Where the edge's access log goes besides its file. */
   readonly otlpLogsUrl: string | undefined;
+  /** A file of issuers whose tokens the edge takes besides the development issuer's. */
+  readonly issuersFile: string | undefined;
   /** Whether a Docker engine is asked at all: not where none has left a trace. */
   readonly docker: boolean;
   /** Installed tools; shared by all checkouts of this user. */
@@ -85,6 +88,7 @@ export function readLocalConfig(
         : undefined,
     otlpMetricsUrl: env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     otlpLogsUrl: env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    issuersFile: env.WEFT_ISSUERS_FILE,
     docker: env.WEFT_DOCKER === "auto" && mayHaveDocker(environment),
     cacheDirectory: join(
       env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),

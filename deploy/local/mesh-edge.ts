@@ -1,10 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readIssuers, toIssuer, type Issuer } from "../edge/issuer.ts";
 import { renderBootstrap } from "../edge/render-bootstrap.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Component } from "./component.ts";
 import { startEnvoy } from "./components/envoy.ts";
 import type { LocalConfig } from "./config.ts";
+import { issuerForEdge, type LocalIssuer } from "./mesh-issuer.ts";
 import type { ServiceAddresses } from "./mesh-services.ts";
 import { freePort, portNear } from "./ports.ts";
 
@@ -17,6 +19,8 @@ export interface EdgeOptions {
   readonly certificates: Certificates;
   readonly addresses: ServiceAddresses;
   readonly otlpUrl: string | undefined;
+  /** None: the edge is open to everybody. */
+  readonly issuer: LocalIssuer | undefined;
   readonly preferredPort: number;
   readonly onProgress: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -56,7 +60,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     ...(options.config.otlpLogsUrl === undefined
       ? {}
       : { otlpLogs: hostPort(options.config.otlpLogsUrl) }),
-    development: true,
+    issuers: issuersOf(options),
+    open: options.issuer === undefined,
+    allowLocalhost: true,
   });
   const bootstrapFile = join(options.directory, "envoy.yaml");
   await writeFile(bootstrapFile, bootstrap);
@@ -74,6 +80,16 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     url: `https://localhost:${edgePort}`,
     adminUrl: `http://127.0.0.1:${adminPort}`,
   };
+}
+
+function issuersOf({ issuer, certificates, config }: EdgeOptions): Issuer[] {
+  if (issuer === undefined) return [];
+  return [
+    toIssuer(issuerForEdge(issuer, certificates.ca)),
+    ...(config.issuersFile === undefined
+      ? []
+      : readIssuers(config.issuersFile)),
+  ];
 }
 
 function upstreams(addresses: ServiceAddresses) {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Certificates } from "./certificates.ts";
 import type { MeshComponents } from "./mesh-components.ts";
 import type { Edge } from "./mesh-edge.ts";
+import type { LocalIssuer } from "./mesh-issuer.ts";
 import type { StartedPart, StartedParts } from "./mesh-parts.ts";
 import type { ServiceAddresses } from "./mesh-services.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -11,6 +12,8 @@ const STOP_DEADLINE_MS = 10_000;
 export interface Mesh extends AsyncDisposable {
   readonly directory: string;
   readonly edge: Edge | undefined;
+  /** Whose tokens the edge takes; none, where it is open to everybody. */
+  readonly issuer: LocalIssuer | undefined;
   readonly caFile: string;
   readonly certificates: Certificates;
   readonly components: MeshComponents;
@@ -39,6 +42,7 @@ export interface MeshState {
   readonly databaseUrls: Readonly<Record<string, string>>;
   readonly paymentProviderUrl: string;
   readonly edge: Edge | undefined;
+  readonly issuer: LocalIssuer | undefined;
   readonly grpcurl: string | undefined;
   readonly parts: StartedParts;
   readonly supervisor: Supervisor;
@@ -46,11 +50,18 @@ export interface MeshState {
 
 /** What scripts and people find in `mesh.json`. */
 export function describeMesh(directory: string, state: MeshState) {
-  const { components, edge } = state;
+  const { components, edge, issuer } = state;
   return {
     edgeUrl: edge?.url,
     edgeAdminUrl: edge?.adminUrl,
     caFile: state.certificates.ca,
+    issuer: issuer && {
+      url: issuer.url,
+      tokenEndpoint: issuer.tokenEndpoint,
+      clientSecretFile: issuer.clientSecretFile,
+      demoTokenFile: issuer.demoTokenFile,
+      demoHeaderFile: issuer.demoHeaderFile,
+    },
     services: state.addresses,
     paymentProviderUrl: state.paymentProviderUrl,
     postgresUrl: components.postgres.url,
@@ -82,6 +93,7 @@ export function meshHandle(
   return {
     directory,
     edge: state.edge,
+    issuer: state.issuer,
     caFile: state.certificates.ca,
     certificates: state.certificates,
     components: state.components,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Certificates } from "./certificates.ts";
 import type { LocalConfig } from "./config.ts";
 import type { MeshComponents } from "./mesh-components.ts";
+import { issuerProcess, type LocalIssuer } from "./mesh-issuer.ts";
 import type { StartedParts } from "./mesh-parts.ts";
 import {
   ROOT,
@@ -24,10 +25,11 @@ export interface ServicesPlan {
   readonly addresses: ServiceAddresses;
   readonly components: MeshComponents;
   readonly databaseUrls: Readonly<Record<string, string>>;
+  readonly issuer: LocalIssuer | undefined;
 }
 
 /**
- * Starts the payment provider and, in parallel with it, the services; returns
+ * Starts the payment provider and the issuer and, in parallel with them, the services; returns
  * the provider's URL when all are ready, and throws when one can't start.
  */
 export async function startServices(
@@ -54,7 +56,10 @@ export async function startServices(
     parts.add({ name, version: "-", source: "local", address, seconds });
   }
 
-  plan.onProgress(`starting payment-provider, ${plan.names.join(", ")}`);
+  const { issuer } = plan;
+  const issuerService = issuer && (await issuerProcess(issuer, plan));
+  const names = [...(issuer ? ["issuer"] : []), ...plan.names];
+  plan.onProgress(`starting payment-provider, ${names.join(", ")}`);
   const provider = paymentProvider(plan, providerPort);
   await Promise.all([
     start(
@@ -62,6 +67,9 @@ export async function startServices(
       `127.0.0.1:${providerPort}`,
       supervisor.start(provider),
     ),
+    ...(issuer && issuerService
+      ? [start(issuerService.name, issuer.url, supervisor.start(issuerService))]
+      : []),
     ...plan.names.map((name) =>
       start(
         name,

@@ -11,6 +11,12 @@ import {
 } from "./mesh-directory.ts";
 import { DOCUMENTED_EDGE_PORT, startEdge, type Edge } from "./mesh-edge.ts";
 import {
+  keepDemoToken,
+  planIssuer,
+  removeDemoToken,
+  type LocalIssuer,
+} from "./mesh-issuer.ts";
+import {
   chooseAddresses,
   MESH_SERVICES,
   ROOT,
@@ -38,6 +44,8 @@ export interface MeshOptions {
   readonly services?: readonly ServiceName[];
   /** 8443 when left out, another where it is taken. `false` starts no edge. */
   readonly edgePort?: number | false;
+  /** The edge asks nobody for a token: no issuer is started, and every caller may do everything. */
+  readonly open?: boolean;
   /** Read from the environment when left out. */
   readonly config?: LocalConfig;
   readonly onProgress?: (line: string) => void;
@@ -76,9 +84,18 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   );
   const databaseUrls = await provision(directory, components.postgres.url);
   const supervisor = stack.use(createSupervisor(run));
-  const plan = { ...run, certificates, addresses, components, databaseUrls };
+  const issuer = await chooseIssuer(directory, options);
+  const plan = {
+    ...run,
+    certificates,
+    addresses,
+    components,
+    databaseUrls,
+    issuer,
+  };
   const paymentProviderUrl = await startServices(plan, supervisor, parts);
   signal?.throwIfAborted();
+  if (issuer) await ownDemoToken(issuer, certificates.ca, stack);
   const edge = await openEdge(plan, options.edgePort, stack, parts);
 
   const grpcurl = await findGrpcurl(config);
@@ -117,8 +134,34 @@ async function provision(
   return provisionDatabase(adminUrl, await Promise.all(services));
 }
 
+/** None where nobody would ask for its tokens. */
+async function chooseIssuer(
+  directory: string,
+  { open = false, edgePort }: MeshOptions,
+): Promise<LocalIssuer | undefined> {
+  if (open || edgePort === false) return undefined;
+  const isDocumented =
+    edgePort === undefined || edgePort === DOCUMENTED_EDGE_PORT;
+  return planIssuer(directory, isDocumented);
+}
+
+/** Renewed while the mesh runs, and gone with it. */
+async function ownDemoToken(
+  issuer: LocalIssuer,
+  caFile: string,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const stopped = new AbortController();
+  stack.defer(async () => {
+    stopped.abort();
+    await removeDemoToken(issuer);
+  });
+  await keepDemoToken(issuer, caFile, stopped.signal);
+}
+
 async function openEdge(
-  run: Run & Pick<MeshState, "certificates" | "addresses" | "components">,
+  run: Run &
+    Pick<MeshState, "certificates" | "addresses" | "components" | "issuer">,
   preferredPort: number | false = DOCUMENTED_EDGE_PORT,
   stack: AsyncDisposableStack,
   parts: StartedParts,

@@ -6,6 +6,7 @@ export const HELP = `Starts weft on this machine: its components, its services a
   npm start                 start, run the demo, and stay until Ctrl-C
   npm start -- --once       start, run the demo, stop; exits with the demo's status
   npm start -- --fresh      forget the data of earlier runs first
+  npm start -- --open       ask nobody for a token: every caller may do everything
   npm start -- --directory <folder>
                             keep the run there rather than in .weft
   npm start -- --edge-port <port>
@@ -15,7 +16,8 @@ export const HELP = `Starts weft on this machine: its components, its services a
 A component comes from the environment (WEFT_POSTGRES_URL, WEFT_KAFKA_BROKERS,
 WEFT_REDIS_URL, WEFT_S3_URL, WEFT_JAEGER_OTLP_URL with WEFT_JAEGER_QUERY_URL),
 else from Docker where an engine answers (WEFT_DOCKER=off leaves it alone), else
-as a local process, installed once in the user's cache folder.`;
+as a local process, installed once in the user's cache folder.
+WEFT_ISSUERS_FILE names issuers of your own whose tokens the edge takes too.`;
 
 /** The table of what runs where, the warning, and the memory. */
 export function describeParts(mesh: Mesh, memory: MemoryUse): string {
@@ -44,19 +46,24 @@ export function describeParts(mesh: Mesh, memory: MemoryUse): string {
     "",
     `  memory, idle: ${memory.totalMegabytes} MB resident in all (npm start itself: ${memory.byName["start"] ?? 0} MB)`,
     "",
-    ...OPEN_MODE_WARNING,
+    ...(mesh.issuer ? [] : OPEN_MODE_WARNING),
     "",
   ].join("\n");
 }
 
 /** What a person does next with a mesh that runs. */
 export function describeNextSteps(mesh: Mesh): string {
-  const { edge, components, directory } = mesh;
+  const { edge, components, directory, issuer } = mesh;
   return [
     "",
     "Next:",
     ...(edge ? [`  the edge          ${edge.url}`] : []),
     `  its authority     ${mesh.caFile}`,
+    ...(issuer
+      ? [
+          `  its tokens        ${issuer.demoTokenFile} (user demo), or npm run --silent token -- --help`,
+        ]
+      : []),
     ...(components.jaeger
       ? [`  traces            ${components.jaeger.queryUrl}/api/services`]
       : []),

@@ -43,7 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 interface Flags {
   readonly once: boolean;
-  readonly mesh: Pick<MeshOptions, "fresh" | "directory" | "edgePort">;
+  readonly mesh: Pick<MeshOptions, "fresh" | "directory" | "edgePort" | "open">;
 }
 
 /** The exit status instead, where there is nothing to start. */
@@ -54,6 +54,7 @@ function readFlags(args: readonly string[]): Flags | number {
       options: {
         once: { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
+        open: { type: "boolean", default: false },
         directory: { type: "string" },
         "edge-port": { type: "string" },
         help: { type: "boolean", short: "h", default: false },
@@ -63,11 +64,12 @@ function readFlags(args: readonly string[]): Flags | number {
       console.log(HELP);
       return 0;
     }
-    const { once, fresh, directory, "edge-port": port } = values;
+    const { once, fresh, open, directory, "edge-port": port } = values;
     return {
       once,
       mesh: {
         fresh,
+        open,
         ...(directory === undefined ? {} : { directory }),
         ...(port === undefined ? {} : { edgePort: portOf(port) }),
       },

@@ -29,6 +29,9 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
     /"sku":"teapot".*"state":"STATE_COMPLETED"/s,
     /"orders":\[.*"sku":"teapot".*"payments":\[.*"INVALID_FIELD"/s,
   ],
+  Tokens: [
+    /"orders":\[.*"inventory:read".*"SCOPE_MISSING".*"UNAUTHENTICATED"/s,
+  ],
   grpcurl: [/rpc CreateOrder .*PAYMENT_DECLINED/s],
   "Connect, in TypeScript": [/^orders\/\S+ \d+n? EUR$/m],
   Python: [/^orders\/\S+ STATE_COMPLETED$/m],
@@ -83,7 +86,8 @@ function shellBlocks(markdown: string): Block[] {
 async function paste(script: string, mesh: Mesh): Promise<string> {
   const here = script
     .replaceAll("localhost:8443", new URL(mesh.edge?.url ?? "").host)
-    .replaceAll(".weft/", `${mesh.directory}/`);
+    .replaceAll(".weft/", `${mesh.directory}/`)
+    .replaceAll("token -- ", `token -- --directory ${mesh.directory} `);
   const { stdout } = await promisify(execFile)(
     "bash",
     ["-euo", "pipefail", "-c", here],

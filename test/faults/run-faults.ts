@@ -5,7 +5,6 @@
  *   npm run test:faults -- --seeds 50        seeds 1 to 50
  *   npm run test:faults -- --seed 17,23      these again
  */
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +15,7 @@ import type { Mesh } from "../../deploy/local/mesh-handle.ts";
 import { freePort } from "../../deploy/local/ports.ts";
 import { connectToEdge } from "../support/edge-clients.ts";
 import { auditMesh } from "../support/mesh-audit.ts";
+import { edgeOf } from "../support/mesh-under-test.ts";
 import { checkInvariants } from "./check-invariants.ts";
 import { inflict } from "./faults.ts";
 import { placeOrders, stockUp } from "./place-orders.ts";
@@ -80,11 +80,7 @@ async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
   try {
     const placed = await play(mesh, scenario);
     const healedAt = performance.now();
-    await auditMesh({
-      edgeUrl: mesh.edge?.url ?? "",
-      caFile: mesh.caFile,
-      paymentProviderUrl: mesh.paymentProviderUrl,
-    });
+    await auditMesh(addressesOf(mesh));
     const settledMs = Math.round(performance.now() - healedAt);
     await checkInvariants(mesh, placed);
     const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -99,9 +95,7 @@ async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
 }
 
 async function play(mesh: Mesh, scenario: Scenario) {
-  if (mesh.edge === undefined) throw new Error("the mesh has no edge");
-  const edge = { url: mesh.edge.url, ca: readFileSync(mesh.caFile) };
-  using client = connectToEdge(edge, "gRPC");
+  using client = connectToEdge(edgeOf(addressesOf(mesh)), "gRPC");
   const skus = await stockUp(client, scenario);
   const faults = scenario.faults.map(async (fault) => {
     await delay(fault.atMs);
@@ -112,4 +106,14 @@ async function play(mesh: Mesh, scenario: Scenario) {
     ...faults,
   ]);
   return placed;
+}
+
+function addressesOf(mesh: Mesh) {
+  if (!mesh.edge || !mesh.issuer) throw new Error("the mesh has no edge");
+  return {
+    edgeUrl: mesh.edge.url,
+    caFile: mesh.caFile,
+    demoTokenFile: mesh.issuer.demoTokenFile,
+    paymentProviderUrl: mesh.paymentProviderUrl,
+  };
 }

@@ -46,13 +46,15 @@ export default async function setup(
 }
 
 function addressesOf(mesh: Mesh, controlUrl: string): MeshAddresses {
-  const { edge, components } = mesh;
-  if (edge === undefined || components.jaeger === undefined) {
-    throw new Error("the e2e tests need the edge and Jaeger");
+  const { edge, issuer, components } = mesh;
+  if (!edge || !issuer || !components.jaeger) {
+    throw new Error("the e2e tests need the edge, its issuer and Jaeger");
   }
   return {
     edgeUrl: edge.url,
     caFile: mesh.caFile,
+    directory: mesh.directory,
+    demoTokenFile: issuer.demoTokenFile,
     paymentProviderUrl: mesh.paymentProviderUrl,
     jaegerQueryUrl: components.jaeger.queryUrl,
     controlUrl,

@@ -9,6 +9,7 @@ import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { InventoryService } from "../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { PaymentService } from "../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { withBearer } from "./bearer-transport.ts";
 import { createGrpcJsTransport } from "./edge-grpc-transport.ts";
 import { open, type EdgeResponse } from "./edge-http.ts";
 import {
@@ -60,7 +61,10 @@ export const protocolKinds = [
 /** Connects to the edge; the connections end with the client. */
 export function connectToEdge(edge: EdgeAddress, kind: ClientKind): EdgeClient {
   const stack = new DisposableStack();
-  const transport = (TRANSPORTS[kind] as OpenTransport)(edge, stack);
+  const transport = withBearer(
+    (TRANSPORTS[kind] as OpenTransport)(edge, stack),
+    edge,
+  );
   return {
     orders: createClient(OrderService, transport),
     inventory: createClient(InventoryService, transport),

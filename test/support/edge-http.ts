@@ -7,6 +7,7 @@ export interface EdgeRequest {
   readonly method?: string;
   /** Sent as it is. */
   readonly path: string;
+  /** The edge's token is sent too, unless they have an `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
@@ -48,9 +49,14 @@ export function open(
   edge: EdgeAddress,
   request: EdgeRequest,
 ): Promise<EdgeResponse> {
+  const headers = { ...bearer(edge), ...request.headers };
   return request.version === 1
-    ? openHttp1(edge, request)
-    : openHttp2(edge, request);
+    ? openHttp1(edge, { ...request, headers })
+    : openHttp2(edge, { ...request, headers });
+}
+
+function bearer({ token }: EdgeAddress): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
 function openHttp1(

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Product } from "../../gen/ts/weft/inventory/v1/inventory_pb.ts";
 import {
   Order_State as State,
@@ -10,7 +9,7 @@ import {
 } from "../../gen/ts/weft/payment/v1/payment_pb.ts";
 import { connectToEdge, type EdgeClient } from "./edge-clients.ts";
 import { eventually } from "./eventually.ts";
-import type { MeshAddresses } from "./mesh-under-test.ts";
+import { edgeOf, type MeshAddresses } from "./mesh-under-test.ts";
 import { moneyByOrder, type Money } from "./provider-log.ts";
 import { orderState, paymentState } from "./state-names.ts";
 
@@ -38,10 +37,12 @@ export function titleOf(openingStock: bigint): string {
  * @throws Error that names every fault.
  */
 export async function auditMesh(
-  mesh: Pick<MeshAddresses, "edgeUrl" | "caFile" | "paymentProviderUrl">,
+  mesh: Pick<
+    MeshAddresses,
+    "edgeUrl" | "caFile" | "demoTokenFile" | "paymentProviderUrl"
+  >,
 ): Promise<void> {
-  const edge = { url: mesh.edgeUrl, ca: readFileSync(mesh.caFile) };
-  using client = connectToEdge(edge, "gRPC");
+  using client = connectToEdge(edgeOf(mesh), "gRPC");
   await eventually(
     "every order is settled",
     async () => (await openOrders(client)).length === 0,

@@ -6,6 +6,10 @@ import { meshControl, type MeshControl } from "./mesh-control.ts";
 export interface MeshAddresses {
   readonly edgeUrl: string;
   readonly caFile: string;
+  /** The run's folder. */
+  readonly directory: string;
+  /** Holds a token of the demo user with every scope. */
+  readonly demoTokenFile: string;
   readonly paymentProviderUrl: string;
   readonly jaegerQueryUrl: string;
   readonly controlUrl: string;
@@ -17,10 +21,12 @@ declare module "vitest" {
   }
 }
 
-/** The edge as a client sees it: an address, and the authority that signed its certificate. */
+/** The edge as a client sees it: an address, the authority that signed its certificate, and a token to call with. */
 export interface EdgeAddress {
   readonly url: string;
   readonly ca: Buffer;
+  /** Sent with whatever brings no `authorization` of its own; without it, nothing is. */
+  readonly token?: string | undefined;
 }
 
 export interface MeshUnderTest {
@@ -34,9 +40,20 @@ export interface MeshUnderTest {
 export function meshUnderTest(): MeshUnderTest {
   const mesh = inject("mesh");
   return {
-    edge: { url: mesh.edgeUrl, ca: readFileSync(mesh.caFile) },
+    edge: edgeOf(mesh),
     paymentProviderUrl: mesh.paymentProviderUrl,
     jaegerQueryUrl: mesh.jaegerQueryUrl,
     control: meshControl(mesh.controlUrl),
+  };
+}
+
+/** The edge as its demo user sees it. */
+export function edgeOf(
+  mesh: Pick<MeshAddresses, "edgeUrl" | "caFile" | "demoTokenFile">,
+): EdgeAddress {
+  return {
+    url: mesh.edgeUrl,
+    ca: readFileSync(mesh.caFile),
+    token: readFileSync(mesh.demoTokenFile, "utf8"),
   };
 }

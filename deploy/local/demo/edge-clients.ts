@@ -1,4 +1,9 @@
-import { createClient, type Client, type Transport } from "@connectrpc/connect";
+import {
+  createClient,
+  type Client,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -28,23 +33,35 @@ export interface EdgeClients extends Disposable {
   ) => Promise<Order | undefined>;
 }
 
-/** The clients of an outside user: they know the edge's URL and its authority, no more. */
+/** What an outside user knows of the edge. */
+export interface EdgeAccess {
+  readonly url: string;
+  /** Of the authority that signed the edge's certificate. */
+  readonly ca: Buffer;
+  /** None, where the edge asks for none. */
+  readonly token: string | undefined;
+}
+
+/** The clients of an outside user: they know the edge's URL, its authority and a token, no more. */
 export function createEdgeClients(
-  edge: { readonly url: string; readonly ca: Buffer },
+  edge: EdgeAccess,
   signal: AbortSignal,
 ): EdgeClients {
   const call = { signal, timeoutMs: CALL_TIMEOUT_MS };
+  const interceptors = edge.token ? [bearer(edge.token)] : [];
   const connections = { ca: edge.ca };
   const grpcSessions = new Http2SessionManager(edge.url, {}, connections);
   const connectSessions = new Http2SessionManager(edge.url, {}, connections);
   const grpc = createGrpcTransport({
     baseUrl: edge.url,
     sessionManager: grpcSessions,
+    interceptors,
   });
   const connect = createConnectTransport({
     baseUrl: edge.url,
     httpVersion: "2",
     sessionManager: connectSessions,
+    interceptors,
   });
 
   const placeOverRpc =
@@ -70,5 +87,12 @@ export function createEdgeClients(
       grpcSessions.abort();
       connectSessions.abort();
     },
+  };
+}
+
+function bearer(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
   };
 }

@@ -1,9 +1,13 @@
 import { relative } from "node:path";
+import type { LocalIssuer } from "../mesh-issuer.ts";
 import { ROOT } from "../mesh-services.ts";
 
 export interface NextStepsOptions {
   readonly edgeUrl: string;
   readonly caFile: string;
+  /** Whose demo token the commands use; none, where the edge asks for none. */
+  readonly issuer:
+    Pick<LocalIssuer, "demoTokenFile" | "demoHeaderFile"> | undefined;
   /** The program, where it is there already. */
   readonly grpcurl: string | undefined;
   /** An order to ask for, `orders/{order}`. */
@@ -31,8 +35,14 @@ export function nextSteps(options: NextStepsOptions): string {
   ].join("\n");
 }
 
-function curlSteps({ edgeUrl, caFile, order }: NextStepsOptions): Step[] {
-  const curl = `curl -sS --cacert ${quote(fromRoot(caFile))}`;
+function curlSteps({
+  edgeUrl,
+  caFile,
+  issuer,
+  order,
+}: NextStepsOptions): Step[] {
+  const token = issuer ? ` -H @${quote(fromRoot(issuer.demoHeaderFile))}` : "";
+  const curl = `curl -sS --cacert ${quote(fromRoot(caFile))}${token}`;
   const body = (token: string) =>
     `-d '{"lines": [{"sku": "espresso-beans-1kg", "quantity": 1}], "payment_token": "${token}"}'`;
   const json = "-H 'content-type: application/json'";
@@ -63,7 +73,15 @@ function curlSteps({ edgeUrl, caFile, order }: NextStepsOptions): Step[] {
   ];
 }
 
-function grpcurlSteps({ edgeUrl, caFile, grpcurl }: NextStepsOptions): Step[] {
+function grpcurlSteps({
+  edgeUrl,
+  caFile,
+  issuer,
+  grpcurl,
+}: NextStepsOptions): Step[] {
+  const token = issuer
+    ? ` -H "authorization: Bearer $(cat ${quote(fromRoot(issuer.demoTokenFile))})"`
+    : "";
   const program =
     grpcurl === undefined
       ? `"$(node_modules/.bin/node deploy/local/demo/install-grpcurl.ts)"`
@@ -79,7 +97,7 @@ function grpcurlSteps({ edgeUrl, caFile, grpcurl }: NextStepsOptions): Step[] {
     {
       title: "grpcurl: place an order that is declined",
       command: [
-        `${program} -cacert ${quote(fromRoot(caFile))} ${contracts} \\`,
+        `${program} -cacert ${quote(fromRoot(caFile))} ${contracts}${token} \\`,
         `  -d '{"order": {"lines": [{"sku": "hand-grinder", "quantity": 1}], "payment_token": "tok_declined"}, "wait": true}' \\`,
         `  ${new URL(edgeUrl).host} weft.order.v1.OrderService/CreateOrder`,
       ],
@@ -87,7 +105,13 @@ function grpcurlSteps({ edgeUrl, caFile, grpcurl }: NextStepsOptions): Step[] {
   ];
 }
 
-function connectStep({ edgeUrl, caFile }: NextStepsOptions): Step {
+function connectStep({ edgeUrl, caFile, issuer }: NextStepsOptions): Step {
+  const options = issuer
+    ? [
+        `const token = readFileSync(${JSON.stringify(fromRoot(issuer.demoTokenFile))}, "utf8");`,
+        "const asDemo = { headers: { authorization: `Bearer ${token}` } };",
+      ]
+    : ["const asDemo = {};"];
   return {
     title: "a Connect client in TypeScript",
     command: [
@@ -99,8 +123,9 @@ function connectStep({ edgeUrl, caFile }: NextStepsOptions): Step {
       `const ca = readFileSync(${JSON.stringify(fromRoot(caFile))});`,
       `const edge = { baseUrl: ${JSON.stringify(edgeUrl)}, httpVersion: "2" as const, nodeOptions: { ca } };`,
       `const orders = createClient(OrderService, createConnectTransport(edge));`,
+      ...options,
       `const lines = [{ sku: "gooseneck-kettle", quantity: 1 }];`,
-      `const placed = await orders.createOrder({ order: { lines, paymentToken: "tok_visa" }, wait: true });`,
+      `const placed = await orders.createOrder({ order: { lines, paymentToken: "tok_visa" }, wait: true }, asDemo);`,
       `console.log(placed.order?.name, placed.order?.state, placed.order?.total);`,
       "END",
     ],

@@ -6,10 +6,11 @@ import {
   type Order,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import type { DemoOrder } from "./demo-orders.ts";
+import type { EdgeAccess } from "./edge-clients.ts";
 
 /** `POST /v1/orders?wait=true`, by Node's own HTTPS client. Throws with the status and the body of a refusal. */
 export async function placeOverRest(
-  edge: { readonly url: string; readonly ca: Buffer },
+  edge: EdgeAccess,
   order: DemoOrder,
   requestId: string,
   call: { readonly signal: AbortSignal; readonly timeoutMs: number },
@@ -25,7 +26,7 @@ export async function placeOverRest(
     call.signal,
     AbortSignal.timeout(call.timeoutMs),
   ]);
-  const { status, answer } = await post(url, body, edge.ca, signal);
+  const { status, answer } = await post(url, body, edge, signal);
   if (status !== 200) throw new Error(`${url.pathname}: ${status} ${answer}`);
   return fromJsonString(OrderSchema, answer, { ignoreUnknownFields: true });
 }
@@ -33,10 +34,13 @@ export async function placeOverRest(
 function post(
   url: URL,
   body: string,
-  ca: Buffer,
+  { ca, token }: EdgeAccess,
   signal: AbortSignal,
 ): Promise<{ status: number | undefined; answer: string }> {
-  const headers = { "content-type": "application/json" };
+  const headers = {
+    "content-type": "application/json",
+    ...(token ? { authorization: `Bearer ${token}` } : {}),
+  };
   return new Promise((resolve, reject) => {
     // One order, one connection: an agent's idle one would outlive the demo.
     const options = { method: "POST", ca, headers, signal, agent: false };

@@ -20,7 +20,7 @@ import { drawTrace } from "./trace-tree.ts";
 const TIMELINES_DEADLINE_MS = 20_000;
 
 /** What of a mesh the demo needs. */
-export type DemoMesh = Pick<Mesh, "edge" | "caFile" | "grpcurl"> & {
+export type DemoMesh = Pick<Mesh, "edge" | "caFile" | "grpcurl" | "issuer"> & {
   readonly components: Pick<Mesh["components"], "jaeger">;
 };
 
@@ -61,7 +61,9 @@ async function demonstrate(
   print: (line: string) => void,
 ): Promise<number> {
   const ca = await readFile(mesh.caFile);
-  using clients = createEdgeClients({ url: edgeUrl, ca }, signal);
+  const token =
+    mesh.issuer && (await readFile(mesh.issuer.demoTokenFile, "utf8"));
+  using clients = createEdgeClients({ url: edgeUrl, ca, token }, signal);
   const stock = await stockCatalogue(clients.inventory, clients.call);
   const demo = demoOrders(stock);
   print(`The demo: ${demo.length} orders through the edge, ${edgeUrl}`);

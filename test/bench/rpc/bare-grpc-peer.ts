@@ -59,7 +59,7 @@ export const bareGrpcPeer: Peer = {
     const bind = promisify(server.bindAsync.bind(server));
     return bind(`127.0.0.1:${port}`, serverCredentials(tls));
   },
-  connect(address, tls) {
+  connect(address, tls, token) {
     const client = new Client(
       address,
       credentials.createSsl(tls.ca, tls.key, tls.cert),
@@ -70,6 +70,7 @@ export const bareGrpcPeer: Peer = {
       new Promise<void>((resolve, reject) => {
         const metadata = new Metadata();
         metadata.set("x-weft-claims", CLAIMS);
+        if (token) metadata.set("authorization", `Bearer ${token}`);
         client.makeUnaryRequest(
           path,
           encodeRequest,

@@ -12,6 +12,7 @@ const {
   address = "",
   telemetry,
   tls,
+  token,
 } = readProcessOptions(process.argv[2]);
 if (telemetry) {
   await startTelemetry({
@@ -21,11 +22,12 @@ if (telemetry) {
   });
 }
 const { connect } = await peers[peer]();
-const call = connect(address, {
+const files = {
   ca: readFileSync(tls.ca),
   cert: readFileSync(tls.cert),
   key: readFileSync(tls.key),
-});
+};
+const call = connect(address, files, token);
 // The parent asks with nothing but loads.
 serveQuestions((question) => makeLoad(question as Load));
 

@@ -1,10 +1,16 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { toIssuer } from "../../../deploy/edge/issuer.ts";
 import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
 import { startEnvoy } from "../../../deploy/local/components/envoy.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import type { MeshTls } from "../../support/mesh-tls.ts";
+import {
+  AUDIENCE,
+  startTestIssuer,
+  type TestIssuer,
+} from "../../support/test-issuer.ts";
 import { median } from "../median.ts";
 import {
   pairOf,
@@ -26,10 +32,15 @@ export async function compareEdge({ tls, sink }: { tls: MeshTls; sink: Sink }) {
   const server = started.use(
     await startServer(tls, "platform", { telemetry: sink.url }),
   );
-  const edgePort = await startEdge(started, tls, server.port);
+  const issuer = started.use(await startTestIssuer());
+  const edgePort = await startEdge(started, tls, server.port, issuer);
+  const token = await issuer.token();
   const client = async (port: number) =>
     started.use(
-      await startClient(tls, "bare grpc-js", { address: `127.0.0.1:${port}` }),
+      await startClient(tls, "bare grpc-js", {
+        address: `127.0.0.1:${port}`,
+        token,
+      }),
     );
   const direct = pairOf(await client(server.port), server);
   const through = pairOf(await client(edgePort), server);
@@ -49,6 +60,7 @@ async function startEdge(
   started: AsyncDisposableStack,
   tls: MeshTls,
   grpcPort: number,
+  { url, jwksUrl }: TestIssuer,
 ): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "weft-bench-"));
   started.defer(() => rm(directory, { recursive: true, force: true }));
@@ -77,7 +89,14 @@ async function startEdge(
         payment: absent,
         inventory: absent,
       },
-      development: true,
+      issuers: [
+        toIssuer({
+          name: "bench",
+          issuer: url,
+          jwksUrl,
+          audiences: [AUDIENCE],
+        }),
+      ],
     }),
   );
   started.use(

@@ -5,7 +5,7 @@ export interface Peer {
   /** Serves on a free port, or the port given; returns the port. */
   serve(tls: TlsFiles, port: number): Promise<number>;
   /** Returns a function that makes one call and throws unless it is answered in full. */
-  connect(address: string, tls: TlsFiles): () => Promise<void>;
+  connect(address: string, tls: TlsFiles, token?: string): () => Promise<void>;
 }
 
 export const peers = {

@@ -7,6 +7,8 @@ const shape = z.object({
   address: z.string().optional(),
   /** To serve on; a free one when left out. */
   port: z.number().optional(),
+  /** Sent with every call; only the edge asks for one. */
+  token: z.string().optional(),
   /** OTLP endpoint; no telemetry when left out. */
   telemetry: z.string().optional(),
   tls: z.object({ ca: z.string(), cert: z.string(), key: z.string() }),

@@ -53,7 +53,7 @@ export async function startServer(
 export async function startClient(
   tls: MeshTls,
   peer: PeerName,
-  more: Pick<ProcessOptions, "address" | "telemetry">,
+  more: Pick<ProcessOptions, "address" | "telemetry" | "token">,
 ): Promise<BenchChild> {
   return startBenchChild(
     new URL("./client-process.ts", import.meta.url),

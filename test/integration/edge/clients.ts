@@ -7,7 +7,7 @@ import {
 import {
   Client as GrpcClient,
   credentials,
-  type Metadata,
+  Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
 import {
@@ -20,6 +20,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { withBearer } from "../../support/bearer-transport.ts";
 import type { EdgeWorld } from "./edge-world.ts";
 
 export type OrderClient = Client<typeof OrderService>;
@@ -30,7 +31,7 @@ export function transports(world: EdgeWorld): Record<string, Transport> {
   const nodeOptions = { ca: world.ca };
   const h2 = { baseUrl, httpVersion: "2", nodeOptions } as const;
   const h1 = { baseUrl, httpVersion: "1.1", nodeOptions } as const;
-  return {
+  const all = {
     "Connect JSON over HTTP/2": createConnectTransport({
       ...h2,
       useBinaryFormat: false,
@@ -51,6 +52,9 @@ export function transports(world: EdgeWorld): Record<string, Transport> {
     "gRPC-Web over HTTP/1.1": createGrpcWebTransport(h1),
     "connect-node's gRPC": createGrpcTransport({ baseUrl, nodeOptions }),
   };
+  return Object.fromEntries(
+    Object.entries(all).map(([kind, each]) => [kind, withBearer(each, world)]),
+  );
 }
 
 export function orderClient(transport: Transport): OrderClient {
@@ -64,6 +68,10 @@ export async function grpcCall<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: { metadata?: Metadata; deadlineMs?: number } = {},
 ): Promise<MessageShape<O>> {
+  const metadata = options.metadata?.clone() ?? new Metadata();
+  if (metadata.get("authorization").length === 0) {
+    metadata.set("authorization", `Bearer ${world.token}`);
+  }
   const client = new GrpcClient(world.address, credentials.createSsl(world.ca));
   try {
     return await new Promise((resolve, reject) => {
@@ -80,9 +88,7 @@ export async function grpcCall<I extends DescMessage, O extends DescMessage>(
       const callOptions = {
         deadline: Date.now() + (options.deadlineMs ?? 20_000),
       };
-      if (options.metadata)
-        client.makeUnaryRequest(...args, options.metadata, callOptions, done);
-      else client.makeUnaryRequest(...args, callOptions, done);
+      client.makeUnaryRequest(...args, metadata, callOptions, done);
     });
   } finally {
     client.close();

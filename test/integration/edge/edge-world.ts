@@ -2,8 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Endpoint } from "../../../deploy/edge/envoy-config.ts";
+import { toIssuer, type IssuerInput } from "../../../deploy/edge/issuer.ts";
 import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
 import { ensureCertificates } from "../../../deploy/local/certificates.ts";
+import {
+  AUDIENCE,
+  startTestIssuer,
+  type TestIssuer,
+} from "../../support/test-issuer.ts";
 import { startEdgeEnvoy } from "./start-envoy.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import {
@@ -18,6 +24,9 @@ export interface EdgeWorld extends AsyncDisposable {
   readonly url: string;
   readonly address: string;
   readonly ca: Buffer;
+  /** Sent with every request that brings no `authorization` of its own: the demo tenant's, with every scope. */
+  readonly token: string;
+  readonly issuer: TestIssuer;
   /** Of orders; the one that runs now. */
   readonly upstream: () => Upstream;
   /** Of payments: takes calls and never answers. */
@@ -35,11 +44,15 @@ export async function startEdgeWorld(
     readonly collector?: Endpoint;
     /** Whose certificate the order service shows; its own when left out. */
     readonly orderIdentity?: "payment";
+    /** What else there is to say of the issuer, and more issuers. */
+    readonly issuer?: Partial<IssuerInput>;
+    readonly issuers?: readonly IssuerInput[];
   } = {},
 ): Promise<EdgeWorld> {
   await using started = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "weft-edge-"));
   started.defer(() => rm(directory, { recursive: true, force: true }));
+  const issuer = started.use(await startTestIssuer());
   const certificates = await ensureCertificates(join(directory, "tls"), [
     "order",
     "payment",
@@ -96,7 +109,17 @@ export async function startEdgeWorld(
     ...(options.collector
       ? { otlp: options.collector, otlpLogs: options.collector }
       : {}),
-    development: true,
+    issuers: [
+      {
+        name: "test",
+        issuer: issuer.url,
+        jwksUrl: issuer.jwksUrl,
+        audiences: [AUDIENCE],
+        ...options.issuer,
+      },
+      ...(options.issuers ?? []),
+    ].map(toIssuer),
+    allowLocalhost: true,
   });
   await writeFile(bootstrapFile, bootstrap);
   started.use(
@@ -107,11 +130,14 @@ export async function startEdgeWorld(
     }),
   );
   const ca = await readFile(certificates.ca);
+  const token = await issuer.token();
   const running = started.move();
   return {
     url: `https://localhost:${edgePort}`,
     address: `localhost:${edgePort}`,
     ca,
+    token,
+    issuer,
     upstream: () => upstream,
     payments,
     stopUpstream: async () => upstream[Symbol.asyncDispose](),

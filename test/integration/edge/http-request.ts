@@ -18,6 +18,7 @@ export interface HttpAnswer {
 export interface HttpRequest {
   readonly method?: string;
   readonly path: string;
+  /** The world's token is sent too, unless they have an `authorization`; an empty one is not sent. */
   readonly headers?: Record<string, string>;
   readonly body?: string | Buffer;
   readonly version?: 1 | 2;
@@ -30,12 +31,21 @@ export async function http(
   world: EdgeWorld,
   request: HttpRequest,
 ): Promise<HttpAnswer> {
+  const headers = authorized(world, request.headers);
   const answer =
     request.version === 1
-      ? await http1(world, request)
-      : await http2(world, request);
+      ? await http1(world, { ...request, headers })
+      : await http2(world, { ...request, headers });
   const text = answer.body.toString();
   return { ...answer, text, json: () => JSON.parse(text) };
+}
+
+function authorized(
+  world: EdgeWorld,
+  headers: Record<string, string> = {},
+): Record<string, string> {
+  const { authorization = `Bearer ${world.token}`, ...others } = headers;
+  return authorization === "" ? others : { ...others, authorization };
 }
 
 function http1(

@@ -18,7 +18,7 @@ test("the help names every flag", async () => {
   const { code, stdout } = await start(["--help"]);
 
   expect(code).toBe(0);
-  for (const flag of ["--once", "--fresh", "--help"]) {
+  for (const flag of ["--once", "--fresh", "--open", "--help"]) {
     expect(stdout).toContain(flag);
   }
 });

@@ -14,6 +14,18 @@ test("names the mesh's port and authority in every command that calls it", () =>
   expect(text).not.toContain("8443 ");
 });
 
+test("sends the demo token with every call, and none to an open edge", () => {
+  const withToken = nextSteps(options({}));
+  const open = nextSteps(options({ issuer: undefined }));
+
+  expect(
+    withToken.match(/curl -sS .*-H @\.weft\/demo-token\.header/g),
+  ).toHaveLength(5);
+  expect(withToken).toContain('Bearer $(cat .weft/demo-token)" \\');
+  expect(withToken).toContain('readFileSync(".weft/demo-token", "utf8")');
+  expect(open).not.toContain("demo-token");
+});
+
 test("quotes a path that a shell would take apart", () => {
   const text = nextSteps(options({ caFile: "/tmp/it's a run/ca.pem" }));
 
@@ -33,6 +45,10 @@ function options(overrides: Partial<Parameters<typeof nextSteps>[0]>) {
     edgeUrl: "https://localhost:8443",
     caFile: join(ROOT, ".weft", "tls", "ca.pem"),
     grpcurl: undefined,
+    issuer: {
+      demoTokenFile: join(ROOT, ".weft", "demo-token"),
+      demoHeaderFile: join(ROOT, ".weft", "demo-token.header"),
+    },
     order: "orders/01a1fbc6-9e04-791f-8754-e2ad22e2f658",
     ...overrides,
   };

@@ -5,6 +5,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { z } from "zod";
+import { toIssuer } from "../../../deploy/edge/issuer.ts";
 import {
   renderBootstrap,
   type BootstrapOptions,
@@ -21,6 +22,13 @@ const methods = table.services.flatMap((service) =>
 );
 const reachable = methods.filter(({ method }) => method.access !== "SERVICE");
 const internal = methods.filter(({ method }) => method.access === "SERVICE");
+
+const issuer = toIssuer({
+  name: "acme",
+  issuer: "https://login.acme.example",
+  jwksUrl: "https://login.acme.example/keys",
+  audiences: ["weft"],
+});
 
 function setup(overrides: Partial<BootstrapOptions> = {}): BootstrapOptions {
   const local = (port: number) => ({ host: "127.0.0.1", port });
@@ -41,7 +49,7 @@ function setup(overrides: Partial<BootstrapOptions> = {}): BootstrapOptions {
     ),
     otlp: local(4317),
     otlpLogs: { host: "collector.example", port: 4317 },
-    development: true,
+    issuers: [issuer],
     ...overrides,
   };
 }
@@ -147,8 +155,14 @@ it("renders the same text from the same input", () => {
 });
 
 it("refuses to render an edge that would be open", () => {
-  expect(() => renderBootstrap(setup({ development: false }))).toThrow(
-    "does not verify tokens yet and would be open",
+  expect(() => renderBootstrap(setup({ issuers: [] }))).toThrow(
+    "needs issuers of tokens, or has to be told to be open",
+  );
+});
+
+it("refuses to be open and to have issuers at once", () => {
+  expect(() => renderBootstrap(setup({ open: true }))).toThrow(
+    "needs issuers of tokens, or has to be told to be open",
   );
 });
 

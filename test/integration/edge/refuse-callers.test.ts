@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  allScopes,
+  generateKey,
+  sign,
+  startTestIssuer,
+} from "../../support/test-issuer.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { http } from "./http-request.ts";
+import { methods, pathFormsOf, type PathForm } from "./path-forms.ts";
+
+let world: EdgeWorld;
+beforeAll(async () => {
+  world = await startEdgeWorld({ issuer: { tenants: ["demo"] } });
+}, 60_000);
+afterAll(() => world[Symbol.asyncDispose]());
+
+const HOUR = 3_600;
+const now = () => Math.floor(Date.now() / 1_000);
+
+/** Tokens that are none, by what is wrong with each. */
+const badTokens: Readonly<Record<string, () => Promise<string>>> = {
+  "no token": async () => "",
+  "what is no token": async () => "Bearer let-me-in",
+  "a token of another scheme": async () => `Basic ${world.token}`,
+  "a token for another audience": async () => bearer({ aud: "elsewhere" }),
+  "a token without an audience": async () => bearer({ aud: undefined }),
+  "an expired token": async () => bearer({ exp: now() - 60 }),
+  "a token that never expires": async () => bearer({ exp: undefined }),
+  "a token that is valid for years": async () =>
+    bearer({ exp: now() + 9_000 * HOUR }),
+  "a token that is not valid yet": async () => bearer({ nbf: now() + HOUR }),
+  "a token of an unknown issuer": async () =>
+    bearer({ iss: "https://evil.example" }),
+  "a token that somebody else signed": async () =>
+    `Bearer ${await sign(await generateKey(), world.issuer.url, {})}`,
+  "a token without a signature": async () => `Bearer ${unsigned()}`,
+  "a token without a tenant": async () => bearer({ tenant: undefined }),
+  "a token without a subject": async () => bearer({ sub: undefined }),
+  "a token of a tenant that is not its issuer's": async () =>
+    bearer({ tenant: "victim" }),
+};
+
+const everyForm = methods.flatMap(pathFormsOf);
+const userForms = everyForm.filter(({ method }) => method.access === "USER");
+const serviceForms = everyForm.filter(
+  ({ method }) => method.access === "SERVICE",
+);
+
+const forTokens = everyForm.filter(({ method }) => method.access !== "PUBLIC");
+
+describe.each(forTokens)("$name", (form) => {
+  it("refuses every caller without a valid token alike", async () => {
+    const answers = await Promise.all(
+      Object.entries(badTokens).map(async ([what, token]) => [
+        what,
+        await ask(form, await token()),
+      ]),
+    );
+
+    expect(Object.fromEntries(answers)).toEqual(
+      Object.fromEntries(
+        Object.keys(badTokens).map((what) => [
+          what,
+          {
+            status: form.statusOf(401),
+            code: "Unauthenticated",
+            message: "a valid token is required",
+            info: {
+              reason: "UNAUTHENTICATED",
+              domain: "weft.dev",
+              metadata: {},
+            },
+          },
+        ]),
+      ),
+    );
+  });
+});
+
+describe.each(userForms)("$name", (form) => {
+  it("refuses a token that lacks its scope, and names the scope", async () => {
+    const [scope = ""] = form.method.scopes;
+    const others = allScopes.filter((each) => each !== scope).join(" ");
+
+    const answer = await ask(form, await bearer({ scope: others }));
+
+    expect(answer).toEqual({
+      status: form.statusOf(403),
+      code: "PermissionDenied",
+      message: `the token lacks the scope ${scope}`,
+      info: {
+        reason: "SCOPE_MISSING",
+        domain: "weft.dev",
+        metadata: { scope },
+      },
+    });
+  });
+});
+
+describe.each(serviceForms)("$name", (form) => {
+  it("is not there for any user", async () => {
+    const answer = await ask(form, await bearer({}));
+
+    expect(answer).toMatchObject({
+      status: form.statusOf(404),
+      code: "Unimplemented",
+    });
+  });
+});
+
+it("walked both forms of every method that has two", () => {
+  expect(methods.length).toBeGreaterThan(15);
+  expect(userForms.length).toBeGreaterThan(30);
+  expect(serviceForms.length).toBeGreaterThan(10);
+});
+
+it("takes no token from the URL", async () => {
+  const answer = await http(world, {
+    path: `/v1/orders?access_token=${world.token}`,
+    headers: { authorization: "" },
+  });
+
+  expect(answer.status).toBe(401);
+});
+
+it("does not let an issuer speak for another issuer", async () => {
+  await using other = await startTestIssuer();
+  await using two = await startEdgeWorld({
+    issuers: [
+      {
+        name: "other",
+        issuer: other.url,
+        jwksUrl: other.jwksUrl,
+        audiences: ["weft"],
+        tenants: ["globex"],
+      },
+    ],
+  });
+  const call = async (token: string) => {
+    const { status } = await http(two, {
+      path: "/v1/orders",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    return status;
+  };
+
+  expect(await call(await other.token({ tenant: "globex" }))).toBe(200);
+  expect(await call(await other.token({ tenant: "demo" }))).toBe(401);
+  expect(
+    await call(await other.token({ iss: two.issuer.url, tenant: "demo" })),
+  ).toBe(401);
+});
+
+async function ask(form: PathForm, authorization: string) {
+  const answer = await http(world, {
+    ...form.request,
+    headers: { ...form.request.headers, authorization },
+  });
+  return { status: answer.status, ...form.read(answer) };
+}
+
+async function bearer(claims: Parameters<EdgeWorld["issuer"]["token"]>[0]) {
+  return `Bearer ${await world.issuer.token(claims)}`;
+}
+
+/** The "none" algorithm of RFC 7519. */
+function unsigned(): string {
+  const encode = (value: object) =>
+    Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { iss: world.issuer.url, aud: "weft", exp: now() + HOUR };
+  return `${encode({ alg: "none" })}.${encode({ ...claims, sub: "demo", tenant: "demo" })}.`;
+}
