@@ -12,6 +12,7 @@ import { tlsFiles } from "../platform/runtime/config.ts";
 import { newId } from "../platform/runtime/ids.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
 import { startOrderChanges } from "./app/order-changes.ts";
+import { observeLog } from "./app/observe-log.ts";
 import { startOrderDrivers } from "./app/order-drivers.ts";
 import { inventoryClient } from "./clients/inventory.ts";
 import { paymentClient } from "./clients/payment.ts";
@@ -19,6 +20,7 @@ import { readOrderConfig } from "./config.ts";
 import { announceThrough } from "./events/announce-order.ts";
 import { onOrderEvent } from "./events/on-order-event.ts";
 import { joinedMethods, orderService } from "./rpc/order-service.ts";
+import { openLog } from "./store/order-log.ts";
 import { orderToProto } from "./rpc/order-to-proto.ts";
 
 const migrations = fileURLToPath(new URL("migrations", import.meta.url));
@@ -37,6 +39,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     poolSize: config.DATABASE_POOL_SIZE,
   });
   onDrain("database", () => db.close());
+  await openLog(db);
   const bus = createKafkaBus({
     brokers: config.KAFKA_BROKERS,
     clientId: "order",
@@ -58,6 +61,8 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   const { inventory, payment } = connectParticipants(runtime, config);
   const changes = startOrderChanges({ db, logger, now }, signal);
   onDrain("changes", () => changes.done());
+  const observing = observeLog({ db, logger }, signal);
+  onDrain("log observer", () => observing);
   const announce = announceThrough(createOutbox(relay), orderToProto);
   const drivers = startOrderDrivers(
     { db, announce, changes, inventory, payment, logger, now },
@@ -80,6 +85,9 @@ export async function startOrder(runtime: Runtime): Promise<void> {
         newId: () => newId(),
         now,
         pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
+        resumeTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET, {
+          kind: "resume",
+        }),
         heartbeatMs: config.ORDER_WATCH_HEARTBEAT_MS,
       }),
     ],

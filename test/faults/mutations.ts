@@ -117,4 +117,45 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "    : new Date(deps.now().getTime() + 1000 * leaseMs);",
     caughtBy: { seeds: "5" },
   },
+  {
+    hole: "a list is continued from the highest number that was given out",
+    file: "services/order/app/log-position.ts",
+    find: '  return { cluster, after: { xid: xmin, seq: "0" }, seen: snapshot };',
+    replace:
+      '  const xmax = snapshot.split(":")[1] ?? xmin;\n  return { cluster, after: { xid: xmax, seq: "0" }, seen: undefined };',
+    caughtBy: { tests: ["test/integration/order/read-while-writing.test.ts"] },
+  },
+  {
+    hole: "a watch reads past a transaction that is under way",
+    file: "services/order/store/order-changes.ts",
+    find: "         and xid < (select xmin from gate)\n",
+    replace: "         and xid < (select xmax from gate)\n",
+    caughtBy: { tests: ["test/integration/order/watch-orders.test.ts"] },
+  },
+  {
+    hole: "a token from before what the log has forgotten is accepted",
+    file: "services/order/app/log-position.ts",
+    find: "  return cluster !== log.cluster || !isAtOrBefore(log.pruned, after);",
+    replace: '  return cluster !== log.cluster || after.xid === "";',
+    caughtBy: { tests: ["test/integration/order/read-while-writing.test.ts"] },
+  },
+  {
+    hole: "the answer to another body is given again",
+    file: "services/platform/rpc/once.ts",
+    find: "!known.hash.equals(request.hash)",
+    replace: "known.hash.length !== request.hash.length",
+    caughtBy: {
+      tests: ["test/integration/platform-rpc/named-requests.test.ts"],
+    },
+  },
+  {
+    hole: "a holder of a request that was taken over still stores its answer",
+    file: "services/platform/data/idempotency-keys.ts",
+    find: "       and epoch = $4\n       and status is null`,\n    [request.tenant, request.operation, request.key, epoch, status, answer],",
+    replace:
+      "       and $4::int > 0\n       and status is null`,\n    [request.tenant, request.operation, request.key, epoch, status, answer],",
+    caughtBy: {
+      tests: ["test/integration/platform-rpc/named-requests.test.ts"],
+    },
+  },
 ];

@@ -32,7 +32,7 @@ export async function awaitSettled(
     AbortSignal.timeout(Math.ceil(withinMs)),
   ]);
   let settled: Order | undefined;
-  using _ = await deps.changes.subscribe((changed) => {
+  using _ = await deps.changes.subscribe(({ order: changed }) => {
     if (changed.id === order.id && isSettled(changed)) {
       settled = changed;
       bell.ring();

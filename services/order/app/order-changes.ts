@@ -3,23 +3,35 @@ import { untilAborted } from "../../platform/data/until-aborted.ts";
 import { pruneInBatches } from "../../platform/events/prune.ts";
 import { createWakeUp } from "../../platform/events/wake-up.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
-import type { Order } from "../domain/order.ts";
 import {
   changesAfter,
   endOfChanges,
-  pruneChanges,
   type ChangeCursor,
+  type OrderChange,
 } from "../store/order-changes.ts";
+import { openLog, pruneChanges, readLog } from "../store/order-log.ts";
 
-export type OrderListener = (order: Order) => void;
+export type OrderListener = (change: OrderChange) => void;
+
+export interface Subscription extends Disposable {
+  /** Every change after this place is told; undefined if the signal was faster. */
+  readonly from: ChangeCursor | undefined;
+  /** How far the log is told by now. */
+  readonly at: ChangeCursor;
+  /** Whether changes were forgotten before they could be told. */
+  readonly isLost: boolean;
+}
 
 /** Tells, within this process, which orders have changed, whichever process changed them. */
 export interface OrderChanges {
   /**
    * Calls `listener` with each order that changes, as it then stands, until the subscription is disposed of. Once this
-   * has resolved no change is missed any more; of those before, some may be told. Resolves when `signal` aborts, too.
+   * has resolved no change is missed any more. Resolves when `signal` aborts, too.
    */
-  subscribe(listener: OrderListener, signal: AbortSignal): Promise<Disposable>;
+  subscribe(
+    listener: OrderListener,
+    signal: AbortSignal,
+  ): Promise<Subscription>;
   /** Looks at once, rather than at the next poll: a change was committed here. */
   wake(): void;
   /** Aborts when nothing is told any more: the service stops. */
@@ -49,43 +61,76 @@ export function startOrderChanges(
   const listeners = new Set<OrderListener>();
   const bell = createWakeUp();
   let cursor: ChangeCursor | undefined;
-  let reading = Promise.withResolvers<void>();
+  let reading = Promise.withResolvers<ChangeCursor>();
+  /** Counts the times that changes were lost. */
+  let losses = 0;
+  let cluster: string | undefined;
+  let isCertain = false;
 
   const follow = async () => {
     while (!stopping.aborted) {
       if (listeners.size === 0 && cursor) {
         cursor = undefined;
-        reading = Promise.withResolvers<void>();
+        reading = Promise.withResolvers();
       }
       const pauseMs = listeners.size > 0 ? await readOn() : pollMs;
       if (pauseMs > 0) {
         await bell.wait(pauseMs, stopping);
       }
     }
-    reading.resolve();
+    reading.resolve(cursor ?? nowhere);
   };
   /** How long to wait before the next read. */
   const readOn = async (): Promise<number> => {
     try {
-      cursor ??= await endOfChanges(deps.db);
-      reading.resolve();
-      const changes = await changesAfter(deps.db, cursor, batch);
-      cursor = changes.cursor;
-      tell(listeners, changes.orders);
-      return changes.isFull ? 0 : pollMs;
+      if (!isCertain) await meetCluster();
+      if (cursor === undefined) {
+        cursor = await endOfChanges(deps.db);
+        reading.resolve(cursor);
+      }
+      const news = await changesAfter(deps.db, { after: cursor, limit: batch });
+      if (news.isLost) losses += 1;
+      cursor = news.cursor;
+      tell(listeners, news.changes);
+      return news.isFull ? 0 : pollMs;
     } catch (error) {
+      // The connection may have gone with its cluster: transaction ids would mean something else.
+      isCertain = false;
       deps.logger.warn({ err: error }, "the log of changes can't be read");
       return pollAfterFailureMs;
     }
+  };
+  const meetCluster = async () => {
+    const met = (await readLog(deps.db)).cluster;
+    if (cluster !== undefined && met !== cluster) {
+      await openLog(deps.db);
+      losses += 1;
+      cursor &&= await endOfChanges(deps.db);
+    }
+    cluster = met;
+    isCertain = true;
   };
   const loops = Promise.all([follow(), prune(deps, stopping)]);
   return {
     async subscribe(listener, signal) {
       listeners.add(listener);
+      const lossesBefore = losses;
+      const begin = cursor ?? reading.promise;
       bell.ring();
       // Whoever asked looks at its own signal.
-      await untilAborted(reading.promise, signal).catch(() => undefined);
-      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+      const from = await untilAborted(Promise.resolve(begin), signal).catch(
+        () => undefined,
+      );
+      return {
+        from,
+        get at() {
+          return cursor ?? from ?? nowhere;
+        },
+        get isLost() {
+          return losses > lossesBefore;
+        },
+        [Symbol.dispose]: () => void listeners.delete(listener),
+      };
     },
     wake: () => bell.ring(),
     stopping,
@@ -93,13 +138,15 @@ export function startOrderChanges(
   };
 }
 
+const nowhere: ChangeCursor = { xid: "0", seq: "0" };
+
 function tell(
   listeners: ReadonlySet<OrderListener>,
-  orders: readonly Order[],
+  changes: readonly OrderChange[],
 ): void {
-  for (const order of orders) {
+  for (const change of changes) {
     for (const listener of listeners) {
-      listener(order);
+      listener(change);
     }
   }
 }

@@ -23,6 +23,7 @@ export function listOrders(
     return {
       orders: page.orders.map((order) => orderToProto(order)),
       nextPageToken: page.nextPageToken,
+      resumeToken: page.resumeToken,
     };
   };
 }

@@ -14,11 +14,15 @@ export function watchOrders(
     const { signal } = context;
     const events = request.name
       ? app.watchOrder(deps, tenant, orderIdOf(request.name), signal)
-      : app.watchOrders(deps, tenant, signal);
+      : app.watchOrders(deps, tenant, request.resumeToken, signal);
     for await (const event of events) {
+      const { resumeToken } = event;
       yield event.kind === "order"
-        ? { event: { case: "order", value: orderToProto(event.order) } }
-        : { event: { case: "heartbeat", value: timestampNow() } };
+        ? {
+            event: { case: "order", value: orderToProto(event.order) },
+            resumeToken,
+          }
+        : { event: { case: "heartbeat", value: timestampNow() }, resumeToken };
     }
   };
 }

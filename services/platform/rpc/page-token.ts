@@ -3,36 +3,51 @@ import { z } from "zod";
 import type { Secret } from "../runtime/config.ts";
 import { DomainError } from "../runtime/errors.ts";
 
-/** Makes and reads the page tokens of a service's List methods (AIP-158). */
+/** Makes and reads the tokens with which clients go on: pages of List methods (AIP-158), resumed streams. */
 export interface PageTokens {
   /** A token that goes on after `cursor` in the same query. */
   encode(query: unknown, cursor: readonly string[]): string;
   /**
    * The cursor of a token.
    *
-   * @throws DomainError PAGE_TOKEN_INVALID where the token is not ours, damaged, or of another query.
+   * @throws DomainError PAGE_TOKEN_INVALID where the token is not ours, damaged, or of another query;
+   * PAGE_TOKEN_EXPIRED (OUT_OF_RANGE) where it is too old. RESUME_ where they are resume tokens.
    */
   decode(query: unknown, token: string): string[];
 }
 
-const cursorShape = z.array(z.string());
+export interface PageTokenOptions {
+  /** What the tokens are for: the request's field is `<kind>_token`. Default `page`. */
+  readonly kind?: "page" | "resume";
+  /** How long a token is good. Default a day. */
+  readonly maxAgeMs?: number;
+  readonly now?: () => Date;
+}
+
+const payloadShape = z.tuple([z.number().int()], z.string());
 const macBytes = 16;
 
 /**
- * Tokens are the cursor, readable to nobody's use, behind an HMAC-SHA256 (cut to 128 bits) over the cursor and the query:
- * what the caller may see is part of the query, so a token can't be carried over to another tenant or filter.
+ * Tokens are the cursor and the time, readable to nobody's use, behind an HMAC-SHA256 (cut to 128 bits) over them, the kind
+ * and the query: what the caller may see is part of the query, so a token can't be carried over to another tenant or filter.
  */
-export function createPageTokens(secret: Secret): PageTokens {
+export function createPageTokens(
+  secret: Secret,
+  options: PageTokenOptions = {},
+): PageTokens {
+  const { kind = "page", maxAgeMs = 86_400_000 } = options;
+  const now = options.now ?? (() => new Date());
   const sign = (query: unknown, payload: string): Buffer =>
     createHmac("sha256", secret.reveal())
-      .update(JSON.stringify(query))
+      .update(JSON.stringify([kind, query]))
       .update("\0")
       .update(payload)
       .digest()
       .subarray(0, macBytes);
   return {
     encode(query, cursor) {
-      const payload = JSON.stringify(cursor);
+      const seconds = Math.floor(now().getTime() / 1_000);
+      const payload = JSON.stringify([seconds, ...cursor]);
       return Buffer.concat([
         sign(query, payload),
         Buffer.from(payload),
@@ -46,9 +61,13 @@ export function createPageTokens(secret: Secret): PageTokens {
         mac.length < macBytes ||
         !timingSafeEqual(mac, sign(query, payload))
       ) {
-        throw invalidToken();
+        throw tokenRefusal(kind, "INVALID");
       }
-      return cursorShape.parse(JSON.parse(payload));
+      const [seconds, ...cursor] = payloadShape.parse(JSON.parse(payload));
+      if (now().getTime() - seconds * 1_000 > maxAgeMs) {
+        throw tokenRefusal(kind, "EXPIRED");
+      }
+      return cursor;
     },
   };
 }
@@ -58,11 +77,18 @@ export function pageSize(requested: number): number {
   return requested === 0 ? 50 : Math.min(requested, 500);
 }
 
-function invalidToken(): DomainError {
+/** A token that is no good, or (any more) for what it is used for. */
+export function tokenRefusal(
+  kind: "page" | "resume",
+  fault: "INVALID" | "EXPIRED",
+): DomainError {
+  const field = `${kind}_token`;
+  const why =
+    fault === "INVALID" ? "not a token of this query" : "the token is too old";
   return new DomainError({
-    code: "invalid_argument",
-    reason: "PAGE_TOKEN_INVALID",
-    message: "page_token: not a token of this query; begin again without one",
-    field: "page_token",
+    code: fault === "INVALID" ? "invalid_argument" : "out_of_range",
+    reason: `${kind.toUpperCase()}_TOKEN_${fault}`,
+    message: `${field}: ${why}; begin again without one`,
+    field,
   });
 }

@@ -7,9 +7,12 @@ import { cancel } from "../../../services/order/domain/saga.ts";
 import {
   changesAfter,
   endOfChanges,
-  pruneChanges,
   type ChangeCursor,
 } from "../../../services/order/store/order-changes.ts";
+import {
+  pruneChanges,
+  readLog,
+} from "../../../services/order/store/order-log.ts";
 import {
   insertOrder,
   updateOrder,
@@ -104,9 +107,13 @@ async function toldOf(db: Database, start: ChangeCursor, last: Order) {
   let cursor = start;
   const told: Order[] = [];
   await eventually("the last change is told", async () => {
-    const changes = await changesAfter(db, cursor, 1);
-    cursor = changes.cursor;
-    told.push(...changes.orders.filter(({ id }) => id === last.id));
+    const { changes, ...read } = await changesAfter(db, {
+      after: cursor,
+      limit: 1,
+    });
+    cursor = read.cursor;
+    const orders = changes.map(({ order }) => order);
+    told.push(...orders.filter(({ id }) => id === last.id));
     return told.at(-1)?.version === last.version;
   });
   return { told, cursor };
@@ -126,11 +133,11 @@ test("the log has each version of an order, and tells the newest alone", async (
   const order = await change(await placeOrder());
 
   const { told, cursor } = await toldOf(db, start, order);
-  const after = await changesAfter(db, cursor, 100);
+  const after = await changesAfter(db, { after: cursor, limit: 100 });
 
   expect(await loggedVersions(db, order)).toEqual([1n, 2n]);
   expect(told).toEqual([order]);
-  expect(after.orders.map(({ id }) => id)).not.toContain(order.id);
+  expect(after.changes.map(({ order: { id } }) => id)).not.toContain(order.id);
 });
 
 test("a refused update leaves no trace in the log", async () => {
@@ -150,10 +157,42 @@ test("a pruned log has forgotten what is old, and only that", async () => {
   await eventually("a millisecond has passed", () => new Date() >= before);
   const young = await placeOrder();
 
-  while ((await pruneChanges(db, before, 1)) === 1);
+  await eventually("the old one is forgotten", async () => {
+    await pruneChanges(db, before, 1);
+    return (await loggedVersions(db, old)).length === 0;
+  });
 
-  expect(await loggedVersions(db, old)).toEqual([]);
   expect(await loggedVersions(db, young)).toEqual([1n]);
+});
+
+test("a reader whose place is forgotten is told so, and none behind it", async () => {
+  const { db, placeOrder } = setup();
+  const start = await endOfChanges(db);
+  const order = await placeOrder();
+  const { cursor } = await toldOf(db, start, order);
+
+  const before = new Date(order.createdAt.getTime() + 1);
+  await eventually("it is forgotten", async () => {
+    await pruneChanges(db, before, 100);
+    return (await loggedVersions(db, order)).length === 0;
+  });
+  const old = await changesAfter(db, { after: start, limit: 1 });
+  const young = await changesAfter(db, { after: cursor, limit: 1 });
+  const { pruned } = await readLog(db);
+
+  expect(old.isLost).toBe(true);
+  expect(young.isLost).toBe(false);
+  expect(BigInt(pruned.xid)).toBeGreaterThan(0n);
+});
+
+test("a place that the cluster has not reached is another cluster's", async () => {
+  const { db } = setup();
+  const { xid } = await endOfChanges(db);
+  const after = { xid: (BigInt(xid) + 1_000_000_000n).toString(), seq: "0" };
+
+  expect(await changesAfter(db, { after, limit: 1 })).toMatchObject({
+    isLost: true,
+  });
 });
 
 test("a subscription is there only when no change can be missed any more", async () => {
@@ -164,7 +203,7 @@ test("a subscription is there only when no change can be missed any more", async
   let isThere = false;
 
   const subscribing = changes
-    .subscribe((order) => heard.push(order), forever)
+    .subscribe(({ order }) => heard.push(order), forever)
     .finally(() => (isThere = true));
   // Nothing tells yet where the log ends: this order may be missed.
   await placeOrder();
@@ -205,7 +244,7 @@ test(
     const delays: number[] = [];
     const heard = new Map<string, () => void>();
     using _ = await changes.subscribe(
-      (order) => heard.get(order.id)?.(),
+      ({ order }) => heard.get(order.id)?.(),
       forever,
     );
 
@@ -253,7 +292,10 @@ test("reads on without a pause while the log is long", timed, async () => {
   const { db, start, placeOrder } = setup();
   const changes = start();
   const heard = new Set<string>();
-  using _ = await changes.subscribe(({ id }) => heard.add(id), forever);
+  using _ = await changes.subscribe(
+    ({ order: { id } }) => heard.add(id),
+    forever,
+  );
   await db.query(
     `with inserted as (
        insert into orders (

@@ -117,6 +117,8 @@ function openDatabase(database: TestDatabase): Database {
   return db;
 }
 
+const tokenSecret = new Secret("a secret of 32 characters at least");
+
 function startProcess(
   world: Pick<World, "tenant" | "database" | "participants" | "now"> & {
     readonly tls: TlsFiles;
@@ -156,9 +158,8 @@ function startProcess(
     changes,
     newId: () => newId(),
     now,
-    pageTokens: createPageTokens(
-      new Secret("a secret of 32 characters at least"),
-    ),
+    pageTokens: createPageTokens(tokenSecret, { now }),
+    resumeTokens: createPageTokens(tokenSecret, { kind: "resume", now }),
     heartbeatMs: options.heartbeatMs ?? 15_000,
   };
   const client = clientOf(deps);

@@ -202,7 +202,7 @@ test("tells a slow watcher the newest state of each order, each once", async () 
   const world = await setupWorld();
   const process = world.start();
   const signal = AbortSignal.timeout(20_000);
-  const slow = watchOrders(process.deps, world.tenant, signal);
+  const slow = watchOrders(process.deps, world.tenant, "", signal);
   const first = slow.next();
   await settleOne(process.user());
   await first;
@@ -235,6 +235,7 @@ test("lets a watcher go that falls too far behind", async () => {
   const slow = watchOrders(
     process.deps,
     world.tenant,
+    "",
     AbortSignal.timeout(20_000),
   );
   const first = slow.next();

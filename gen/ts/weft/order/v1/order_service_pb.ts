@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/order/v1/order_service.proto.
  */
 export const file_weft_order_v1_order_service: GenFile = /*@__PURE__*/
-  fileDesc("CiF3ZWZ0L29yZGVyL3YxL29yZGVyX3NlcnZpY2UucHJvdG8SDXdlZnQub3JkZXIudjEiewoSQ3JlYXRlT3JkZXJSZXF1ZXN0Ei4KBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlckIJ4EECukgDyAEBEiIKCnJlcXVlc3RfaWQYAiABKAlCDuBBAbpICNgBAXIDsAEBEhEKBHdhaXQYAyABKAhCA+BBASI6ChNDcmVhdGVPcmRlclJlc3BvbnNlEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciKDAQoPR2V0T3JkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYuBBAvpBEAoOd2VmdC5kZXYvT3JkZXK6SElyRzJFXm9yZGVycy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kIjcKEEdldE9yZGVyUmVzcG9uc2USIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIrQBChFMaXN0T3JkZXJzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCuBBAbpIBBoCKAASHwoKcGFnZV90b2tlbhgCIAEoCUIL4EEBukgFcgMYgBASQAoGc3RhdGVzGAMgAygOMhoud2VmdC5vcmRlci52MS5PcmRlci5TdGF0ZUIU4EEBukgOkgELEAoiB4IBBBABIAASHQoIY3VzdG9tZXIYBCABKAlCC+BBAbpIBXIDGP8BIlMKEkxpc3RPcmRlcnNSZXNwb25zZRIkCgZvcmRlcnMYASADKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLEAQoSQ2FuY2VsT3JkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYuBBAvpBEAoOd2VmdC5kZXYvT3JkZXK6SElyRzJFXm9yZGVycy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kEhgKBGV0YWcYAiABKAlCCuBBAbpIBHICGEASIgoKcmVxdWVzdF9pZBgDIAEoCUIO4EEBukgI2AEBcgOwAQEiOgoTQ2FuY2VsT3JkZXJSZXNwb25zZRIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiiQEKEldhdGNoT3JkZXJzUmVxdWVzdBJzCgRuYW1lGAEgASgJQmXgQQH6QRAKDndlZnQuZGV2L09yZGVyukhM2AEBckcyRV5vcmRlcnMvWzAtOWEtZl17OH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17MTJ9JCJ2ChNXYXRjaE9yZGVyc1Jlc3BvbnNlEiUKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlckgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVldmVudDKiBgoMT3JkZXJTZXJ2aWNlEp8BCgtDcmVhdGVPcmRlchIhLndlZnQub3JkZXIudjEuQ3JlYXRlT3JkZXJSZXF1ZXN0GiIud2VmdC5vcmRlci52MS5DcmVhdGVPcmRlclJlc3BvbnNlIkmQAgDqxxgiCAISDG9yZGVyczp3cml0ZSIMb3JkZXJzLXdyaXRlKgIID4LT5JMCGjoFb3JkZXJiBW9yZGVyIgovdjEvb3JkZXJzEpYBCghHZXRPcmRlchIeLndlZnQub3JkZXIudjEuR2V0T3JkZXJSZXF1ZXN0Gh8ud2VmdC5vcmRlci52MS5HZXRPcmRlclJlc3BvbnNlIkmQAgHqxxggCAISC29yZGVyczpyZWFkIgtvcmRlcnMtcmVhZCoCCAWC0+STAhxiBW9yZGVyEhMvdjEve25hbWU9b3JkZXJzLyp9EowBCgpMaXN0T3JkZXJzEiAud2VmdC5vcmRlci52MS5MaXN0T3JkZXJzUmVxdWVzdBohLndlZnQub3JkZXIudjEuTGlzdE9yZGVyc1Jlc3BvbnNlIjmQAgHqxxggCAISC29yZGVyczpyZWFkIgtvcmRlcnMtcmVhZCoCCAWC0+STAgwSCi92MS9vcmRlcnMSqwEKC0NhbmNlbE9yZGVyEiEud2VmdC5vcmRlci52MS5DYW5jZWxPcmRlclJlcXVlc3QaIi53ZWZ0Lm9yZGVyLnYxLkNhbmNlbE9yZGVyUmVzcG9uc2UiVZACAurHGCIIAhIMb3JkZXJzOndyaXRlIgxvcmRlcnMtd3JpdGUqAggKgtPkkwImOgEqYgVvcmRlciIaL3YxL3tuYW1lPW9yZGVycy8qfTpjYW5jZWwSmQEKC1dhdGNoT3JkZXJzEiEud2VmdC5vcmRlci52MS5XYXRjaE9yZGVyc1JlcXVlc3QaIi53ZWZ0Lm9yZGVyLnYxLldhdGNoT3JkZXJzUmVzcG9uc2UiQZACAerHGCIIAhILb3JkZXJzOnJlYWQiDG9yZGVycy13YXRjaCoDCJAcgtPkkwISEhAvdjEvb3JkZXJzOndhdGNoMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_timestamp, file_weft_order_v1_order, file_weft_policy_v1_policy]);
+  fileDesc("CiF3ZWZ0L29yZGVyL3YxL29yZGVyX3NlcnZpY2UucHJvdG8SDXdlZnQub3JkZXIudjEiewoSQ3JlYXRlT3JkZXJSZXF1ZXN0Ei4KBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlckIJ4EECukgDyAEBEiIKCnJlcXVlc3RfaWQYAiABKAlCDuBBAbpICNgBAXIDsAEBEhEKBHdhaXQYAyABKAhCA+BBASI6ChNDcmVhdGVPcmRlclJlc3BvbnNlEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciKDAQoPR2V0T3JkZXJSZXF1ZXN0EnAKBG5hbWUYASABKAlCYuBBAvpBEAoOd2VmdC5kZXYvT3JkZXK6SElyRzJFXm9yZGVycy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kIjcKEEdldE9yZGVyUmVzcG9uc2USIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIrQBChFMaXN0T3JkZXJzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCuBBAbpIBBoCKAASHwoKcGFnZV90b2tlbhgCIAEoCUIL4EEBukgFcgMYgBASQAoGc3RhdGVzGAMgAygOMhoud2VmdC5vcmRlci52MS5PcmRlci5TdGF0ZUIU4EEBukgOkgELEAoiB4IBBBABIAASHQoIY3VzdG9tZXIYBCABKAlCC+BBAbpIBXIDGP8BImkKEkxpc3RPcmRlcnNSZXNwb25zZRIkCgZvcmRlcnMYASADKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkixAEKEkNhbmNlbE9yZGVyUmVxdWVzdBJwCgRuYW1lGAEgASgJQmLgQQL6QRAKDndlZnQuZGV2L09yZGVyukhJckcyRV5vcmRlcnMvWzAtOWEtZl17OH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17MTJ9JBIYCgRldGFnGAIgASgJQgrgQQG6SARyAhhAEiIKCnJlcXVlc3RfaWQYAyABKAlCDuBBAbpICNgBAXIDsAEBIjoKE0NhbmNlbE9yZGVyUmVzcG9uc2USIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIskCChJXYXRjaE9yZGVyc1JlcXVlc3QScwoEbmFtZRgBIAEoCUJl4EEB+kEQCg53ZWZ0LmRldi9PcmRlcrpITNgBAXJHMkVeb3JkZXJzL1swLTlhLWZdezh9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezEyfSQSIQoMcmVzdW1lX3Rva2VuGAIgASgJQgvgQQG6SAVyAxiAEDqaAbpIlgEakwEKF3dhdGNoX29yZGVycy5yZXN1bWVfYWxsEkxhIHdhdGNoIG9mIG9uZSBvcmRlciBiZWdpbnMgd2l0aCBpdHMgcHJlc2VudCBzdGF0ZSBhbmQgbmVlZHMgbm8gcmVzdW1lX3Rva2VuGip0aGlzLm5hbWUgPT0gJycgfHwgdGhpcy5yZXN1bWVfdG9rZW4gPT0gJycijAEKE1dhdGNoT3JkZXJzUmVzcG9uc2USJQoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVySAASLwoJaGVhcnRiZWF0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhQKDHJlc3VtZV90b2tlbhgDIAEoCUIHCgVldmVudDKiBgoMT3JkZXJTZXJ2aWNlEp8BCgtDcmVhdGVPcmRlchIhLndlZnQub3JkZXIudjEuQ3JlYXRlT3JkZXJSZXF1ZXN0GiIud2VmdC5vcmRlci52MS5DcmVhdGVPcmRlclJlc3BvbnNlIkmQAgDqxxgiCAISDG9yZGVyczp3cml0ZSIMb3JkZXJzLXdyaXRlKgIID4LT5JMCGjoFb3JkZXJiBW9yZGVyIgovdjEvb3JkZXJzEpYBCghHZXRPcmRlchIeLndlZnQub3JkZXIudjEuR2V0T3JkZXJSZXF1ZXN0Gh8ud2VmdC5vcmRlci52MS5HZXRPcmRlclJlc3BvbnNlIkmQAgHqxxggCAISC29yZGVyczpyZWFkIgtvcmRlcnMtcmVhZCoCCAWC0+STAhxiBW9yZGVyEhMvdjEve25hbWU9b3JkZXJzLyp9EowBCgpMaXN0T3JkZXJzEiAud2VmdC5vcmRlci52MS5MaXN0T3JkZXJzUmVxdWVzdBohLndlZnQub3JkZXIudjEuTGlzdE9yZGVyc1Jlc3BvbnNlIjmQAgHqxxggCAISC29yZGVyczpyZWFkIgtvcmRlcnMtcmVhZCoCCAWC0+STAgwSCi92MS9vcmRlcnMSqwEKC0NhbmNlbE9yZGVyEiEud2VmdC5vcmRlci52MS5DYW5jZWxPcmRlclJlcXVlc3QaIi53ZWZ0Lm9yZGVyLnYxLkNhbmNlbE9yZGVyUmVzcG9uc2UiVZACAurHGCIIAhIMb3JkZXJzOndyaXRlIgxvcmRlcnMtd3JpdGUqAggKgtPkkwImOgEqYgVvcmRlciIaL3YxL3tuYW1lPW9yZGVycy8qfTpjYW5jZWwSmQEKC1dhdGNoT3JkZXJzEiEud2VmdC5vcmRlci52MS5XYXRjaE9yZGVyc1JlcXVlc3QaIi53ZWZ0Lm9yZGVyLnYxLldhdGNoT3JkZXJzUmVzcG9uc2UiQZACAerHGCIIAhILb3JkZXJzOnJlYWQiDG9yZGVycy13YXRjaCoDCJAcgtPkkwISEhAvdjEvb3JkZXJzOndhdGNoMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_resource, file_google_protobuf_timestamp, file_weft_order_v1_order, file_weft_policy_v1_policy]);
 
 /**
  * Request of CreateOrder.
@@ -185,6 +185,13 @@ export type ListOrdersResponse = Message<"weft.order.v1.ListOrdersResponse"> & {
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Goes on with WatchOrders: with all that the first page's snapshot did not see. The same on every page of a list.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -263,6 +270,13 @@ export type WatchOrdersRequest = Message<"weft.order.v1.WatchOrdersRequest"> & {
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Goes on after the message, or after the list, that this token came with; from now on if empty.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -300,6 +314,14 @@ export type WatchOrdersResponse = Message<"weft.order.v1.WatchOrdersResponse"> &
     value: Timestamp;
     case: "heartbeat";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Goes on after this message: all that it and those before it told is not told again. Heartbeats carry it too, so that
+   * it stays good while nothing changes. Empty in a watch of one order.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -342,9 +364,12 @@ export const OrderService: GenService<{
     output: typeof GetOrderResponseSchema;
   },
   /**
-   * Lists the orders of the caller's tenant, newest first.
+   * Lists the orders of the caller's tenant, newest first. To have all of them while they change: read every page into a
+   * map by name, then go on with WatchOrders from `resume_token` and let what it tells replace what the map has. No order
+   * is missing then, none is there twice, and none is older than the last message.
    *
-   * Errors: INVALID_ARGUMENT (a page token that is forged, or belongs to another query).
+   * Errors: INVALID_ARGUMENT with PAGE_TOKEN_INVALID (a page token that is forged, or belongs to another query or tenant);
+   * OUT_OF_RANGE with PAGE_TOKEN_EXPIRED (what changed since the first page is forgotten: begin again without a token).
    *
    * @generated from rpc weft.order.v1.OrderService.ListOrders
    */
@@ -372,7 +397,13 @@ export const OrderService: GenService<{
    * A watch of one order begins with its present state, and ends with OK when it is settled.
    * Changes of one order arrive in order and may skip intermediate versions. Over REST: a line of JSON a message.
    *
-   * Errors: NOT_FOUND (a watched order does not exist); UNAVAILABLE (the service is being restarted: watch again).
+   * A watch of all orders goes on where another one ended with `resume_token`: nothing is skipped. The log of changes is
+   * kept for an hour, and belongs to one database cluster.
+   *
+   * Errors: NOT_FOUND (a watched order does not exist); UNAVAILABLE (the service is being restarted: watch again);
+   * OUT_OF_RANGE with RESUME_TOKEN_EXPIRED (changes after the token are forgotten: list the orders anew);
+   * INVALID_ARGUMENT with RESUME_TOKEN_INVALID; RESOURCE_EXHAUSTED with OVERLOADED (the watcher reads too slowly: watch
+   * again from its last token).
    *
    * @generated from rpc weft.order.v1.OrderService.WatchOrders
    */
