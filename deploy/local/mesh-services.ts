@@ -12,6 +12,7 @@ export const MESH_SERVICES = [
   { name: "inventory", schema: "inventory" },
   { name: "payment", schema: "payment" },
   { name: "order", schema: "orders" },
+  { name: "events", schema: "events" },
 ] as const;
 
 export type ServiceName = (typeof MESH_SERVICES)[number]["name"];

@@ -8,6 +8,9 @@ export interface DeadLetterCause extends Omit<Failure, "round"> {
   readonly error: unknown;
 }
 
+/** Names the redrive of a record, so that its next dead letter is known as the same. */
+export const REDRIVE_HEADER = "weft_redrive";
+
 export function deadLetterTopic(topic: string, group: string): string {
   return `${topic}.${group}.dlt`;
 }
@@ -40,6 +43,64 @@ export function toDeadLetter(
       ...describe(cause.error),
     },
   };
+}
+
+/** What a dead-letter topic tells of a record. */
+export interface BuriedRecord {
+  /** As it came from its own topic. */
+  readonly record: IncomingRecord;
+  readonly group: string;
+  readonly attempts: number;
+  readonly firstFailureAt: Date;
+  readonly lastFailureAt: Date;
+  readonly error: string;
+  readonly errorReason: string;
+  /** The redrive after which it failed again, if it was redriven. */
+  readonly redrive: string | undefined;
+}
+
+/** Reads what {@link toDeadLetter} wrote; undefined for a record of another make. */
+export function fromDeadLetter(
+  letter: IncomingRecord,
+): BuriedRecord | undefined {
+  const { headers } = letter;
+  const topic = headers["dlt_original_topic"];
+  const partition = headers["dlt_original_partition"];
+  const offset = headers["dlt_original_offset"];
+  const group = headers["dlt_group"];
+  if (!topic || !group || !isNumber(partition) || !isNumber(offset)) {
+    return undefined;
+  }
+  return {
+    record: {
+      topic,
+      partition: Number(partition),
+      offset: BigInt(offset),
+      key: headers["dlt_original_key"] || undefined,
+      value: letter.value,
+      headers: Object.fromEntries(
+        Object.entries(headers).filter(
+          ([name]) => !name.startsWith("dlt_") && name !== REDRIVE_HEADER,
+        ),
+      ),
+    },
+    group,
+    attempts: Number(headers["dlt_attempts"]) || 0,
+    firstFailureAt: timeOf(headers["dlt_first_failure_time"]),
+    lastFailureAt: timeOf(headers["dlt_last_failure_time"]),
+    error: headers["dlt_error"] ?? "",
+    errorReason: headers["dlt_error_reason"] ?? "",
+    redrive: headers[REDRIVE_HEADER],
+  };
+}
+
+function isNumber(text: string | undefined): text is string {
+  return text !== undefined && /^\d{1,18}$/.test(text);
+}
+
+function timeOf(text: string | undefined): Date {
+  const time = new Date(text ?? "");
+  return Number.isNaN(time.getTime()) ? new Date(0) : time;
 }
 
 /** The reason of a failure, as labels and headers have it. */

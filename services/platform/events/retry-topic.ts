@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { REDRIVE_HEADER } from "./dead-letter.ts";
 import type { Failure } from "./failure-policy.ts";
 import type { IncomingRecord, OutgoingRecord } from "./event-bus.ts";
 
@@ -8,8 +9,8 @@ export interface RetryRecord {
   readonly record: IncomingRecord;
   readonly attempts: number;
   readonly dueAt: Date;
-  /** Set when an operator sent it: the id of the redrive. */
-  readonly redrive: string | undefined;
+  /** Whether an operator sent it back from the dead letters. */
+  readonly isRedrive: boolean;
 }
 
 /**
@@ -71,6 +72,7 @@ export function toRedriveRecord(
       retry_attempts: "0",
       retry_due_time: redrive.at.toISOString(),
       retry_redrive: redrive.id,
+      [REDRIVE_HEADER]: redrive.id,
     },
   };
 }
@@ -96,7 +98,7 @@ export function fromRetryRecord(
     },
     attempts: wholeNumber(headers["retry_attempts"]),
     dueAt,
-    redrive: headers["retry_redrive"],
+    isRedrive: headers["retry_redrive"] !== undefined,
   };
 }
 

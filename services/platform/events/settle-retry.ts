@@ -48,7 +48,7 @@ export async function settleRetry(
   const waitMs = waitOf(deps, retry);
   if (waitMs > 0) return again(waitMs);
   // An operator's redrive is like a new delivery: its key does not wait for it.
-  if (retry.redrive !== undefined) {
+  if (retry.isRedrive) {
     return settleRecord(deps, retry.record, signal);
   }
   const ref = {
