@@ -83,13 +83,14 @@ test(
 );
 
 test(
-  "goes on without Jaeger, and says so",
+  "goes on without Jaeger, and says so, and without tokens where the edge is open",
   async () => {
     await using directory = await runDirectory();
     await using mesh = await startMesh({
       directory: directory.path,
       edgePort: await freePort(),
       components: [],
+      open: true,
     });
     const printed: string[] = [];
 

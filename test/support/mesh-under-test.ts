@@ -30,6 +30,8 @@ export interface EdgeAddress {
 }
 
 export interface MeshUnderTest {
+  /** The run's folder. */
+  readonly directory: string;
   readonly edge: EdgeAddress;
   readonly paymentProviderUrl: string;
   readonly jaegerQueryUrl: string;
@@ -40,6 +42,7 @@ export interface MeshUnderTest {
 export function meshUnderTest(): MeshUnderTest {
   const mesh = inject("mesh");
   return {
+    directory: mesh.directory,
     edge: edgeOf(mesh),
     paymentProviderUrl: mesh.paymentProviderUrl,
     jaegerQueryUrl: mesh.jaegerQueryUrl,

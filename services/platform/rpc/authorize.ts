@@ -68,7 +68,7 @@ function authorizeUser(
     if (policy.access === "public") {
       return { peer: "edge", tenant: "", subject: "", scopes: noScopes };
     }
-    throw unauthenticated("a token is required");
+    throw unauthenticated("a valid token is required");
   }
   const caller = parseClaims(claims);
   for (const scope of policy.scopes) {

@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { IssuerInput } from "../../../deploy/edge/issuer.ts";
+import { eventually } from "../../support/eventually.ts";
+import {
+  startTestIssuer,
+  type Claims,
+  type TestIssuer,
+} from "../../support/test-issuer.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { http } from "./http-request.ts";
+
+/** As these products issue access tokens: what is where differs in each. */
+interface Product {
+  readonly name: string;
+  readonly config: Pick<
+    IssuerInput,
+    "audiences" | "demand" | "claims" | "tenant"
+  >;
+  readonly token: Claims;
+  readonly expected: { sub: string; tenant: string; scope: string };
+  /** What it issues that is no access token for us. */
+  readonly foreign: Claims;
+}
+
+const none = { sub: undefined, scope: undefined, tenant: undefined };
+
+const products: readonly Product[] = [
+  {
+    name: "keycloak",
+    config: {
+      audiences: ["weft"],
+      claims: {
+        tenant: ["organization", "id"],
+        roles: [
+          ["realm_access", "roles"],
+          ["resource_access", "weft", "roles"],
+        ],
+        grants: { clerk: ["orders:read"], owner: ["orders:write"] },
+      },
+    },
+    token: {
+      ...none,
+      sub: "f:1:ada",
+      aud: ["account", "weft"],
+      scope: "openid inventory:read",
+      organization: { id: "acme" },
+      realm_access: { roles: ["clerk", "uma_authorization"] },
+      resource_access: { weft: { roles: ["owner"] } },
+    },
+    expected: {
+      sub: "f:1:ada",
+      tenant: "acme",
+      scope: "inventory:read openid orders:read orders:write",
+    },
+    foreign: { aud: "account" },
+  },
+  {
+    name: "entra",
+    config: {
+      audiences: ["api://weft"],
+      claims: { subject: "oid", tenant: "tid", scopes: ["scp", "roles"] },
+    },
+    token: {
+      ...none,
+      sub: "pairwise",
+      aud: "api://weft",
+      oid: "0f3c",
+      tid: "8f4e",
+      scp: "orders:read",
+      roles: ["inventory:write"],
+    },
+    expected: {
+      sub: "0f3c",
+      tenant: "8f4e",
+      scope: "inventory:write orders:read",
+    },
+    foreign: { aud: "00000003-0000-0000-c000-000000000000" },
+  },
+  {
+    name: "cognito",
+    config: {
+      demand: { token_use: ["access"], client_id: ["app-1", "app-2"] },
+      claims: {
+        scopePrefix: "weft/",
+        roles: ["cognito:groups"],
+        grants: { staff: ["payments:read"] },
+      },
+      tenant: "globex",
+    },
+    token: {
+      ...none,
+      sub: "5f1e",
+      aud: undefined,
+      client_id: "app-2",
+      token_use: "access",
+      scope: "openid weft/orders:read",
+      "cognito:groups": ["staff"],
+    },
+    expected: {
+      sub: "5f1e",
+      tenant: "globex",
+      scope: "orders:read payments:read",
+    },
+    foreign: { token_use: "id" },
+  },
+];
+
+describe("an edge with issuers of three products", () => {
+  const issuers = new Map<string, TestIssuer>();
+  let world: EdgeWorld;
+  beforeAll(async () => {
+    for (const { name } of products) issuers.set(name, await startTestIssuer());
+    world = await startEdgeWorld({
+      issuers: products.map(({ name, config }) => ({
+        name,
+        issuer: issuerOf(name).url,
+        jwksUrl: issuerOf(name).jwksUrl,
+        ...config,
+      })),
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await world[Symbol.asyncDispose]();
+    for (const issuer of issuers.values()) await issuer[Symbol.asyncDispose]();
+  });
+  const issuerOf = (name: string) => {
+    const issuer = issuers.get(name);
+    if (issuer === undefined) throw new Error(`no issuer ${name}`);
+    return issuer;
+  };
+
+  it.each(products)(
+    "reads the claims of $name",
+    async ({ name, token, expected }) => {
+      const status = await call(world, await issuerOf(name).token(token));
+
+      expect(status).toBe(200);
+      expect(claimsSeen(world)).toEqual(expected);
+    },
+  );
+
+  it.each(products)(
+    "takes no token of $name that was made for something else",
+    async ({ name, token, foreign }) => {
+      const issued = await issuerOf(name).token({ ...token, ...foreign });
+
+      expect(await call(world, issued)).toBe(401);
+    },
+  );
+
+  it("forwards text that JSON has to escape as it is", async () => {
+    const sub = 'ada "\\\u0007\n<ä€😀>';
+
+    const status = await call(world, await world.issuer.token({ sub }));
+
+    expect(status).toBe(200);
+    expect(claimsSeen(world)).toMatchObject({ sub, tenant: "demo" });
+  });
+});
+
+it("knows its issuer's keys before the first request, and keeps them while the issuer is away", async () => {
+  await using world = await startEdgeWorld({
+    issuer: { keysRefreshSeconds: 1 },
+  });
+  const token = await world.issuer.token();
+  const fetchedAhead = world.issuer.fetches();
+
+  await world.issuer.stop();
+  await away(4_000);
+
+  expect(fetchedAhead).toBeGreaterThan(0);
+  expect(await call(world, token)).toBe(200);
+  expect(await call(world, await world.issuer.token({ sub: "new" }))).toBe(200);
+}, 60_000);
+
+it("takes tokens of a new key soon after it was published, and goes on with those of the old one", async () => {
+  await using world = await startEdgeWorld({
+    issuer: { keysRefreshSeconds: 1 },
+  });
+  const old = await world.issuer.token();
+
+  await world.issuer.rotate();
+  const token = await world.issuer.token();
+  await eventually(
+    "the new key is known",
+    async () => (await call(world, token)) === 200,
+  );
+
+  expect(await call(world, old)).toBe(200);
+}, 60_000);
+
+it("learns of a rotation that happened while the issuer was away", async () => {
+  await using world = await startEdgeWorld({
+    issuer: { keysRefreshSeconds: 1 },
+  });
+
+  await world.issuer.stop();
+  await away(2_500);
+  await world.issuer.rotate();
+  await world.issuer.start();
+
+  const token = await world.issuer.token();
+  await eventually(
+    "the new key is known",
+    async () => (await call(world, token)) === 200,
+  );
+}, 60_000);
+
+/** Longer than the copies of the keys last: what is waited for is that nothing happens. */
+function away(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function call(world: EdgeWorld, token: string): Promise<number> {
+  const { status } = await http(world, {
+    path: "/v1/orders",
+    headers: { authorization: `Bearer ${token}` },
+  });
+  return status;
+}
+
+function claimsSeen(world: EdgeWorld): unknown {
+  const claims = world.upstream().calls.at(-1)?.get("x-weft-claims") ?? "";
+  return JSON.parse(Buffer.from(claims, "base64url").toString());
+}
