@@ -7,8 +7,9 @@ import type { SupervisedService } from "./supervisor.ts";
 /** The repository's root: services run there, so relative imports and stack traces read well. */
 export const ROOT = join(import.meta.dirname, "..", "..");
 
-/** In the order of the calls between them, last called first. */
+/** In the order of the calls between them, last called first. One without a schema has no database. */
 export const MESH_SERVICES = [
+  { name: "ratelimit" },
   { name: "inventory", schema: "inventory" },
   { name: "payment", schema: "payment" },
   { name: "order", schema: "orders" },

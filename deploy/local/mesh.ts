@@ -126,11 +126,13 @@ async function provision(
   directory: string,
   adminUrl: string,
 ): Promise<Record<string, string>> {
-  const services = MESH_SERVICES.map(async ({ name, schema }) => ({
-    service: name,
-    schema,
-    password: await persistentSecret(directory, `database-${name}`),
-  }));
+  const services = MESH_SERVICES.filter((each) => "schema" in each).map(
+    async ({ name, schema }) => ({
+      service: name,
+      schema,
+      password: await persistentSecret(directory, `database-${name}`),
+    }),
+  );
   return provisionDatabase(adminUrl, await Promise.all(services));
 }
 

@@ -6,6 +6,7 @@ import type { Runtime } from "../platform/runtime/run-service.ts";
 import { startLimiter } from "./app/limiter.ts";
 import { parseRateClasses } from "./app/rate-classes.ts";
 import { readRateLimitConfig } from "./config.ts";
+import { adminService } from "./rpc/admin-service.ts";
 import { mountRateLimit } from "./rpc/mount-rate-limit.ts";
 import { openCounterStore } from "./store/counter-store.ts";
 
@@ -32,14 +33,27 @@ export async function startRateLimit(runtime: Runtime): Promise<void> {
       denyCache: config.RATELIMIT_DENY_CACHE,
     },
   );
-  runtime.onDrain("rules", async () => limiter[Symbol.dispose]());
+  runtime.onDrain("rules", async () => limiter[Symbol.asyncDispose]());
+  const { domain } = limiter.rules.current().rules;
+  const channel = store.openForgetChannel(domain, limiter.denied.forget);
+  runtime.onDrain("resets", async () => channel.close());
 
   const server = await serve({
     host: config.WEFT_HOST,
     grpcPort: config.WEFT_GRPC_PORT,
     connectPort: config.WEFT_CONNECT_PORT,
     tls: tlsFiles(config),
-    services: [],
+    services: [
+      adminService({
+        ...store,
+        ...limiter,
+        now,
+        rules: () => limiter.rules.current().rules,
+        loaded: limiter.rules.current,
+        fault: limiter.rules.fault,
+        forgetEverywhere: channel.forgetEverywhere,
+      }),
+    ],
     mountForeign: (grpc) => mountRateLimit(grpc, { ...limiter, logger, now }),
     logger,
   });

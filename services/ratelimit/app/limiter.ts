@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { Descriptor } from "../domain/check.ts";
 import type { Decision } from "../domain/decision.ts";
@@ -10,6 +11,7 @@ import type { Leases } from "../store/leases.ts";
 import { decide, type DecideDeps } from "./decide.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
 import type { RateClasses } from "./rate-classes.ts";
+import { startOffenderLog } from "./offenders.ts";
 import { release, type ReleaseDeps } from "./release.ts";
 import { watchRules, type WatchedRules } from "./watch-rules.ts";
 
@@ -17,6 +19,7 @@ const LOCAL_SUBJECTS = 50_000;
 
 export interface LimiterDeps {
   readonly logger: Logger;
+  readonly redis: Redis | undefined;
   readonly counters: Counters;
   readonly leases: Leases;
   readonly newLease: () => string;
@@ -33,7 +36,7 @@ export interface LimiterSettings {
 }
 
 /** Everything that decides, with the rules in force at each moment. */
-export interface Limiter extends Disposable {
+export interface Limiter extends AsyncDisposable {
   readonly rules: WatchedRules;
   readonly denied: DenyCache;
   readonly counterKey: CounterKey;
@@ -56,7 +59,9 @@ export async function startLimiter(
     denied.clear(),
   );
   const metrics = createDecisionMetrics(rules);
-  const counterKey = createCounterKey(rules.current().rules.domain);
+  const { domain } = rules.current().rules;
+  const counterKey = createCounterKey(domain);
+  const offenders = startOffenderLog({ ...deps, domain });
   const decideDeps: DecideDeps & ReleaseDeps = {
     ...deps,
     rules: () => rules.current().rules,
@@ -69,16 +74,18 @@ export async function startLimiter(
     rules,
     denied,
     counterKey,
-    async decide(domain, descriptors) {
+    async decide(asked, descriptors) {
       const startedAt = performance.now();
-      const decision = await decide(decideDeps, domain, descriptors);
+      const decision = await decide(decideDeps, asked, descriptors);
       metrics.decided(decision, (performance.now() - startedAt) / 1_000);
+      offenders.note(decision);
       return decision;
     },
-    release: (domain, ended) => release(decideDeps, domain, ended),
-    [Symbol.dispose]() {
+    release: (asked, ended) => release(decideDeps, asked, ended),
+    async [Symbol.asyncDispose]() {
       rules[Symbol.dispose]();
       metrics[Symbol.dispose]();
+      await offenders.close();
     },
   };
 }

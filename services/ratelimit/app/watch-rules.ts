@@ -65,6 +65,9 @@ export async function watchRules(
       if (version === current.version || version === lastRefused) return;
       lastRefused = version;
       const rules = parseRules(text, deps.classes);
+      // Keys begin with it: under another one every count would begin anew without a word.
+      if (rules.domain !== current.rules.domain)
+        throw new RulesError("domain can't change while the service runs");
       current = { rules, text, version, loadedAt: deps.now() };
       fault = undefined;
       lastRefused = "";

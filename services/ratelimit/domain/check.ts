@@ -1,4 +1,5 @@
 import { specOf } from "./spec.ts";
+import { writeSubject } from "./subject.ts";
 import type { Limit, Override, Rule, RuleSet } from "./rule.ts";
 
 /** What a caller asks about: the entries of one descriptor of Envoy's, and how much it takes. */
@@ -47,7 +48,7 @@ export function checksOf(
       rule,
       limit,
       spec: specOf(rule, limit),
-      subject: subjectOf(rule, entries),
+      subject: writeSubject(rule.name, rule.per, entries),
       hits,
       lease:
         rule.algorithm === "concurrency"
@@ -76,7 +77,7 @@ function broughtCheck(
     redisAway: "local",
     shadow: false,
   };
-  const subject = subjectOf(rule, entries);
+  const subject = writeSubject(rule.name, rule.per, entries);
   return { rule, limit, spec: specOf(rule, limit), subject, hits, lease: "" };
 }
 
@@ -110,13 +111,4 @@ export function planOf(
   if (configured !== undefined) return configured;
   const claimed = entries.get("plan") ?? "";
   return rules.plans.has(claimed) ? claimed : rules.defaultPlan;
-}
-
-/** A value may hold anything, so it is escaped: two subjects never share a count by the way they are written. */
-function subjectOf(rule: Rule, entries: ReadonlyMap<string, string>): string {
-  let text = rule.name;
-  for (const key of rule.per) {
-    text += ` ${key}=${encodeURIComponent(entries.get(key) ?? "")}`;
-  }
-  return text;
 }

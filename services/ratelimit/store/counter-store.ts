@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import { createCounters, RedisAwayError, type Counters } from "./counters.ts";
+import { openForgetChannel, type ForgetChannel } from "./forget-channel.ts";
 import { createLeases, type Leases } from "./leases.ts";
 import { watchRedis } from "./redis-presence.ts";
 import { connectRedis } from "./redis.ts";
@@ -11,6 +12,10 @@ export interface CounterStore {
   readonly leases: Leases;
   /** Undefined where there is none to be had. */
   readonly redis: Redis | undefined;
+  readonly openForgetChannel: (
+    domain: string,
+    forget: (key: string) => void,
+  ) => ForgetChannel;
   readonly close: () => void;
 }
 
@@ -31,6 +36,8 @@ export function openCounterStore(deps: {
     redis,
     counters: createCounters({ redis, presence, timeoutMs }),
     leases: createLeases({ redis, presence, logger }),
+    openForgetChannel: (domain, forget) =>
+      openForgetChannel({ redis, logger }, domain, forget),
     close() {
       presence.close();
       redis.disconnect();
@@ -45,6 +52,10 @@ function withoutRedis(): CounterStore {
       decide: () => Promise.reject(new RedisAwayError("there is no Redis")),
     },
     leases: { giveBack: async () => undefined },
+    openForgetChannel: () => ({
+      forgetEverywhere: async () => undefined,
+      close: () => undefined,
+    }),
     close: () => undefined,
   };
 }

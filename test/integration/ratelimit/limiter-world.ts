@@ -9,6 +9,7 @@ import {
   RateLimitResponseSchema,
   type RateLimitResponse,
 } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
+import type { TlsFiles } from "../../../services/platform/runtime/config.ts";
 import { startRateLimit } from "../../../services/ratelimit/service.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import { createMeshTls } from "../../support/mesh-tls.ts";
@@ -31,6 +32,8 @@ export interface LimiterWorld extends AsyncDisposable {
   writeRules(text: string): Promise<void>;
   /** Bytes as they are, by any peer. */
   send(peer: string, request: Buffer): Promise<Buffer>;
+  /** What a peer of the mesh shows. */
+  tls(peer: string): TlsFiles;
   readonly grpcPort: number;
   readonly connectPort: number;
 }
@@ -133,6 +136,7 @@ export async function startLimiterWorld(options: {
       Code.OK,
     writeRules: (text) => writeFile(rulesFile, text),
     send,
+    tls: tls.of,
     grpcPort,
     connectPort,
     [Symbol.asyncDispose]: () => running.disposeAsync(),

@@ -1,0 +1,38 @@
+import type { Redis } from "ioredis";
+import type { Logger } from "../../platform/runtime/logger.ts";
+
+const MOST_BYTES = 64 * 1024;
+
+/** Tells every process of the service that counts were emptied, by Redis's publish and subscribe. */
+export interface ForgetChannel {
+  forgetEverywhere(keys: readonly string[]): Promise<void>;
+  close(): void;
+}
+
+/** Who is cut off meanwhile hears nothing, and refuses what it knows until the times it knows. */
+export function openForgetChannel(
+  deps: { readonly redis: Redis; readonly logger: Logger },
+  domain: string,
+  forget: (key: string) => void,
+): ForgetChannel {
+  const channel = `weft:rl:{${domain}}:forget`;
+  const listener = deps.redis.duplicate({
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: null,
+  });
+  // The connection that counts reports the same.
+  listener.on("error", () => undefined);
+  listener.on("message", (_, text: string) => {
+    if (text.length > MOST_BYTES) return;
+    for (const key of text.split("\n")) forget(key);
+  });
+  listener.subscribe(channel).catch((error: unknown) => {
+    deps.logger.warn({ err: error }, "resets of other processes are not heard");
+  });
+  return {
+    async forgetEverywhere(keys) {
+      await deps.redis.publish(channel, keys.join("\n"));
+    },
+    close: () => listener.disconnect(),
+  };
+}
