@@ -7,6 +7,8 @@ import type { Issuer } from "./issuer.ts";
 import { jwtFilter } from "./jwt-filter.ts";
 import { localReplies } from "./local-replies.ts";
 import { MAX_BODY_BYTES } from "./body-limit.ts";
+import { floodFilter, type FloodLimit } from "./flood-limit.ts";
+import { rateLimitFilters, type RateLimitOptions } from "./rate-limits.ts";
 import { responseFilter } from "./rest-responses.ts";
 import { edgeRoutes } from "./routes.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -23,6 +25,9 @@ export function connectionManager(options: {
   readonly issuers: readonly Issuer[];
   readonly allowedOrigins: readonly string[];
   readonly allowLocalhost: boolean;
+  readonly flood: FloodLimit;
+  /** Undefined: there is no rate-limit service. */
+  readonly rateLimits: RateLimitOptions | undefined;
   readonly accessLogs: readonly EnvoyConfig[];
   readonly traceCollector: string | undefined;
 }): EnvoyConfig {
@@ -49,7 +54,7 @@ export function connectionManager(options: {
           typed_per_filter_config: {
             "envoy.filters.http.cors": corsPolicy(options),
           },
-          routes: edgeRoutes(options.routes),
+          routes: edgeRoutes(options.routes, options.rateLimits),
         },
       ],
     },
@@ -123,6 +128,8 @@ function trustedHeaders(options: {
  */
 function httpFilters(options: {
   readonly routes: RouteTable;
+  readonly flood: FloodLimit;
+  readonly rateLimits: RateLimitOptions | undefined;
   readonly issuers: readonly Issuer[];
   readonly descriptorSet: Uint8Array;
 }): EnvoyConfig[] {
@@ -132,9 +139,11 @@ function httpFilters(options: {
       name: "envoy.filters.http.cors",
       typed_config: typed(`${filters}.cors.v3.Cors`),
     },
+    floodFilter(options.flood),
     ...(options.issuers.length === 0
       ? []
       : [jwtFilter(options), claimsFilter(options.issuers)]),
+    ...rateLimitFilters(options.rateLimits),
     responseFilter(),
     {
       // Routes of unary calls turn it on; it would hold a stream until its end.

@@ -12,6 +12,8 @@ export interface EdgeError {
   readonly reason: string;
   /** Left out where Envoy's own text tells the caller what to mend; elsewhere that text tells of the mesh's insides. */
   readonly message?: string;
+  /** When the client may come back. */
+  readonly retrySeconds?: number;
 }
 
 /** What the edge answers by itself, and how each client learns of it. The first that fits counts. */
@@ -103,6 +105,8 @@ export const edgeErrors: readonly EdgeError[] = [
     connect: "resource_exhausted",
     reason: "RATE_LIMITED",
     message: "too many requests",
+    // Of a flood, and of a class that is closed while the rate-limit service is away; the service tells its own times.
+    retrySeconds: 1,
   },
   {
     from: 431,

@@ -2,7 +2,9 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import {
   ErrorInfoSchema,
+  RetryInfoSchema,
   type ErrorInfo,
+  type RetryInfo,
 } from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/ts/google/rpc/status_pb.ts";
 
@@ -15,16 +17,25 @@ export function errorInfo(
   return create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata });
 }
 
-/** A `google.rpc.Status` with one detail, as `grpc-status-details-bin` holds it. */
+export function retryInfo(seconds: number): RetryInfo {
+  const retryDelay = { seconds: BigInt(seconds), nanos: 0 };
+  return create(RetryInfoSchema, { retryDelay });
+}
+
+/** A `google.rpc.Status` with its details, as `grpc-status-details-bin` holds it. */
 export function statusDetails(
   code: number,
   message: string,
   info: ErrorInfo,
+  retry?: RetryInfo,
 ): string {
   const status = create(StatusSchema, {
     code,
     message,
-    details: [anyPack(ErrorInfoSchema, info)],
+    details: [
+      anyPack(ErrorInfoSchema, info),
+      ...(retry ? [anyPack(RetryInfoSchema, retry)] : []),
+    ],
   });
   return unpadded(toBinary(StatusSchema, status));
 }

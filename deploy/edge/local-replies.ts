@@ -1,10 +1,15 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+  type RetryInfo,
+} from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { edgeErrors, unknownPath, type EdgeError } from "./edge-errors.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import {
   ERROR_DOMAIN,
   errorInfo,
+  retryInfo,
   statusDetails,
   unpadded,
 } from "./error-details.ts";
@@ -18,6 +23,7 @@ import {
   rpcPath,
   statusIs,
 } from "./reply-filters.ts";
+import { rateLimitRefusals } from "./rate-limit-refusal.ts";
 import { scopeRefusals } from "./scope-refusal.ts";
 
 const ENVOY_TEXT = "%LOCAL_REPLY_BODY%";
@@ -34,6 +40,7 @@ export function localReplies(): EnvoyConfig {
   return {
     mappers: [
       ...scopeRefusals(),
+      ...rateLimitRefusals(),
       ...edgeErrors.map(grpcReply),
       ...edgeErrors.map(grpcWebReply),
       ...edgeErrors.flatMap(connectStreamReplies),
@@ -56,6 +63,7 @@ function grpcReply(error: EdgeError): EnvoyConfig {
     headers_to_add: [
       setHeader("grpc-status", String(error.code)),
       setHeader("grpc-status-details-bin", detailsOf(error)),
+      ...retryAfter(error),
     ],
   };
 }
@@ -71,6 +79,7 @@ function grpcWebReply(error: EdgeError): EnvoyConfig {
       setHeader("grpc-status", String(error.code)),
       setHeader("grpc-message", percentEncoded(error.message ?? MALFORMED)),
       setHeader("grpc-status-details-bin", detailsOf(error)),
+      ...retryAfter(error),
     ],
   };
 }
@@ -95,6 +104,7 @@ function connectStreamReplies(error: EdgeError): EnvoyConfig[] {
         text_format_source: { inline_string: ENVOY_TEXT },
         content_type: type,
       },
+      headers_to_add: retryAfter(error),
     }),
   );
 }
@@ -107,6 +117,7 @@ function connectReply(error: EdgeError): EnvoyConfig {
       json_format: connectError(error),
       content_type: "application/json",
     },
+    headers_to_add: retryAfter(error),
   };
 }
 
@@ -116,6 +127,15 @@ function restReply(error: EdgeError): EnvoyConfig {
     reason: error.reason,
     domain: ERROR_DOMAIN,
   };
+  const retry =
+    error.retrySeconds === undefined
+      ? []
+      : [
+          {
+            "@type": `type.googleapis.com/${RetryInfoSchema.typeName}`,
+            retryDelay: `${error.retrySeconds}s`,
+          },
+        ];
   return {
     filter: made(error),
     status_code: error.http,
@@ -123,25 +143,52 @@ function restReply(error: EdgeError): EnvoyConfig {
       json_format: {
         code: error.code,
         message: error.message ?? `${MALFORMED}: ${ENVOY_TEXT}`,
-        details: [info],
+        details: [info, ...retry],
       },
       content_type: "application/json",
     },
+    headers_to_add: retryAfter(error),
   };
 }
 
 function connectError(error: EdgeError): EnvoyConfig {
+  const retry = retryOf(error);
   const value = unpadded(toBinary(ErrorInfoSchema, errorInfo(error.reason)));
   return {
     code: error.connect,
     message: error.message ?? `${MALFORMED}: ${ENVOY_TEXT}`,
-    details: [{ type: ErrorInfoSchema.typeName, value }],
+    details: [
+      { type: ErrorInfoSchema.typeName, value },
+      ...(retry
+        ? [
+            {
+              type: RetryInfoSchema.typeName,
+              value: unpadded(toBinary(RetryInfoSchema, retry)),
+            },
+          ]
+        : []),
+    ],
   };
+}
+
+function retryOf({ retrySeconds }: EdgeError): RetryInfo | undefined {
+  return retrySeconds === undefined ? undefined : retryInfo(retrySeconds);
+}
+
+function retryAfter({ retrySeconds }: EdgeError): EnvoyConfig[] {
+  return retrySeconds === undefined
+    ? []
+    : [setHeader("retry-after", String(retrySeconds))];
 }
 
 function detailsOf(error: EdgeError): string {
   const message = error.message ?? MALFORMED;
-  return statusDetails(error.code, message, errorInfo(error.reason));
+  return statusDetails(
+    error.code,
+    message,
+    errorInfo(error.reason),
+    retryOf(error),
+  );
 }
 
 /** For a header of gRPC; Envoy takes a single % for a command of its own. */

@@ -6,11 +6,14 @@ import {
   type ServiceAddresses,
 } from "./clusters.ts";
 import { socketAddress, type Endpoint } from "./envoy-config.ts";
+import { OPEN_CALLER } from "./claims.ts";
 import { connectionManager } from "./connection-manager.ts";
 import { issuerCluster } from "./issuer-cluster.ts";
 import type { Issuer } from "./issuer.ts";
+import { FLOOD_LIMIT, type FloodLimit } from "./flood-limit.ts";
 import { edgeListener } from "./listener.ts";
 import { overloadManager } from "./overload-manager.ts";
+import type { RateLimitOptions } from "./rate-limits.ts";
 import { readRouteTable } from "./route-table.ts";
 
 const GENERATED = new URL("../../gen/edge/", import.meta.url);
@@ -44,6 +47,10 @@ export interface BootstrapOptions {
   readonly issuers: readonly Issuer[];
   /** Takes no tokens: every request is the demo tenant's, with every scope. Only with no issuers. */
   readonly open?: boolean;
+  /** Asks the rate-limit service about every call; left out, nobody is limited but by `flood`. */
+  readonly rateLimits?: Pick<RateLimitOptions, "failClosed">;
+  /** What one Envoy takes at most, whatever it is. */
+  readonly flood?: FloodLimit;
   /** Lets code of pages on this machine call, whatever their port. */
   readonly allowLocalhost?: boolean;
 }
@@ -67,6 +74,11 @@ export function renderBootstrap(options: BootstrapOptions): string {
     allowLocalhost: options.allowLocalhost ?? false,
     accessLogs: accessLogs({ collector: options.otlpLogs && "otlp-logs" }),
     traceCollector: options.otlp && "otlp",
+    flood: options.flood ?? FLOOD_LIMIT,
+    rateLimits: options.rateLimits && {
+      ...options.rateLimits,
+      anonymous: options.issuers.length === 0 ? OPEN_CALLER : "anonymous",
+    },
   });
   const bootstrap = {
     node: { id: "edge", cluster: "weft" },

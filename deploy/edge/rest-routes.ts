@@ -2,6 +2,7 @@ import { requiredScopes } from "./claims-filter.ts";
 import type { EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
+import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
   BODY_LIMITED,
@@ -16,7 +17,10 @@ import type {
 } from "./route-table.ts";
 
 /** A route for each REST binding, and for each path a refusal of the verbs it has not. */
-export function restRoutes(services: readonly ServiceRoutes[]): EnvoyConfig[] {
+export function restRoutes(
+  services: readonly ServiceRoutes[],
+  limits: RateLimitOptions | undefined,
+): EnvoyConfig[] {
   const verbsByPath = new Map<string, string[]>();
   const routes = services.flatMap((service) =>
     service.methods.flatMap((method) =>
@@ -26,7 +30,7 @@ export function restRoutes(services: readonly ServiceRoutes[]): EnvoyConfig[] {
           ...(verbsByPath.get(regex) ?? []),
           binding.verb,
         ]);
-        return bindingRoute({ service, method, binding, regex });
+        return bindingRoute({ service, method, binding, regex, limits });
       }),
     ),
   );
@@ -60,8 +64,9 @@ function bindingRoute(bound: {
   readonly method: MethodRoutes;
   readonly binding: RestBinding;
   readonly regex: string;
+  readonly limits: RateLimitOptions | undefined;
 }): EnvoyConfig {
-  const { service, method, binding, regex } = bound;
+  const { service, method, binding, regex, limits } = bound;
   const retry = retryPolicy(method);
   return {
     name: `${binding.verb} ${binding.pattern}`,
@@ -72,6 +77,7 @@ function bindingRoute(bound: {
     route: {
       cluster: `${service.service}-grpc`,
       ...timeLimit(method),
+      ...rateLimits(method, limits),
       ...(retry ? { retry_policy: retry } : {}),
     },
     decorator: {

@@ -1,5 +1,7 @@
 import { documentRoutes } from "./document-routes.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
+import { FLOOD_LIMIT_OFF } from "./flood-limit.ts";
+import type { RateLimitOptions } from "./rate-limits.ts";
 import { restRoutes } from "./rest-routes.ts";
 import { rpcRoutes } from "./rpc-routes.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -24,7 +26,10 @@ const WELL_FORMED = [
   .replaceAll("H", "[0-9A-Fa-f]");
 
 /** All routes, in order of match: what is malformed, the edge's own, RPC paths, REST paths; the rest is refused. */
-export function edgeRoutes(table: RouteTable): EnvoyConfig[] {
+export function edgeRoutes(
+  table: RouteTable,
+  limits: RateLimitOptions | undefined,
+): EnvoyConfig[] {
   const services = table.services.map((service) => ({
     ...service,
     methods: service.methods.filter(({ access }) => access !== "SERVICE"),
@@ -33,10 +38,10 @@ export function edgeRoutes(table: RouteTable): EnvoyConfig[] {
     malformedUrl(),
     healthz(),
     ...documentRoutes(),
-    ...services.flatMap(rpcRoutes),
+    ...services.flatMap((service) => rpcRoutes(service, limits)),
     // Before REST: the transcoder lets gRPC on a REST path through to the service as it is.
     ...unknownMethods(),
-    ...restRoutes(services),
+    ...restRoutes(services, limits),
     unknownPath(),
   ];
 }
@@ -70,7 +75,7 @@ function healthz(): EnvoyConfig {
       body: { inline_string: '{"status":"SERVING"}\n' },
     },
     response_headers_to_add: [setHeader("content-type", "application/json")],
-    typed_per_filter_config: TRANSCODER_OFF,
+    typed_per_filter_config: { ...TRANSCODER_OFF, ...FLOOD_LIMIT_OFF },
   };
 }
 

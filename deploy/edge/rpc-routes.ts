@@ -1,5 +1,6 @@
 import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
+import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { BODY_LIMITED, timeLimit, TRANSCODER_OFF } from "./route-filters.ts";
 import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
@@ -8,12 +9,18 @@ import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
  * Two routes a method, on its RPC path: gRPC goes to the service's grpc-js server; Connect and gRPC-Web, which are all that
  * is left, to its connect-node server.
  */
-export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
+export function rpcRoutes(
+  service: ServiceRoutes,
+  limits: RateLimitOptions | undefined,
+): EnvoyConfig[] {
   return service.methods.flatMap((method) => [
     {
       name: `${method.path.slice(1)} grpc`,
       match: { path: method.path, headers: GRPC },
-      route: action(service, method, "grpc"),
+      route: {
+        ...action(service, method, "grpc"),
+        ...rateLimits(method, limits),
+      },
       decorator: { operation: method.path.slice(1), propagate: false },
       typed_per_filter_config: {
         ...requiredScopes(method),
@@ -23,7 +30,10 @@ export function rpcRoutes(service: ServiceRoutes): EnvoyConfig[] {
     {
       name: `${method.path.slice(1)} connect`,
       match: { path: method.path },
-      route: action(service, method, "connect"),
+      route: {
+        ...action(service, method, "connect"),
+        ...rateLimits(method, limits),
+      },
       decorator: { operation: method.path.slice(1), propagate: false },
       ...(method.stream === "bidi" ? TELL_HTTP_VERSION : {}),
       typed_per_filter_config: {

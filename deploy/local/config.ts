@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 
 const otlpUrl = z.url({ protocol: /^https?$/ });
@@ -20,6 +20,9 @@ const schema = z.object({
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpUrl.optional(),
   OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpUrl.optional(),
   WEFT_ISSUERS_FILE: z.string().optional(),
+  WEFT_RATE_LIMITS_FILE: z
+    .string()
+    .default(join(import.meta.dirname, "..", "rate-limits.yaml")),
   WEFT_DOCKER: z.enum(["auto", "off"]).default("auto"),
   XDG_CACHE_HOME: z.string().optional(),
   LOG_LEVEL: z.string().default("info"),
@@ -39,6 +42,8 @@ export interface LocalConfig {
   readonly otlpLogsUrl: string | undefined;
   /** A file of issuers whose tokens the edge takes besides the development issuer's. */
   readonly issuersFile: string | undefined;
+  /** The numbers behind the rate classes of the contracts. */
+  readonly rateLimitsFile: string;
   /** Whether a Docker engine is asked at all: not where none has left a trace. */
   readonly docker: boolean;
   /** Installed tools; shared by all checkouts of this user. */
@@ -89,6 +94,7 @@ export function readLocalConfig(
     otlpMetricsUrl: env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     otlpLogsUrl: env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
     issuersFile: env.WEFT_ISSUERS_FILE,
+    rateLimitsFile: resolve(env.WEFT_RATE_LIMITS_FILE),
     docker: env.WEFT_DOCKER === "auto" && mayHaveDocker(environment),
     cacheDirectory: join(
       env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { failClosedClasses } from "../edge/fail-closed-classes.ts";
 import { readIssuers, toIssuer, type Issuer } from "../edge/issuer.ts";
 import { renderBootstrap } from "../edge/render-bootstrap.ts";
 import type { Certificates } from "./certificates.ts";
@@ -60,6 +61,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     ...(options.config.otlpLogsUrl === undefined
       ? {}
       : { otlpLogs: hostPort(options.config.otlpLogsUrl) }),
+    ...(options.addresses.ratelimit === undefined
+      ? {}
+      : {
+          rateLimits: {
+            failClosed: failClosedClasses(options.config.rateLimitsFile),
+          },
+        }),
     issuers: issuersOf(options),
     open: options.issuer === undefined,
     allowLocalhost: true,

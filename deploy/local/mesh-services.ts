@@ -95,6 +95,9 @@ function addressSettings(name: ServiceName, around: ServiceSurroundings) {
           PAYMENT_ADDRESS: grpcAddress(payment),
         }
       : {}),
+    ...(name === "ratelimit"
+      ? { RATELIMIT_RULES_FILE: around.config.rateLimitsFile }
+      : {}),
     ...(name === "payment"
       ? { PAYMENT_PROVIDER_URL: around.paymentProviderUrl }
       : {}),

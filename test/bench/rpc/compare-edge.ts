@@ -88,6 +88,7 @@ async function startEdge(
         order: { grpc: at(grpcPort), connect: at(grpcPort) },
         payment: absent,
         inventory: absent,
+        ratelimit: absent,
       },
       issuers: [
         toIssuer({

@@ -10,6 +10,8 @@ import {
   startTestIssuer,
   type TestIssuer,
 } from "../../support/test-issuer.ts";
+import type { FloodLimit } from "../../../deploy/edge/flood-limit.ts";
+import { startRateLimiter, type RateLimiter } from "./rate-limiter.ts";
 import { startEdgeEnvoy } from "./start-envoy.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import {
@@ -31,6 +33,8 @@ export interface EdgeWorld extends AsyncDisposable {
   readonly upstream: () => Upstream;
   /** Of payments: takes calls and never answers. */
   readonly payments: SilentServer;
+  /** The rate-limit service, a process. */
+  readonly limiter: RateLimiter | undefined;
   readonly stopUpstream: () => Promise<void>;
   readonly startUpstream: () => Promise<void>;
   /** Envoy's output, access log included. */
@@ -44,6 +48,13 @@ export async function startEdgeWorld(
     readonly collector?: Endpoint;
     /** Whose certificate the order service shows; its own when left out. */
     readonly orderIdentity?: "payment";
+    /** The rules of a rate-limit service; without them there is none. */
+    readonly rateLimits?: {
+      readonly rules: string;
+      readonly redisUrl: string;
+      readonly failClosed?: readonly string[];
+    };
+    readonly flood?: FloodLimit;
     /** What else there is to say of the issuer, and more issuers. */
     readonly issuer?: Partial<IssuerInput>;
     readonly issuers?: readonly IssuerInput[];
@@ -56,10 +67,11 @@ export async function startEdgeWorld(
   const certificates = await ensureCertificates(join(directory, "tls"), [
     "order",
     "payment",
+    "ratelimit",
   ]);
-  const [edgePort, adminPort, ...ports] = await freePorts(5);
-  const [grpcPort, connectPort, paymentPort] = ports;
-  // freePorts(5) gives five.
+  const [edgePort, adminPort, ...ports] = await freePorts(6);
+  const [grpcPort, connectPort, paymentPort, limiterPort] = ports;
+  // freePorts(6) gives six.
   const port = (value: number | undefined) => value as number;
 
   const files = (name: string) => {
@@ -84,6 +96,17 @@ export async function startEdgeWorld(
     }),
   );
 
+  const limiter = options.rateLimits
+    ? await startRateLimiter({
+        ...options.rateLimits,
+        directory,
+        ca: certificates.ca,
+        files: files("ratelimit"),
+        grpcPort: port(limiterPort),
+      })
+    : undefined;
+  if (limiter !== undefined) started.use(limiter);
+
   const local = (value: number | undefined) => ({
     host: "127.0.0.1",
     port: port(value),
@@ -105,7 +128,12 @@ export async function startEdgeWorld(
       payment: { grpc: local(paymentPort), connect: local(paymentPort) },
       // Port 1 refuses.
       inventory: { grpc: local(1), connect: local(1) },
+      ratelimit: { grpc: local(limiterPort), connect: local(limiterPort) },
     },
+    ...(options.rateLimits
+      ? { rateLimits: { failClosed: options.rateLimits.failClosed ?? [] } }
+      : {}),
+    ...(options.flood ? { flood: options.flood } : {}),
     ...(options.collector
       ? { otlp: options.collector, otlpLogs: options.collector }
       : {}),
@@ -140,6 +168,7 @@ export async function startEdgeWorld(
     issuer,
     upstream: () => upstream,
     payments,
+    limiter,
     stopUpstream: async () => upstream[Symbol.asyncDispose](),
     startUpstream: async () => {
       upstream = await open();

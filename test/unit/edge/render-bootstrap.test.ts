@@ -47,6 +47,7 @@ function setup(overrides: Partial<BootstrapOptions> = {}): BootstrapOptions {
     upstreams: Object.fromEntries(
       names.map((name) => [name, { grpc: local(1), connect: local(2) }]),
     ),
+    rateLimits: { failClosed: ["orders-write"] },
     otlp: local(4317),
     otlpLogs: { host: "collector.example", port: 4317 },
     issuers: [issuer],

@@ -1,0 +1,115 @@
+import { CALLER_METADATA } from "./claims-filter.ts";
+import { duration, typed, type EnvoyConfig } from "./envoy-config.ts";
+import type { MethodRoutes } from "./route-table.ts";
+
+/** What the rate-limit service calls this edge. */
+const DOMAIN = "edge";
+/** The service answers within 10 ms, Redis or not; the rest is for a machine that is short of CPU. */
+const TIMEOUT_MS = 100;
+
+/** How the edge asks the rate-limit service. */
+export interface RateLimitOptions {
+  /** Rate classes whose calls are refused while the service does not answer; those of all others pass. */
+  readonly failClosed: readonly string[];
+  /** Who calls where no token says it. */
+  readonly anonymous: string;
+}
+
+/**
+ * The descriptors of a method, the same on each of its paths. There is always one: a request without any would not be asked
+ * about. A stream has a second one that tells its end, with which the service takes back its place.
+ */
+export function rateLimits(
+  method: MethodRoutes,
+  options: RateLimitOptions | undefined,
+): EnvoyConfig {
+  if (options === undefined) return {};
+  const { rateClass } = method;
+  const stage = options.failClosed.includes(rateClass) ? CLOSED : OPEN;
+  const actions = [
+    constant("rate_class", rateClass),
+    constant("method", method.path.slice(1)),
+    caller("tenant", options.anonymous),
+    caller("subject", options.anonymous),
+    caller("plan", undefined),
+    { remote_address: {} },
+  ];
+  if (method.stream === "unary") return { rate_limits: [{ stage, actions }] };
+  const stream = [...actions, REQUEST_ID];
+  return {
+    rate_limits: [
+      { stage, actions: stream },
+      {
+        stage,
+        apply_on_stream_done: true,
+        actions: [...stream, constant("release", "stream")],
+      },
+    ],
+  };
+}
+
+/** Two filters, for Envoy knows one behaviour a filter: that of open classes and that of closed ones, told apart by stage. */
+export function rateLimitFilters(
+  options: RateLimitOptions | undefined,
+): EnvoyConfig[] {
+  if (options === undefined) return [];
+  return [
+    rateLimitFilter("envoy.filters.http.ratelimit", OPEN),
+    rateLimitFilter("envoy.filters.http.ratelimit.closed", CLOSED),
+  ];
+}
+
+const OPEN = 0;
+const CLOSED = 1;
+
+function rateLimitFilter(name: string, stage: number): EnvoyConfig {
+  return {
+    name,
+    typed_config: typed(
+      "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+      {
+        domain: DOMAIN,
+        stage,
+        timeout: duration(TIMEOUT_MS),
+        failure_mode_deny: stage === CLOSED,
+        // Not UNAVAILABLE, which clients are told to try again at once (AIP-194).
+        rate_limited_as_resource_exhausted: true,
+        status_on_error: { code: "TooManyRequests" },
+        disable_x_envoy_ratelimited_header: true,
+        rate_limit_service: {
+          transport_api_version: "V3",
+          grpc_service: {
+            envoy_grpc: { cluster_name: "ratelimit-grpc" },
+            timeout: duration(TIMEOUT_MS),
+          },
+        },
+      },
+    ),
+  };
+}
+
+/** Every stream's request has one: Envoy makes it, and drops what a client sent. */
+const REQUEST_ID: EnvoyConfig = {
+  request_headers: {
+    header_name: "x-request-id",
+    descriptor_key: "request_id",
+    skip_if_absent: true,
+  },
+};
+
+function constant(key: string, value: string): EnvoyConfig {
+  return { generic_key: { descriptor_key: key, descriptor_value: value } };
+}
+
+/** What the claims filter read of the token. Without a value and another one to take, the descriptor goes without it. */
+function caller(key: string, otherwise: string | undefined): EnvoyConfig {
+  return {
+    metadata: {
+      descriptor_key: key,
+      metadata_key: { key: CALLER_METADATA, path: [{ key }] },
+      ...(otherwise === undefined
+        ? { skip_if_absent: true }
+        : { default_value: otherwise }),
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CertificateFiles } from "../../../deploy/local/certificate-files.ts";
+import { startProcess } from "../../../deploy/local/process.ts";
+
+export interface RateLimiter extends AsyncDisposable {
+  /** Ends it without a word. */
+  kill(): Promise<void>;
+}
+
+/** The rate-limit service as a process of its own, ready. */
+export async function startRateLimiter(options: {
+  readonly directory: string;
+  readonly rules: string;
+  readonly redisUrl: string;
+  readonly ca: string;
+  readonly files: CertificateFiles;
+  readonly grpcPort: number;
+}): Promise<RateLimiter> {
+  const rulesFile = join(options.directory, "rate-limits.yaml");
+  await writeFile(rulesFile, options.rules);
+  const service = await startProcess({
+    name: "ratelimit",
+    directory: options.directory,
+    command: process.execPath,
+    args: ["services/ratelimit/main.ts"],
+    ipc: true,
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      WEFT_HOST: "127.0.0.1",
+      WEFT_GRPC_PORT: String(options.grpcPort),
+      WEFT_TLS_CA: options.ca,
+      WEFT_TLS_CERT: options.files.cert,
+      WEFT_TLS_KEY: options.files.key,
+      REDIS_URL: options.redisUrl,
+      RATELIMIT_RULES_FILE: rulesFile,
+      // So that a busy machine is not taken for a Redis that is away.
+      RATELIMIT_REDIS_TIMEOUT_MS: "1000",
+    },
+  });
+  await service.ready;
+  return {
+    async kill() {
+      process.kill(service.pid, "SIGKILL");
+      await service.exited;
+    },
+    async [Symbol.asyncDispose]() {
+      await service.stop();
+    },
+  };
+}

@@ -1,0 +1,303 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Metadata } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  ErrorInfoSchema,
+  QuotaFailureSchema,
+  RetryInfoSchema,
+} from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../../gen/ts/google/rpc/status_pb.ts";
+import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { eventually } from "../../support/eventually.ts";
+import { startRedisWorld, type RedisWorld } from "../ratelimit/redis-world.ts";
+import { grpcCall, orderClient, transports } from "./clients.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { http } from "./http-request.ts";
+import { limitRules } from "./limit-rules.ts";
+import { ORDER } from "./upstream.ts";
+
+const RULES = limitRules({
+  "orders-read":
+    "{ per: [tenant, subject], algorithm: sliding-window, limit: 3, period: 1m, when_redis_away: closed }",
+  "orders-watch":
+    "{ per: [tenant, subject], algorithm: concurrency, limit: 2, lease: 65m, when_redis_away: closed }",
+});
+
+let redis: RedisWorld;
+let world: EdgeWorld;
+let names = 0;
+
+beforeAll(async () => {
+  redis = await startRedisWorld();
+  world = await startEdgeWorld({
+    rateLimits: {
+      rules: RULES,
+      redisUrl: redis.url,
+      failClosed: ["payments-read"],
+    },
+  });
+}, 60_000);
+afterAll(async () => {
+  await world?.[Symbol.asyncDispose]();
+  await redis?.[Symbol.asyncDispose]();
+});
+
+/** The edge as one more user sees it. */
+async function asSomebody(): Promise<EdgeWorld> {
+  names += 1;
+  const token = await world.issuer.token({ sub: `somebody-${names}` });
+  return { ...world, token };
+}
+
+async function failure(call: Promise<unknown>): Promise<ConnectError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => ConnectError.from(reason),
+  );
+  if (error === undefined) throw new Error("the call did not fail");
+  return error;
+}
+
+function expectRefusal(
+  error: ConnectError,
+  seconds: readonly [number, number],
+) {
+  expect(error.code).toBe(Code.ResourceExhausted);
+  expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
+    { reason: "RATE_LIMITED", domain: "weft.dev" },
+  ]);
+  const [retry] = error.findDetails(RetryInfoSchema);
+  const delay = Number(retry?.retryDelay?.seconds ?? -1n);
+  expect(delay).toBeGreaterThanOrEqual(seconds[0]);
+  expect(delay).toBeLessThanOrEqual(seconds[1]);
+}
+
+const kinds = [
+  "Connect JSON over HTTP/2",
+  "Connect binary over HTTP/2",
+  "Connect JSON over HTTP/1.1",
+  "Connect GET over HTTP/2",
+  "gRPC-Web over HTTP/2",
+  "gRPC-Web over HTTP/1.1",
+  "connect-node's gRPC",
+];
+
+function ordersOf(as: EdgeWorld, kind: string) {
+  const transport = transports(as)[kind];
+  if (transport === undefined) throw new Error(kind);
+  return orderClient(transport);
+}
+
+describe.each(kinds)("a client of %s", (kind) => {
+  it("learns when to come back", async () => {
+    const orders = ordersOf(await asSomebody(), kind);
+    for (let call = 0; call < 3; call += 1)
+      await orders.getOrder({ name: ORDER });
+
+    const error = await failure(orders.getOrder({ name: ORDER }));
+
+    expectRefusal(error, [50, 66]);
+    expect(error.findDetails(QuotaFailureSchema)).toMatchObject([
+      {
+        violations: [{ subject: "orders-read/rule", description: "3 in 60 s" }],
+      },
+    ]);
+    expect(error.metadata.get("retry-after")).toMatch(/^[56]\d$/);
+  });
+
+  it("learns it of a stream that is refused", async () => {
+    const orders = ordersOf(await asSomebody(), kind);
+    const stop = new AbortController();
+    const open = () => {
+      const stream = orders.watchOrders({}, { signal: stop.signal });
+      return stream[Symbol.asyncIterator]();
+    };
+    const held = [open(), open()];
+    for (const stream of held) await stream.next();
+
+    const error = await failure(open().next());
+    stop.abort();
+
+    expectRefusal(error, [1, 3_900]);
+  });
+});
+
+describe("a client of grpc-js", () => {
+  it("learns when to come back", async () => {
+    const as = await asSomebody();
+    const call = () =>
+      grpcCall(as, OrderService.method.getOrder, { name: ORDER });
+    for (let count = 0; count < 3; count += 1) await call();
+
+    const error: unknown = await call().catch((reason: unknown) => reason);
+
+    expect(error).toMatchObject({ code: 8, details: "too many requests" });
+    const metadata =
+      error instanceof Error && "metadata" in error
+        ? error.metadata
+        : undefined;
+    if (!(metadata instanceof Metadata)) throw new Error("no metadata");
+    const [bytes] = metadata.get("grpc-status-details-bin");
+    if (!(bytes instanceof Buffer)) throw new Error("no details");
+    const { details } = fromBinary(StatusSchema, bytes);
+    const retry = details
+      .map((detail) => anyUnpack(detail, RetryInfoSchema))
+      .find(Boolean);
+    expect(Number(retry?.retryDelay?.seconds)).toBeGreaterThanOrEqual(50);
+  });
+});
+
+describe("a client of REST", () => {
+  it("sees what is left on every answer, and when to come back on a refusal", async () => {
+    const as = await asSomebody();
+    const answers = [];
+    for (let call = 0; call < 4; call += 1)
+      answers.push(await http(as, { path: `/v1/${ORDER}`, version: 1 }));
+
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
+    expect(
+      answers.map(({ headers }) => headers["x-ratelimit-remaining"]),
+    ).toEqual(["2", "1", "0", "0"]);
+    expect(answers[0]?.headers).toMatchObject({
+      "ratelimit-policy": '"orders-read/rule";q=3;w=60',
+      ratelimit: expect.stringMatching(/^"orders-read\/rule";r=2;t=6\d$/),
+      "x-ratelimit-limit": "3",
+    });
+    const refused = answers[3];
+    // Twice in one header would be "59, 59".
+    expect(refused?.headers["retry-after"]).toMatch(/^[56]\d$/);
+    expect(refused?.headers["content-type"]).toBe("application/json");
+    expect(refused?.json()).toMatchObject({
+      code: 8,
+      message: "too many requests: the limit orders-read/rule is reached",
+      details: [
+        {
+          reason: "RATE_LIMITED",
+          domain: "weft.dev",
+          metadata: { limit: "orders-read/rule" },
+        },
+        { retryDelay: expect.stringMatching(/^[56]\d(\.\d+)?s$/) },
+        { violations: [{ subject: "orders-read/rule" }] },
+      ],
+    });
+  });
+});
+
+it("counts every way to a method as one", async () => {
+  const as = await asSomebody();
+
+  await grpcCall(as, OrderService.method.getOrder, { name: ORDER });
+  await http(as, { path: `/v1/${ORDER}` });
+  await ordersOf(as, "gRPC-Web over HTTP/1.1").listOrders({});
+  const answer = await http(as, { path: `/v1/${ORDER}` });
+
+  expect(answer.status).toBe(429);
+});
+
+it("counts callers apart, by their tokens", async () => {
+  const [one, other] = [await asSomebody(), await asSomebody()];
+  for (let call = 0; call < 4; call += 1)
+    await http(one, { path: `/v1/${ORDER}` });
+
+  const answer = await http(other, { path: `/v1/${ORDER}` });
+
+  expect(answer.status).toBe(200);
+});
+
+it("counts nothing of a caller who may not call", async () => {
+  const as = await asSomebody();
+  const forged = { ...as, token: as.token.replace(/\.[^.]+$/, ".AAAA") };
+  for (let call = 0; call < 5; call += 1)
+    expect((await http(forged, { path: `/v1/${ORDER}` })).status).toBe(401);
+
+  expect((await http(as, { path: `/v1/${ORDER}` })).status).toBe(200);
+});
+
+it("gives a stream's place back when the stream ends, whoever ends it", async () => {
+  const orders = ordersOf(await asSomebody(), "connect-node's gRPC");
+  const open = async () => {
+    const stop = new AbortController();
+    const stream = orders.watchOrders({}, { signal: stop.signal });
+    await stream[Symbol.asyncIterator]().next();
+    return stop;
+  };
+  const first = await open();
+  const second = await open();
+  expectRefusal(await failure(open()), [1, 3_900]);
+
+  first.abort();
+  await eventually("a place is free", () =>
+    open().then(
+      (stop) => (stop.abort(), true),
+      () => false,
+    ),
+  );
+  second.abort();
+});
+
+describe("while the rate-limit service is dead", () => {
+  it("lets calls of open classes pass, and refuses those of closed ones", async () => {
+    await using other = await startEdgeWorld({
+      rateLimits: {
+        rules: RULES,
+        redisUrl: redis.url,
+        failClosed: ["payments-read"],
+      },
+    });
+    await other.limiter?.kill();
+
+    const open = [];
+    for (let call = 0; call < 5; call += 1)
+      open.push((await http(other, { path: `/v1/${ORDER}` })).status);
+    const closed = await http(other, { path: "/v1/payments" });
+
+    expect(open).toEqual([200, 200, 200, 200, 200]);
+    expect(closed).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "1" },
+    });
+    expect(closed.json()).toMatchObject({
+      code: 8,
+      details: [{ reason: "RATE_LIMITED" }, { retryDelay: "1s" }],
+    });
+  });
+});
+
+describe("a flood", () => {
+  it("is refused before anything else is asked, in each client's own words", async () => {
+    await using small = await startEdgeWorld({
+      flood: { perSecond: 1_000, perAddress: 10 },
+    });
+    /** Calls until it is refused. */
+    const refusal = async (call: () => Promise<unknown>) => {
+      for (let count = 0; count < 1_000; count += 1) {
+        const error = await call().then(
+          () => undefined,
+          (reason: unknown) => ConnectError.from(reason),
+        );
+        if (error !== undefined) return error;
+      }
+      throw new Error("nothing was refused");
+    };
+    const orders = ordersOf(small, "connect-node's gRPC");
+    await refusal(() => orders.getOrder({ name: ORDER }));
+
+    const health = await http(small, { path: "/healthz" });
+    let rest = await http(small, { path: "/nowhere" });
+    while (rest.status !== 429) rest = await http(small, { path: "/nowhere" });
+
+    expect(health.status).toBe(200);
+    expect(rest.headers).toMatchObject({ "retry-after": "1" });
+    expect(rest.json()).toMatchObject({
+      code: 8,
+      details: [{}, { retryDelay: "1s" }],
+    });
+    for (const kind of kinds) {
+      const client = ordersOf(small, kind);
+      const error = await refusal(() => client.getOrder({ name: ORDER }));
+      expectRefusal(error, [1, 1]);
+    }
+  });
+});
