@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { percentile } from "../median.ts";
 import type { BenchMesh } from "./bench-mesh.ts";
+import { cpuPerOrder, cpuTime, type CpuTime } from "./cpu-time.ts";
 
 export interface OrderLoad {
   readonly skus: readonly string[];
@@ -17,6 +18,8 @@ export interface OrderRate {
   /** From the request until the order is completed. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** CPU time of each process for one order, in milliseconds: what the figures of a shared machine are compared by. */
+  readonly cpuMs: CpuTime;
 }
 
 /** So many callers, each of whom orders again when the order before is completed. */
@@ -25,6 +28,7 @@ export async function loadOrders(
   { skus, inFlight, ms }: OrderLoad,
 ): Promise<OrderRate> {
   const latencies: number[] = [];
+  const before = cpuTime(world);
   const startedAt = performance.now();
   const caller = async () => {
     while (performance.now() - startedAt < ms) {
@@ -40,6 +44,7 @@ export async function loadOrders(
     ordersPerSecond: Math.round(latencies.length / seconds),
     p50Ms: Math.round(percentile(latencies, 0.5)),
     p99Ms: Math.round(percentile(latencies, 0.99)),
+    cpuMs: cpuPerOrder(before, cpuTime(world), latencies.length),
   };
 }
 
