@@ -50,6 +50,7 @@ export async function startInventory(runtime: Runtime): Promise<void> {
   const shapes = { product: productToProto, reservation: reservationToProto };
   const writing = {
     db,
+    logger,
     announce: announceThrough(outbox, shapes),
     announceTogether: announceTogetherThrough(outbox, shapes),
     prices: createPriceCache(),
@@ -58,7 +59,6 @@ export async function startInventory(runtime: Runtime): Promise<void> {
   const deps = {
     ...writing,
     batches: createReservationBatches(writing),
-    logger,
     newId: () => newId(),
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
     intervalMs: config.INVENTORY_SWEEP_INTERVAL_MS,

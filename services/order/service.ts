@@ -11,13 +11,17 @@ import { serve } from "../platform/rpc/server.ts";
 import { tlsFiles } from "../platform/runtime/config.ts";
 import { newId } from "../platform/runtime/ids.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
+import { createOrderBatches } from "./app/order-batches.ts";
 import { startOrderChanges } from "./app/order-changes.ts";
 import { observeLog } from "./app/observe-log.ts";
 import { startOrderDrivers } from "./app/order-drivers.ts";
 import { inventoryClient } from "./clients/inventory.ts";
 import { paymentClient } from "./clients/payment.ts";
 import { readOrderConfig } from "./config.ts";
-import { announceThrough } from "./events/announce-order.ts";
+import {
+  announceRowsThrough,
+  announceThrough,
+} from "./events/announce-order.ts";
 import { onOrderEvent } from "./events/on-order-event.ts";
 import { joinedMethods, orderService } from "./rpc/order-service.ts";
 import { openLog } from "./store/order-log.ts";
@@ -63,9 +67,24 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   onDrain("changes", () => changes.done());
   const observing = observeLog({ db, logger }, signal);
   onDrain("log observer", () => observing);
-  const announce = announceThrough(createOutbox(relay), orderToProto);
+  const outbox = createOutbox(relay);
+  const saving = {
+    db,
+    changes,
+    now,
+    announce: announceThrough(outbox, orderToProto),
+    announceRow: announceRowsThrough(outbox, orderToProto),
+    batches: createOrderBatches({
+      db,
+      logger,
+      wake() {
+        outbox.wake();
+        changes.wake();
+      },
+    }),
+  };
   const drivers = startOrderDrivers(
-    { db, announce, changes, inventory, payment, logger, now },
+    { ...saving, inventory, payment, logger },
     { limit: config.ORDER_DRIVERS, pollMs: config.ORDER_POLL_MS },
     signal,
   );
@@ -78,12 +97,9 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     tls: tlsFiles(config),
     services: [
       orderService({
-        db,
-        announce,
+        ...saving,
         drivers,
-        changes,
         newId: () => newId(),
-        now,
         pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
         resumeTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET, {
           kind: "resume",

@@ -71,7 +71,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
   };
   const deps = {
     ...recording,
-    batches: createPaymentBatches(recording),
+    batches: createPaymentBatches({ ...recording, logger }),
     provider: createPaymentProvider({ http, logger }),
     flights,
     logger,

@@ -1,5 +1,6 @@
 import { context, type Context } from "@opentelemetry/api";
 import { createBatcher, type Batcher } from "../../platform/data/batcher.ts";
+import type { Logger } from "../../platform/runtime/logger.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { Money } from "../domain/money.ts";
 import {
@@ -18,6 +19,7 @@ import { reserve, type ReserveDeps } from "./reserve.ts";
 
 export interface ReserveBatchDeps extends ReserveDeps {
   readonly announceTogether: AnnounceTogether;
+  readonly logger: Logger;
   readonly prices: PriceCache;
 }
 
@@ -36,6 +38,7 @@ export function createReserveBatcher(
 ): Batcher<WaitingReserve, Reservation> {
   return createBatcher({
     name: "reserve",
+    logger: deps.logger,
     keyOf: ({ command }) => `${command.tenant}/${command.id}`,
     together: (items) => makeReservations(deps, items),
     alone: ({ command }, signal) => reserve(deps, command, signal),

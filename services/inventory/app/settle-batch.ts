@@ -1,5 +1,6 @@
 import { context, type Context } from "@opentelemetry/api";
 import { createBatcher, type Batcher } from "../../platform/data/batcher.ts";
+import type { Logger } from "../../platform/runtime/logger.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { InventoryEvent } from "../domain/inventory-event.ts";
 import { confirm, release, type Reservation } from "../domain/reservation.ts";
@@ -24,6 +25,7 @@ import {
 
 export interface SettleBatchDeps extends ConfirmReservationDeps {
   readonly announceTogether: AnnounceTogether;
+  readonly logger: Logger;
 }
 
 /** A change of a reservation that waits for its batch, and the trace that it belongs to. */
@@ -36,6 +38,7 @@ export type ReleaseBatcher = Batcher<Waiting<ReleaseReservation>, Reservation>;
 export function createConfirmBatcher(deps: SettleBatchDeps): ConfirmBatcher {
   return createBatcher<Waiting<ReservationKey>, Reservation>({
     name: "confirm",
+    logger: deps.logger,
     keyOf,
     together: (items) =>
       settleTogether(deps, items, {
@@ -52,6 +55,7 @@ export function createConfirmBatcher(deps: SettleBatchDeps): ConfirmBatcher {
 export function createReleaseBatcher(deps: SettleBatchDeps): ReleaseBatcher {
   return createBatcher<Waiting<ReleaseReservation>, Reservation>({
     name: "release",
+    logger: deps.logger,
     keyOf,
     together: (items) =>
       settleTogether(deps, items, {

@@ -11,6 +11,8 @@ import { inOrderTrace } from "./order-trace.ts";
 export interface OrderDrivers {
   /** A free driver, kept for the caller until it is disposed of; undefined where none is free. */
   reserve(): ReservedDriver | undefined;
+  /** The order as far as the driver of this process gets it; undefined where none has it, or it fails. */
+  driven(id: string): Promise<Order | undefined>;
   /** An order has become due: a driver looks as soon as one is free. */
   wake(): void;
   /** Ends when the drivers were told to stop and the steps under way are stored, or at `hurry`. */
@@ -38,7 +40,8 @@ export function startOrderDrivers(
   options: OrderDriversOptions,
   stopping: AbortSignal,
 ): OrderDrivers {
-  const running = new Set<Promise<void>>();
+  const running = new Set<Promise<Order | undefined>>();
+  const byOrder = new Map<string, Promise<Order | undefined>>();
   const bell = createWakeUp();
   let free = options.limit;
   /** Whether more orders may be due than drivers were free. */
@@ -55,17 +58,18 @@ export function startOrderDrivers(
       driveOrder(deps, order, stopping),
     );
     const run = drive
-      .then(
-        () => {},
+      .catch((error: unknown): undefined => {
         // The order's lease runs out and it becomes due again: nothing is lost but time.
-        (error: unknown) =>
-          deps.logger.error({ err: error, order: order.id }, "driving failed"),
-      )
-      .then(() => {
+        deps.logger.error({ err: error, order: order.id }, "driving failed");
+      })
+      .finally(() => {
         running.delete(run);
+        // Not where the order was taken up once more meanwhile.
+        if (byOrder.get(order.id) === run) byOrder.delete(order.id);
         release(1);
       });
     running.add(run);
+    byOrder.set(order.id, run);
   };
   const wake = () => {
     isBacklog = true;
@@ -103,6 +107,7 @@ export function startOrderDrivers(
       free -= 1;
       return reservedDriver(start, () => release(1));
     },
+    driven: async (id) => byOrder.get(id),
     wake,
     async done(hurry) {
       const end = polling.then(() => Promise.all(running));

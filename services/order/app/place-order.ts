@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Database } from "../../platform/data/database.ts";
+import type { KeyRow } from "../../platform/data/key-rows.ts";
 import type { Transaction } from "../../platform/data/transaction.ts";
 import { requestIdReused } from "../domain/order-refusals.ts";
 import { place, type Order, type PlaceOrder } from "../domain/order.ts";
@@ -8,8 +9,9 @@ import {
   insertOrder,
   type OrderOrigin,
 } from "../store/orders.ts";
-import type { Announce } from "./announce.ts";
+import type { Announce, AnnounceRow } from "./announce.ts";
 import { leaseMs } from "./drive-order.ts";
+import type { OrderBatches } from "./order-batches.ts";
 import type { OrderChanges } from "./order-changes.ts";
 import type { OrderDrivers } from "./order-drivers.ts";
 import { traceparentNow } from "./order-trace.ts";
@@ -21,11 +23,16 @@ export interface RequestName {
   readonly isResumed: boolean;
   /** Takes the name, or stores the answer with it, in the transaction of the order. Throws where it is taken. */
   take(tx: Transaction, order: Order): Promise<void>;
+  /** The same for a batch: the row that takes the name. Undefined where that needs a transaction. */
+  rowFor(order: Order): KeyRow | undefined;
+  isTaken(row: KeyRow): void;
 }
 
 export interface PlaceOrderDeps {
   readonly db: Database;
   readonly announce: Announce;
+  readonly announceRow: AnnounceRow;
+  readonly batches: OrderBatches;
   readonly drivers: OrderDrivers;
   readonly changes: OrderChanges;
   readonly newId: () => string;
@@ -78,6 +85,33 @@ export async function placeOrder(
 
 /** False where the request id has placed an order before; then nothing is stored. */
 async function insertNew(
+  deps: PlaceOrderDeps,
+  order: Order,
+  origin: OrderOrigin,
+  request: RequestName | undefined,
+): Promise<boolean> {
+  const alone = () => insertAlone(deps, order, origin, request);
+  const key = request?.rowFor(order);
+  // The name is held since an earlier attempt.
+  if (request && !key) return alone();
+
+  const event = deps.announceRow({ type: "OrderPlaced", order });
+  let isAlone = false;
+  const isNew = await deps.batches.insert.submit({
+    order,
+    origin,
+    event,
+    key,
+    alone() {
+      isAlone = true;
+      return alone();
+    },
+  });
+  if (key && !isAlone) request?.isTaken(key);
+  return isNew;
+}
+
+async function insertAlone(
   deps: PlaceOrderDeps,
   order: Order,
   origin: OrderOrigin,

@@ -1,13 +1,17 @@
 import type { Database } from "../../platform/data/database.ts";
-import { eventOf } from "../domain/order-event.ts";
+import { eventOf, type OrderEvent } from "../domain/order-event.ts";
 import type { Order } from "../domain/order.ts";
 import { updateOrder } from "../store/orders.ts";
-import type { Announce } from "./announce.ts";
+import type { NextOrder } from "../store/update-together.ts";
+import type { Announce, AnnounceRow } from "./announce.ts";
+import type { OrderBatches } from "./order-batches.ts";
 import type { OrderChanges } from "./order-changes.ts";
 
 export interface SaveOrderDeps {
   readonly db: Database;
   readonly announce: Announce;
+  readonly announceRow: AnnounceRow;
+  readonly batches: Pick<OrderBatches, "update">;
   readonly changes: OrderChanges;
 }
 
@@ -15,26 +19,36 @@ export interface SaveOrderDeps {
  * Stores the next version of an order and announces it, at once or not at all. False where another version was stored in
  * the meantime; nothing is changed then.
  */
-export async function saveOrder(
+export function saveOrder(
   deps: SaveOrderDeps,
   before: Order,
   after: Order,
   dueAt: Date | undefined,
 ): Promise<boolean> {
   const event = after.state === before.state ? undefined : eventOf(after);
-  const save = event
-    ? deps.db.transaction(async (tx) => {
-        const isStored = await updateOrder(tx, after, before.version, dueAt);
-        if (isStored) {
-          await deps.announce(tx, event);
-        }
-        return isStored;
-      })
-    : // A statement alone is a transaction, in one round trip rather than three.
-      updateOrder(deps.db, after, before.version, dueAt);
-  const isStored = await save;
-  if (isStored) {
-    deps.changes.wake();
-  }
+  const next: NextOrder = {
+    order: after,
+    versionBefore: before.version,
+    dueAt,
+    event: event && deps.announceRow(event),
+  };
+  return deps.batches.update.submit({
+    ...next,
+    alone: () => saveAlone(deps, next, event),
+  });
+}
+
+/** In a transaction of its own: no other order's fault can make it fail. */
+async function saveAlone(
+  deps: SaveOrderDeps,
+  { order, versionBefore, dueAt }: NextOrder,
+  event: OrderEvent | undefined,
+): Promise<boolean> {
+  const isStored = await deps.db.transaction(async (tx) => {
+    const isUpdated = await updateOrder(tx, order, versionBefore, dueAt);
+    if (isUpdated && event) await deps.announce(tx, event);
+    return isUpdated;
+  });
+  if (isStored) deps.changes.wake();
   return isStored;
 }

@@ -8,9 +8,10 @@ import {
   OrderRejectedSchema,
 } from "../../../gen/ts/weft/order/v1/order_events_pb.ts";
 import type { OrderSchema } from "../../../gen/ts/weft/order/v1/order_pb.ts";
-import { newEvent } from "../../platform/events/cloud-event.ts";
+import { newEvent, type NewEvent } from "../../platform/events/cloud-event.ts";
 import type { Outbox } from "../../platform/events/outbox.ts";
-import type { Announce } from "../app/announce.ts";
+import type { Announce, AnnounceRow } from "../app/announce.ts";
+import type { OrderEvent } from "../domain/order-event.ts";
 import type { Order } from "../domain/order.ts";
 
 const schemas = {
@@ -22,19 +23,27 @@ const schemas = {
   OrderNeedsAttention: OrderNeedsAttentionSchema,
 } as const;
 
+type ToProto = (order: Order) => MessageInitShape<typeof OrderSchema>;
+
 /** Announces changes of orders as the contract's events, through the outbox, keyed by the order's id. */
-export function announceThrough(
+export function announceThrough(outbox: Outbox, toProto: ToProto): Announce {
+  return (tx, event) => outbox.add(tx, toNewEvent(event, toProto));
+}
+
+/** As {@link announceThrough}, for batches. */
+export function announceRowsThrough(
   outbox: Outbox,
-  toProto: (order: Order) => MessageInitShape<typeof OrderSchema>,
-): Announce {
-  return (tx, { type, order }) => {
-    const schema = schemas[type];
-    const event = newEvent(schema, create(schema, { order: toProto(order) }), {
-      aggregateId: order.id,
-      tenant: order.tenant,
-      occurredAt: order.updatedAt,
-      sequence: order.version,
-    });
-    return outbox.add(tx, event);
-  };
+  toProto: ToProto,
+): AnnounceRow {
+  return (event) => outbox.row(toNewEvent(event, toProto));
+}
+
+function toNewEvent({ type, order }: OrderEvent, toProto: ToProto): NewEvent {
+  const schema = schemas[type];
+  return newEvent(schema, create(schema, { order: toProto(order) }), {
+    aggregateId: order.id,
+    tenant: order.tenant,
+    occurredAt: order.updatedAt,
+    sequence: order.version,
+  });
 }

@@ -7,7 +7,7 @@ import type {
 import { callerOf } from "../../platform/rpc/caller.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
 import { namedRequestOf } from "../../platform/rpc/named-request.ts";
-import { awaitSettled } from "../app/await-settled.ts";
+import { awaitSettled, type AwaitSettledDeps } from "../app/await-settled.ts";
 import {
   placeOrder,
   type PlaceOrderDeps,
@@ -20,7 +20,7 @@ import { orderToProto } from "./order-to-proto.ts";
 const answerMs = 250;
 
 export function createOrder(
-  deps: PlaceOrderDeps,
+  deps: PlaceOrderDeps & AwaitSettledDeps,
 ): ServiceImpl<typeof OrderService>["createOrder"] {
   return async (request, context) => {
     const placed = await placeOrder(
@@ -50,6 +50,9 @@ function requestName(
         wait
           ? named.hold(tx)
           : named.answer(tx, { order: orderToProto(order) }),
+      rowFor: (order) =>
+        named.newRow(wait ? undefined : { order: orderToProto(order) }),
+      isTaken: (row) => named.isTaken(row),
     }
   );
 }

@@ -69,13 +69,18 @@ export function orderOfRow(row: OrderRow): Order {
 
 /** The lines as the column holds them. */
 export function storedLines(lines: readonly OrderLine[]): string {
-  return JSON.stringify(
-    lines.map(({ sku, quantity, unitPrice }) =>
-      unitPrice === undefined
-        ? { sku, quantity }
-        : { sku, quantity, unitPrice: unitPrice.toString() },
-    ),
-  );
+  return JSON.stringify(lines.map(lineColumn));
+}
+
+/** A line as the column holds it. */
+export function lineColumn({
+  sku,
+  quantity,
+  unitPrice,
+}: OrderLine): StoredLine {
+  return unitPrice === undefined
+    ? { sku, quantity }
+    : { sku, quantity, unitPrice: unitPrice.toString() };
 }
 
 function lineOfStored({ sku, quantity, unitPrice }: StoredLine): OrderLine {

@@ -1,5 +1,6 @@
 import { context } from "@opentelemetry/api";
 import { createBatcher, type Batcher } from "../../platform/data/batcher.ts";
+import type { Logger } from "../../platform/runtime/logger.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import { postingsOf } from "../domain/ledger.ts";
 import { applyChange, type PaymentChange } from "../domain/payment-change.ts";
@@ -40,12 +41,15 @@ interface WaitingChange extends ChangedPayment {
 }
 
 export function createPaymentBatches(
-  deps: Pick<RecordDeps, "db" | "announceTogether">,
+  deps: Pick<RecordDeps, "db" | "announceTogether"> & {
+    readonly logger: Logger;
+  },
 ): PaymentBatches {
-  const { db } = deps;
+  const { db, logger } = deps;
   return {
     insert: createBatcher<AddedPayment, boolean>({
       name: "insert payment",
+      logger,
       keyOf: ({ payment }) => keyOf(payment),
       async together(items) {
         const added = new Set(
@@ -57,6 +61,7 @@ export function createPaymentBatches(
     }),
     find: createBatcher({
       name: "find payment",
+      logger,
       async together(keys: readonly PaymentKey[]) {
         const found = await findPayments(db, keys);
         const byKey = new Map(
@@ -68,6 +73,7 @@ export function createPaymentBatches(
     }),
     change: createBatcher<WaitingChange, Payment>({
       name: "change payment",
+      logger,
       keyOf: ({ payment }) => keyOf(payment),
       async together(items) {
         const written = await changePaymentsTogether(db, items);

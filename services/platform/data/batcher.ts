@@ -1,11 +1,14 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DomainError } from "../runtime/errors.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { declareHistogram, observe } from "../runtime/histogram.ts";
 import { createLane } from "./lane.ts";
 
 export interface BatcherOptions<Item, Result> {
-  /** Shown in metrics and in the refusal of a full queue. */
+  /** Shown in metrics, in the log and in the refusal of a full queue. */
   readonly name: string;
+  /** Told of each batch that fails, as its items may then succeed. */
+  readonly logger: Pick<Logger, "warn">;
   /**
    * Does all of the items in one transaction. Answers one result an item, in their order; undefined where an item is to
    * be done alone after all. Where it throws, it has done nothing.
@@ -146,6 +149,11 @@ export function createBatcher<Item, Result>(
         return result === undefined;
       });
     } catch (error) {
+      const { name, logger } = options;
+      logger.warn(
+        { err: error, batch: name, items: batch.length },
+        "a batch failed",
+      );
       if (!isOfDatabase(error)) return batch;
       for (const job of batch) end(job, () => job.reject(error));
       return [];

@@ -18,6 +18,7 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import type { Logger } from "../runtime/logger.ts";
+import { createAnswerBatcher } from "./answer-batch.ts";
 import { authorize } from "./authorize.ts";
 import { type CallScope, runInScope } from "./call-scope.ts";
 import { callerKey, callerOf, peerKey } from "./caller.ts";
@@ -25,7 +26,7 @@ import { checkedMessages } from "./checked-messages.ts";
 import { limitDeadline } from "./deadline.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { endOfCall, mapError } from "./map-error.ts";
-import { runOnce, type OnceOptions } from "./once.ts";
+import { runOnce, type OnceDeps, type OnceOptions } from "./once.ts";
 import { policyOf } from "./policy.ts";
 import {
   applyHeaderKey,
@@ -92,6 +93,13 @@ function wrapUnary(
   method: DescMethod,
   handler: AnyUnary,
 ): AnyUnary {
+  const { once: options, logger } = deps;
+  const once = options &&
+    isNameable(method) && {
+      options,
+      logger,
+      answers: createAnswerBatcher({ db: options.db, logger }),
+    };
   return (request, context) =>
     answerOnce(deps, method, context, (limited) => {
       if (isNameable(method)) {
@@ -99,7 +107,7 @@ function wrapUnary(
         applyHeaderKey(request as Nameable, header);
       }
       deps.validate(method.input, request);
-      return handle(deps, method, handler, request, limited);
+      return handle(once, method, handler, request, limited);
     });
 }
 
@@ -119,23 +127,21 @@ function wrapClientStream(
 
 /** Runs the handler, or gives the first answer to a request of this name again. */
 function handle(
-  deps: MiddlewareDeps,
+  once: Pick<OnceDeps, "options" | "logger" | "answers"> | false | undefined,
   method: DescMethod,
   handler: AnyUnary,
   request: MessageShape<DescMessage>,
   context: HandlerContext,
 ) {
-  const { once: options, logger } = deps;
   const work = () => handler(request, context);
-  if (options === undefined || !isNameable(method)) return work();
+  if (!once) return work();
   // The contract gives it a request_id, by isNameable.
   const key = requestKeyOf(method, request as Nameable, callerOf(context));
   return key === undefined
     ? work()
     : runOnce(
         {
-          options,
-          logger,
+          ...once,
           method,
           context,
           throwIfEnded: () => throwIfAborted(context),

@@ -19,6 +19,7 @@ import {
 import { pruneInBatches } from "../events/prune.ts";
 import { DomainError } from "../runtime/errors.ts";
 import type { Logger } from "../runtime/logger.ts";
+import type { AnswerBatcher } from "./answer-batch.ts";
 import { finalRefusal, replay } from "./first-answer.ts";
 import {
   holdOf,
@@ -57,11 +58,12 @@ export function forgetOldRequests(
 
 const maxAttempts = 3;
 
-interface OnceDeps {
+export interface OnceDeps {
   readonly options: OnceOptions;
   readonly logger: Logger;
   readonly method: DescMethod;
   readonly context: HandlerContext;
+  readonly answers: AnswerBatcher;
   /** Throws where the call has ended, so that what a handler answers to nobody is not the first answer. */
   readonly throwIfEnded: () => void;
 }
@@ -95,7 +97,7 @@ export async function runOnce(
       const response = await handler();
       if (hold.isAnswered) return response;
       deps.throwIfEnded();
-      await hold.named.answer(options.db, response);
+      await hold.answer(response);
       return response;
     } catch (error) {
       if (!(error instanceof KeyTaken)) {

@@ -82,6 +82,7 @@ export function setupWorld(database: TestDatabase): World {
   const shapes = { product: productToProto, reservation: reservationToProto };
   const writing = {
     db,
+    logger: silentLogger,
     announce: announceThrough(outbox, shapes),
     announceTogether: announceTogetherThrough(outbox, shapes),
     prices: createPriceCache(),

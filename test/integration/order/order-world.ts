@@ -15,11 +15,15 @@ import {
   type Order,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { createOrderBatches } from "../../../services/order/app/order-batches.ts";
 import { startOrderChanges } from "../../../services/order/app/order-changes.ts";
 import { startOrderDrivers } from "../../../services/order/app/order-drivers.ts";
 import { inventoryClient } from "../../../services/order/clients/inventory.ts";
 import { paymentClient } from "../../../services/order/clients/payment.ts";
-import { announceThrough } from "../../../services/order/events/announce-order.ts";
+import {
+  announceRowsThrough,
+  announceThrough,
+} from "../../../services/order/events/announce-order.ts";
 import {
   joinedMethods,
   orderService,
@@ -135,12 +139,17 @@ function startProcess(
     world.tls,
   );
   const changes = startOrderChanges({ db, logger, now }, stopping.signal);
-  const announce = announceThrough(
-    createOutbox({ wake: () => undefined }),
-    orderToProto,
-  );
+  const outbox = createOutbox({ wake: () => undefined });
+  const saving = {
+    db,
+    changes,
+    now,
+    announce: announceThrough(outbox, orderToProto),
+    announceRow: announceRowsThrough(outbox, orderToProto),
+    batches: createOrderBatches({ db, logger, wake: () => changes.wake() }),
+  };
   const drivers = startOrderDrivers(
-    { db, announce, changes, ...participants, logger, now },
+    { ...saving, ...participants, logger },
     { limit: options.drivers ?? 64, pollMs: options.pollMs ?? 20 },
     stopping.signal,
   );
@@ -152,12 +161,9 @@ function startProcess(
   let isDead = false;
   onTestFinished(() => (isDead ? undefined : stop()));
   const deps: OrderDeps = {
-    db,
-    announce,
+    ...saving,
     drivers,
-    changes,
     newId: () => newId(),
-    now,
     pageTokens: createPageTokens(tokenSecret, { now }),
     resumeTokens: createPageTokens(tokenSecret, { kind: "resume", now }),
     heartbeatMs: options.heartbeatMs ?? 15_000,

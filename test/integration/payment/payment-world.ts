@@ -125,7 +125,7 @@ function instance(db: Database, url: string, now: () => Date) {
   };
   return {
     ...recording,
-    batches: createPaymentBatches(recording),
+    batches: createPaymentBatches({ ...recording, logger: silentLogger }),
     provider: createPaymentProvider({ http, logger: silentLogger }),
     flights: createFlights<Payment>(),
     logger: silentLogger,

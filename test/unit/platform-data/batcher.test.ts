@@ -4,6 +4,7 @@ import {
   type Batcher,
   type BatcherOptions,
 } from "../../../services/platform/data/batcher.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 
 describe("a batcher", () => {
@@ -177,6 +178,7 @@ function setup({ gate, ...changes }: Changes = {}) {
   gate?.catch(() => undefined);
   const batcher: Batcher<string, string> = createBatcher<string, string>({
     name: "test",
+    logger: silentLogger,
     async together(items) {
       batches.push([...items]);
       await gate;

@@ -1,0 +1,98 @@
+import type { Executor } from "../../platform/data/executor.ts";
+import { patience, recordSet } from "../../platform/data/record-set.ts";
+import {
+  outboxColumns,
+  outboxRecord,
+  type OutboxRow,
+} from "../../platform/events/outbox-rows.ts";
+import type { Order } from "../domain/order.ts";
+import { lineColumn } from "./order-row.ts";
+
+/** The next version of an order, and the event that tells of it, if one does. */
+export interface NextOrder {
+  readonly order: Order;
+  readonly versionBefore: bigint;
+  readonly dueAt: Date | undefined;
+  readonly event: OutboxRow | undefined;
+}
+
+/**
+ * Stores the next versions of those orders whose version is still the one before, each with its change and its event, as
+ * one statement, which is a transaction by itself. No two may be of one order.
+ *
+ * @returns which were stored, by their place in the list.
+ */
+export async function updateOrdersTogether(
+  db: Executor,
+  items: readonly NextOrder[],
+): Promise<ReadonlySet<number>> {
+  const events = items.flatMap(({ event }, n) =>
+    event ? [{ n, ...event }] : [],
+  );
+  const { rows } = await db.query<{ n: number }>(
+    statement,
+    [recordSet(items.map(orderRow)), items.length, recordSet(events)],
+    { prepare: true },
+  );
+  return new Set(rows.map(({ n }) => n));
+}
+
+function orderRow({ order, versionBefore, dueAt }: NextOrder, n: number) {
+  return {
+    n,
+    id: order.id,
+    version_before: versionBefore,
+    state: order.state,
+    lines: order.lines.map(lineColumn),
+    total_currency: order.total?.currency,
+    total_minor_units: order.total?.minorUnits,
+    payment_token: order.paymentToken,
+    failure: order.failure,
+    attention: order.attention,
+    undo: order.undo,
+    version: order.version,
+    attempts: order.attempts,
+    due_at: dueAt,
+    updated_at: order.updatedAt,
+    settled_at: order.settledAt,
+  };
+}
+
+// The limit tells the planner how many rows there are: it takes every record set for a hundred.
+const statement = `with ${patience},
+     next as materialized (
+       select n, id, version_before, state, lines, total_currency, total_minor_units, payment_token, failure,
+         attention, undo, version, attempts, due_at, updated_at, settled_at
+       from json_to_recordset($1) as next (
+         n integer, id uuid, version_before bigint, state text, lines jsonb, total_currency text,
+         total_minor_units bigint, payment_token text, failure jsonb, attention jsonb, undo text[],
+         version bigint, attempts integer, due_at timestamptz, updated_at timestamptz, settled_at timestamptz
+       )
+       limit $2
+     ),
+     updated as (
+       update orders
+       set state = next.state, lines = next.lines,
+           total_currency = next.total_currency, total_minor_units = next.total_minor_units,
+           payment_token = next.payment_token, failure = next.failure, attention = next.attention,
+           undo = next.undo, version = next.version, attempts = next.attempts,
+           due_at = next.due_at, updated_at = next.updated_at, settled_at = next.settled_at
+       from patience
+       cross join next
+       where orders.id = next.id and orders.version = next.version_before
+       returning next.n, orders.tenant, orders.id, orders.version, orders.updated_at
+     ),
+     logged as (
+       insert into order_changes (tenant, order_id, version, changed_at)
+       select tenant, id, version, updated_at
+       from updated
+     ),
+     announced as (
+       insert into outbox (${outboxColumns})
+       select ${outboxColumns}
+       from json_to_recordset($3) as event (n integer, ${outboxRecord})
+       where n in (select n from updated)
+       order by n
+     )
+     select n
+     from updated`;
