@@ -84,9 +84,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     hole: "two coordinators store what each believes",
-    file: "services/order/store/orders.ts",
-    find: "       where id = $1 and version = $2\n",
-    replace: "       where id = $1 and version >= $2 - 1000\n",
+    file: "services/order/store/update-together.ts",
+    find: "orders.version = next.version_before",
+    replace: "orders.version >= next.version_before - 1000",
     caughtBy: { tests: ["test/integration/order"] },
   },
   {
