@@ -39,6 +39,14 @@ const checks: readonly Check[] = [
   },
   // After the drift check, which prints the one contract that is not in the tree.
   { name: "drift", command: ["node", "deploy/contracts/check-drift.ts"] },
+  {
+    name: "sort kernel",
+    command: [
+      "node",
+      "services/sort/engine/kernel/compile-kernel.ts",
+      "--check",
+    ],
+  },
   { name: "contracts", command: ["buf", "lint"] },
   {
     name: "contract format",

@@ -1,0 +1,77 @@
+import { rm } from "node:fs/promises";
+import { DomainError } from "../../../platform/runtime/errors.ts";
+import { sortError } from "../sort-error.ts";
+import type { SortOptions } from "../sort-options.ts";
+import type { SortSpec } from "../sort-spec.ts";
+import type { Manifest } from "./manifest.ts";
+import { dropOutput } from "./output.ts";
+
+/** After these there is nothing to go on from: the input or the request itself is at fault. */
+const FINAL: ReadonlySet<string> = new Set([
+  "SPEC_INVALID",
+  "INPUT_MISSING",
+  "INPUT_FORBIDDEN",
+  "INPUT_CHANGED",
+  "INPUT_UNREADABLE",
+  "INPUT_TRUNCATED",
+  "INPUT_MALFORMED",
+  "KEY_ABSENT",
+  "RECORD_TOO_LONG",
+  "OUTPUT_FORBIDDEN",
+  "RUN_CORRUPT",
+  "CHECKSUM_DIFFERS",
+]);
+
+/** Turns whatever ended a sort into an error of ours, and removes what no later sort can use. */
+export async function explainFailure(
+  spec: SortSpec,
+  options: SortOptions,
+  manifest: Manifest,
+  error: unknown,
+): Promise<unknown> {
+  const explained = options.signal?.aborted
+    ? sortError("CANCELLED", "the sort was cancelled", { cause: error })
+    : explain(spec, error);
+  const [job] = manifest.lines;
+  const isFinal =
+    explained instanceof DomainError && FINAL.has(explained.reason);
+  // Another sort's folder is not ours to remove.
+  const isForeign =
+    explained instanceof DomainError && explained.field === "jobFolder";
+  if (isFinal && !isForeign) {
+    if (job?.kind === "job") await dropOutput(spec.output, job.id);
+    await rm(options.jobFolder, { recursive: true, force: true });
+  }
+  return explained;
+}
+
+function explain(spec: SortSpec, error: unknown): unknown {
+  if (error instanceof DomainError) return error;
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+    case "EFBIG":
+      return sortError("TEMP_SPACE_SHORT", "the disk is full", {
+        cause: error,
+        metadata: { code },
+      });
+    case "ENOENT":
+      return missing(spec, error);
+    default:
+      return error;
+  }
+}
+
+function missing(spec: SortSpec, error: unknown): unknown {
+  const text = String(error);
+  const input = spec.inputs.find(
+    (each) => each.kind === "file" && text.includes(each.path),
+  );
+  if (input?.kind !== "file") return error;
+  return sortError(
+    "INPUT_CHANGED",
+    `${input.path} was removed while it was sorted`,
+    { cause: error, metadata: { input: input.path } },
+  );
+}

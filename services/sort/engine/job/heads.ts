@@ -1,0 +1,103 @@
+import type { SortInput, SortSpec } from "../sort-spec.ts";
+import { splitCsvRow } from "../keys/csv-row.ts";
+import { sortError } from "../sort-error.ts";
+import { inputBytes } from "./input-bytes.ts";
+import type { KnownInput } from "./inputs.ts";
+
+/** A header that is longer is not a header. */
+const LONGEST = 1 << 20;
+
+export interface Heads {
+  readonly inputs: readonly KnownInput[];
+  /** Of each input the bytes before its first record. */
+  readonly heads: readonly Uint8Array[];
+  /** The columns' names, as the first header has them. */
+  readonly names: readonly string[];
+}
+
+/** Reads the header rows of CSV inputs; other records have none. */
+export async function readHeads(
+  spec: SortSpec,
+  inputs: readonly KnownInput[],
+  signal: AbortSignal,
+): Promise<Heads> {
+  const { record } = spec;
+  if (record.kind !== "csv" || !record.header) {
+    return { inputs, heads: inputs.map(() => new Uint8Array()), names: [] };
+  }
+  const separator = (record.separator ?? ",").charCodeAt(0);
+  const read = await Promise.all(
+    inputs.map((known) => readHead(known, separator, signal)),
+  );
+  return {
+    inputs: read.map(({ known }) => known),
+    heads: read.map(({ head }) => head),
+    names: read[0] ? splitCsvRow(read[0].head, separator) : [],
+  };
+}
+
+async function readHead(
+  known: KnownInput,
+  separator: number,
+  signal: AbortSignal,
+): Promise<{ known: KnownInput; head: Uint8Array }> {
+  const pieces = inputBytes(known, 0, signal)[Symbol.asyncIterator]();
+  let seen = new Uint8Array();
+  for (;;) {
+    const { value, done } = await pieces.next();
+    if (!done) seen = new Uint8Array(Buffer.concat([seen, value]));
+    const end = endOfRow(seen, separator);
+    if (end !== undefined || done) {
+      const head = withLineEnd(seen.subarray(0, end ?? seen.length));
+      return { known: await putBack(known, seen, pieces), head };
+    }
+    if (seen.length > LONGEST) {
+      throw sortError(
+        "INPUT_MALFORMED",
+        `${known.name} has no header row in its first ${LONGEST} bytes`,
+        { metadata: { input: known.name, line: "1" } },
+      );
+    }
+  }
+}
+
+function endOfRow(bytes: Uint8Array, _separator: number): number | undefined {
+  let isQuoted = false;
+  for (const [i, byte] of bytes.entries()) {
+    if (byte === 34) isQuoted = !isQuoted;
+    if (byte === 10 && !isQuoted) return i + 1;
+  }
+  return undefined;
+}
+
+function withLineEnd(head: Uint8Array): Uint8Array {
+  if (head.length === 0 || head.at(-1) === 10) return head;
+  return new Uint8Array(Buffer.concat([head, Buffer.from("\n")]));
+}
+
+/** A stream can be opened once: what was read of it comes again before the rest. */
+async function putBack(
+  known: KnownInput,
+  seen: Uint8Array,
+  pieces: AsyncIterator<Uint8Array>,
+): Promise<KnownInput> {
+  if (known.input.kind !== "stream") {
+    await pieces.return?.();
+    return known;
+  }
+  const rest = async function* () {
+    yield seen;
+    for (;;) {
+      const { value, done } = await pieces.next();
+      if (done) return;
+      yield value;
+    }
+  };
+  const input: SortInput = {
+    kind: "stream",
+    name: known.name,
+    open: rest,
+    compression: "none",
+  };
+  return { ...known, input, compression: "none" };
+}

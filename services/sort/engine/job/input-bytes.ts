@@ -1,0 +1,122 @@
+import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream";
+import { Readable } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { sortError } from "../sort-error.ts";
+import { inputError, type KnownInput } from "./inputs.ts";
+
+const RANGE_BYTES = 4 << 20;
+const RANGES_AHEAD = 4;
+
+/** The records' bytes of an input in order, decompressed, from an offset on. */
+export async function* inputBytes(
+  known: KnownInput,
+  from: number,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const { input } = known;
+  if (input.kind === "ranges") {
+    yield* readAhead(input, from, signal);
+    return;
+  }
+  let skip = from;
+  for await (const piece of decompressed(known, signal)) {
+    const wanted = piece.subarray(Math.min(skip, piece.length));
+    skip -= piece.length - wanted.length;
+    if (wanted.length > 0) yield wanted;
+  }
+}
+
+async function* decompressed(
+  known: KnownInput,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const raw = rawBytes(known, signal);
+  if (known.compression === "none") {
+    yield* raw;
+    return;
+  }
+  const decoder =
+    known.compression === "gzip" ? createGunzip() : createZstdDecompress();
+  // The decoder's own reads below throw what fails.
+  pipeline(raw, decoder, () => {});
+  try {
+    yield* decoder;
+  } catch (error) {
+    throw decodeError(known, error);
+  }
+}
+
+function rawBytes(known: KnownInput, signal: AbortSignal): Readable {
+  const { input } = known;
+  if (input.kind === "stream") return Readable.from(input.open(signal));
+  return createReadStream(known.name, { highWaterMark: 1 << 20, signal });
+}
+
+function decodeError(known: KnownInput, error: unknown): unknown {
+  const code =
+    error instanceof Error && "code" in error ? String(error.code) : "";
+  const metadata = { input: known.name, compression: known.compression };
+  if (code === "Z_BUF_ERROR" || code === "ZSTD_error_srcSize_wrong") {
+    return sortError(
+      "INPUT_TRUNCATED",
+      `${known.name} ends before its ${known.compression} data does`,
+      { cause: error, metadata },
+    );
+  }
+  if (code.startsWith("Z_") || code.startsWith("ZSTD_")) {
+    return sortError(
+      "INPUT_MALFORMED",
+      `${known.name} is not whole ${known.compression} data: ${code}`,
+      { cause: error, metadata },
+    );
+  }
+  return inputError(known.name, error);
+}
+
+/** Several ranges on their way at once, given out in order. */
+async function* readAhead(
+  input: Extract<KnownInput["input"], { kind: "ranges" }>,
+  from: number,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const waiting: Promise<Uint8Array>[] = [];
+  let next = from;
+  const start = () => {
+    if (next >= input.size) return;
+    const end = Math.min(next + RANGE_BYTES, input.size);
+    const range = readRange(input, next, end, signal);
+    // Whoever comes to it later sees its error.
+    range.catch(() => {});
+    waiting.push(range);
+    next = end;
+  };
+  for (let i = 0; i < RANGES_AHEAD; i++) start();
+  for (let range = waiting.shift(); range; range = waiting.shift()) {
+    yield await range;
+    start();
+  }
+}
+
+async function readRange(
+  input: Extract<KnownInput["input"], { kind: "ranges" }>,
+  start: number,
+  end: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start);
+  let at = 0;
+  for await (const piece of input.read(start, end, signal)) {
+    if (at + piece.length > bytes.length) break;
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  if (at !== bytes.length) {
+    throw sortError(
+      "INPUT_CHANGED",
+      `${input.name} gave ${at} of the bytes ${start} to ${end}`,
+      { metadata: { input: input.name } },
+    );
+  }
+  return bytes;
+}

@@ -1,0 +1,135 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { sortError } from "../sort-error.ts";
+import type { Compression, SortInput } from "../sort-spec.ts";
+
+/** An input as the sort found it. */
+export interface KnownInput {
+  readonly name: string;
+  readonly input: SortInput;
+  readonly compression: Compression;
+  /** Of the bytes as they are stored; undefined for streams. */
+  readonly storedBytes: number | undefined;
+  /** Of the records' bytes, where they are known before they are read. */
+  readonly size: number | undefined;
+  /** What changes when the bytes change; "" where nothing tells. */
+  readonly identity: string;
+  /** Set where workers can read the records themselves. */
+  readonly path: string | undefined;
+}
+
+/** Looks at an input without reading it. Throws INPUT_MISSING, INPUT_FORBIDDEN or INPUT_UNREADABLE. */
+export function knowInput(input: SortInput): KnownInput {
+  switch (input.kind) {
+    case "file":
+      return knowFile(input);
+    case "stream":
+      return {
+        name: input.name,
+        input,
+        compression: plainCompression(input.compression),
+        storedBytes: undefined,
+        size: undefined,
+        identity: "",
+        path: undefined,
+      };
+    case "ranges":
+      return {
+        name: input.name,
+        input,
+        compression: "none",
+        storedBytes: input.size,
+        size: input.size,
+        identity: `${input.size} ${input.version}`,
+        path: undefined,
+      };
+  }
+}
+
+/** Throws INPUT_CHANGED where a file is not what it was. */
+export function checkUnchanged(known: KnownInput): void {
+  if (known.input.kind !== "file") return;
+  const now = knowFile(known.input).identity;
+  if (now !== known.identity) {
+    throw sortError(
+      "INPUT_CHANGED",
+      `${known.name} was changed while it was sorted`,
+      { metadata: { input: known.name } },
+    );
+  }
+}
+
+function knowFile(input: Extract<SortInput, { kind: "file" }>): KnownInput {
+  try {
+    const stat = statSync(input.path, { bigint: true });
+    if (stat.isDirectory()) throw unreadable(input.path, "it is a folder");
+    const compression = fileCompression(input);
+    const size = Number(stat.size);
+    const isPlain = stat.isFile() && compression === "none";
+    return {
+      name: input.path,
+      input,
+      compression,
+      storedBytes: stat.isFile() ? size : undefined,
+      size: isPlain ? size : undefined,
+      identity: stat.isFile() ? `${size} ${stat.mtimeNs} ${stat.ino}` : "",
+      path: isPlain ? input.path : undefined,
+    };
+  } catch (error) {
+    throw inputError(input.path, error);
+  }
+}
+
+/** A system's error about an input, as ours. */
+export function inputError(name: string, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  const details = { cause: error, metadata: { input: name } };
+  switch (code) {
+    case "ENOENT":
+      return sortError("INPUT_MISSING", `${name} does not exist`, details);
+    case "EACCES":
+    case "EPERM":
+      return sortError("INPUT_FORBIDDEN", `${name} may not be read`, details);
+    case "EISDIR":
+      return unreadable(name, "it is a folder");
+    default:
+      return error;
+  }
+}
+
+function unreadable(name: string, why: string) {
+  return sortError("INPUT_UNREADABLE", `${name} cannot be read: ${why}`, {
+    metadata: { input: name },
+  });
+}
+
+function fileCompression(
+  input: Extract<SortInput, { kind: "file" }>,
+): Compression {
+  // Opening tells whether it may be read at all.
+  const fd = openSync(input.path, "r");
+  try {
+    if (input.compression !== undefined && input.compression !== "auto") {
+      return input.compression;
+    }
+    if (!statSync(input.path).isFile()) return "none";
+    const head = Buffer.alloc(4);
+    readSync(fd, head, 0, 4, 0);
+    return compressionOf(head);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** gzip is RFC 1952's 1f 8b 08, zstd RFC 8878's 28 b5 2f fd. */
+export function compressionOf(head: Uint8Array): Compression {
+  const [a, b, c, d] = head;
+  if (a === 0x1f && b === 0x8b && c === 8) return "gzip";
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return "zstd";
+  return "none";
+}
+
+function plainCompression(compression: Compression | "auto" | undefined) {
+  return compression === undefined || compression === "auto"
+    ? "none"
+    : compression;
+}

@@ -1,0 +1,115 @@
+import { compareBytes, setBytesPrefix } from "./bytes.ts";
+import type { Heap } from "./heap.ts";
+import { compareDecimals, isExact, setNumericPrefix } from "./numeric.ts";
+
+/** What is compared: the key's bytes, or the record's as the last resort. */
+export type By = "key" | "record";
+
+export function byteStart(heap: Heap, record: number, by: By): number {
+  switch (heap.order.layout) {
+    case "keyed":
+      return by === "key"
+        ? record + 8
+        : record + 8 + heap.view.getUint32(record, true);
+    case "fixed":
+      return by === "key" ? record + heap.order.keyOffset : record;
+    case "lines":
+    case "numeric":
+      return record;
+  }
+}
+
+export function byteLength(
+  heap: Heap,
+  record: number,
+  length: number,
+  by: By,
+): number {
+  switch (heap.order.layout) {
+    case "keyed":
+      return heap.view.getUint32(by === "key" ? record : record + 4, true);
+    case "fixed":
+      return by === "key" ? heap.order.keyBytes : length;
+    case "lines":
+    case "numeric":
+      return length;
+  }
+}
+
+export function isFlipped(heap: Heap, by: By): boolean {
+  return by === "key"
+    ? heap.order.reverse
+    : heap.order.tie === "reversed-bytes";
+}
+
+/** Leaves a record's first 8 bytes of order in the heap's `high` and `low`. */
+export function setPrefix(heap: Heap, record: number, length: number): void {
+  if (heap.order.layout === "numeric") {
+    setNumericPrefix(heap, record, length);
+  } else {
+    setBytesPrefix(
+      heap,
+      byteStart(heap, record, "key"),
+      byteLength(heap, record, length, "key"),
+    );
+  }
+  if (heap.order.reverse) flipPrefix(heap);
+}
+
+export function flipPrefix(heap: Heap): void {
+  heap.high = ~heap.high >>> 0;
+  heap.low = ~heap.low >>> 0;
+}
+
+/** Whether records with this prefix have equal keys. */
+export function tellsAll(heap: Heap, high: number, low: number): boolean {
+  const { layout, reverse } = heap.order;
+  const plain = reverse ? ~low : low;
+  return layout === "numeric"
+    ? isExact(reverse ? ~high : high, plain)
+    : (plain & 0xff) !== 8;
+}
+
+export function compareKeys(
+  heap: Heap,
+  a: number,
+  aLength: number,
+  b: number,
+  bLength: number,
+): number {
+  const difference =
+    heap.order.layout === "numeric"
+      ? compareDecimals(heap.view, a, aLength, b, bLength)
+      : compareBy(heap, a, aLength, b, bLength, "key");
+  return heap.order.reverse ? -difference : difference;
+}
+
+export function compareRecords(
+  heap: Heap,
+  a: number,
+  aLength: number,
+  b: number,
+  bLength: number,
+): number {
+  const difference = compareKeys(heap, a, aLength, b, bLength);
+  if (difference !== 0 || heap.order.tie === "none") return difference;
+  const bytes = compareBy(heap, a, aLength, b, bLength, "record");
+  return heap.order.tie === "bytes" ? bytes : -bytes;
+}
+
+function compareBy(
+  heap: Heap,
+  a: number,
+  aLength: number,
+  b: number,
+  bLength: number,
+  by: By,
+): number {
+  return compareBytes(
+    heap.view,
+    byteStart(heap, a, by),
+    byteLength(heap, a, aLength, by),
+    byteStart(heap, b, by),
+    byteLength(heap, b, bLength, by),
+  );
+}

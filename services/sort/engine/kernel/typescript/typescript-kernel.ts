@@ -1,0 +1,67 @@
+import type { Kernel, KernelOrder } from "../kernel.ts";
+import { dropEqual, gather } from "./gather.ts";
+import type { Heap } from "./heap.ts";
+import {
+  buildTree,
+  feedSource,
+  findRecord,
+  lengthAt,
+  mergeRecords,
+  replay,
+  startMerge,
+} from "./merge.ts";
+import { assembleKeyed, parseFixed, parseLines, startChunk } from "./parse.ts";
+import { setPrefix } from "./records.ts";
+import { sortEntries } from "./sort.ts";
+
+const NO_ORDER: KernelOrder = {
+  layout: "lines",
+  delimiter: 10,
+  recordBytes: 0,
+  keyOffset: 0,
+  keyBytes: 0,
+  reverse: false,
+  tie: "none",
+  unique: "no",
+  hashing: false,
+};
+
+/** The kernel without WebAssembly, for engines and policies that have none. */
+export function createTypescriptKernel(size: number): Kernel {
+  const buffer = new SharedArrayBuffer(size);
+  const bytes = new Uint8Array(buffer);
+  const view = new DataView(buffer);
+  const heap: Heap = { bytes, view, order: NO_ORDER, high: 0, low: 0 };
+  let chunk = startChunk();
+  let merge = startMerge(0, 0, false, 0, 0n);
+  return {
+    name: "typescript",
+    bytes,
+    view,
+    configure: (order) => {
+      heap.order = order;
+    },
+    startChunk: (refuseEqual, threshold) => {
+      chunk = startChunk(refuseEqual, threshold);
+    },
+    parseLines: (...args) => parseLines(heap, chunk, ...args),
+    parseFixed: (...args) => parseFixed(heap, chunk, ...args),
+    assembleKeyed: (...args) => assembleKeyed(heap, chunk, ...args),
+    sortEntries: (...args) => sortEntries(heap, ...args),
+    dropEqual: (...args) => dropEqual(heap, ...args),
+    gather: (...args) => gather(heap, ...args),
+    startMerge: (...args) => {
+      merge = startMerge(...args);
+    },
+    feedSource: (...args) => feedSource(heap, merge, ...args),
+    buildTree: () => buildTree(heap, merge),
+    resumeSource: (source) => replay(heap, merge, source),
+    merge: (...args) => mergeRecords(heap, merge, ...args),
+    findRecord: (...args) => findRecord(heap, ...args),
+    prefixOf: (record, length) => {
+      setPrefix(heap, record, length);
+      return (BigInt(heap.high) << 32n) | BigInt(heap.low);
+    },
+    lengthAt: (...args) => lengthAt(heap, ...args),
+  };
+}

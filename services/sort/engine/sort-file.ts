@@ -1,0 +1,206 @@
+import { rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { checkOptions, checkSpec } from "./check-spec.ts";
+import { readHeads } from "./job/heads.ts";
+import { knowInput, type KnownInput } from "./job/inputs.ts";
+import type { Job } from "./job/job.ts";
+import { openManifest, type Manifest } from "./job/manifest.ts";
+import { shareMemory } from "./job/memory-budget.ts";
+import { mergeRuns, type MergeTotals } from "./job/merge-phase.ts";
+import { commitOutput, newJobId, openOutput } from "./job/output.ts";
+import { reportProgress, type ProgressReport } from "./job/progress.ts";
+import { checkSameJob, runsOf, takeOverRuns } from "./job/resume.ts";
+import { PIPE_BYTES, sortInputs } from "./job/sort-phase.ts";
+import { specHash } from "./job/spec-hash.ts";
+import { explainFailure } from "./job/explain-failure.ts";
+import { finishedResult, recordFinish } from "./job/finish.ts";
+import { limitTempSpace } from "./job/temp-space.ts";
+import { startWorkers, type WorkerPool } from "./job/worker-pool.ts";
+import { planOrder } from "./keys/plan-keys.ts";
+import { sortError } from "./sort-error.ts";
+import type { SortOptions, SortResult } from "./sort-options.ts";
+import type { SortSpec } from "./sort-spec.ts";
+import { newControl } from "./worker/control.ts";
+
+/**
+ * Sorts the inputs of a spec into its output with a fixed amount of memory: worker threads sort what fits in their
+ * arenas into runs, and merge all runs at once, each a range of the keys.
+ *
+ * The output appears whole or not at all. A sort that was ended at any point, even by SIGKILL, goes on where it was when
+ * it is called again with the same spec and job folder, and makes the same bytes. Throws a DomainError whose `reason`
+ * is a {@link SortFault}; after one, the job folder still holds what was done, unless the fault lies in the input.
+ */
+export async function sortFile(
+  spec: SortSpec,
+  options: SortOptions,
+): Promise<SortResult> {
+  checkSpec(spec);
+  checkOptions(options);
+  const startedAt = performance.now();
+  using manifest = openManifest(options.jobFolder);
+  const done = await finishedResult(manifest, spec, options);
+  if (done) return done;
+  try {
+    return await sortJob(spec, options, manifest, startedAt);
+  } catch (error) {
+    throw await explainFailure(spec, options, manifest, error);
+  }
+}
+
+async function sortJob(
+  spec: SortSpec,
+  options: SortOptions,
+  manifest: Manifest,
+  startedAt: number,
+): Promise<SortResult> {
+  const stop = new AbortController();
+  const control = newControl();
+  using _cancel = linkSignal(options.signal, () => {
+    control.cancel();
+    stop.abort(sortError("CANCELLED", "the sort was cancelled"));
+  });
+  using progress = reportProgress(options, control);
+  const found = spec.inputs.map(knowInput);
+  const id = beginJob(manifest, spec, found);
+  const { inputs, heads, names } = await readHeads(spec, found, stop.signal);
+  const plan = planOrder(spec, names);
+  const order = {
+    ...plan.order,
+    hashing: options.verify === true && isWhole(spec),
+  };
+  await using pool = await startWorkers(
+    options.workers ?? availableParallelism() + 1,
+  );
+  const { arenaBytes, maxRecordBytes, workers } = planMemory(
+    options,
+    pool,
+    inputs,
+    plan.keys.kind === "none",
+  );
+  const job: Job = {
+    spec,
+    options,
+    inputs,
+    heads: heads.map(({ length }) => length),
+    plan: { ...plan, order },
+    control,
+    manifest,
+    pool: { ...pool, workers: pool.workers.slice(0, workers) },
+    arenaBytes,
+    maxRecordBytes,
+    stop,
+    runs: runsOf(manifest),
+    nextRun: nextRunOf(manifest),
+    reused: 0,
+  };
+  await pool.setUp({
+    control: control.shared,
+    order,
+    keys: plan.keys,
+    kernel: options.kernel ?? "auto",
+    arenaBytes,
+    maxRecordBytes,
+    durable: options.durable ?? false,
+  });
+  const totals = await runJob(job, id, heads[0] ?? new Uint8Array(), progress);
+  return await finish(job, id, totals, progress, startedAt);
+}
+
+async function runJob(
+  job: Job,
+  id: string,
+  head: Uint8Array,
+  progress: ProgressReport,
+): Promise<MergeTotals> {
+  progress.bytesTotal = sumOf(job.inputs.map(({ size }) => size));
+  await takeOverRuns(job);
+  await limitTempSpace(job);
+  progress.phase = "sorting";
+  if (!job.manifest.lines.some(({ kind }) => kind === "merged")) {
+    await sortInputs(job);
+  }
+  progress.phase = "merging";
+  progress.bytesToMerge = job.runs.reduce((sum, run) => sum + run.outBytes, 0);
+  const output = await openOutput(job.spec.output, id, job.stop.signal);
+  const totals = await mergeRuns(job, output, head);
+  progress.phase = "finishing";
+  return totals;
+}
+
+async function finish(
+  job: Job,
+  id: string,
+  totals: MergeTotals,
+  progress: ProgressReport,
+  startedAt: number,
+): Promise<SortResult> {
+  const { options, spec } = job;
+  const result = recordFinish(job, totals, startedAt);
+  await commitOutput(spec.output, id, options.durable ?? false);
+  await rm(options.jobFolder, { recursive: true, force: true });
+  progress.tell();
+  return result;
+}
+
+function beginJob(
+  manifest: Manifest,
+  spec: SortSpec,
+  found: readonly KnownInput[],
+): string {
+  const hash = specHash(spec);
+  const inputs = found.map(({ identity }) => identity);
+  const known = checkSameJob(manifest, hash, inputs);
+  if (known !== undefined) return known;
+  const id = newJobId();
+  manifest.append({ kind: "job", version: 1, spec: hash, inputs, id });
+  return id;
+}
+
+function planMemory(
+  options: SortOptions,
+  pool: WorkerPool,
+  inputs: readonly KnownInput[],
+  isPlain: boolean,
+) {
+  const isPiped = inputs.some(({ path }) => path === undefined);
+  const wanted = pool.workers.length;
+  const shared = shareMemory(
+    options.memory,
+    wanted,
+    process.memoryUsage.rss(),
+    isPiped ? (wanted + 6) * PIPE_BYTES : 0,
+  );
+  // Room for it in the arena, in a merge's output, and in a buffer for each of a few runs.
+  const maxRecordBytes = Math.floor(shared.arenaBytes / (isPlain ? 8 : 16));
+  return { ...shared, maxRecordBytes };
+}
+
+function nextRunOf({ lines }: Manifest): number {
+  return lines.reduce((next, line) => {
+    const run = line.kind === "merged" ? line.run : line;
+    return run.kind === "run" ? Math.max(next, run.id + 1) : next;
+  }, 0);
+}
+
+function isWhole({ unique, top }: SortSpec): boolean {
+  return unique === undefined && top === undefined;
+}
+
+function sumOf(sizes: readonly (number | undefined)[]): number | undefined {
+  return sizes.reduce(
+    (sum, size) =>
+      sum === undefined || size === undefined ? undefined : sum + size,
+    0,
+  );
+}
+
+function linkSignal(
+  signal: AbortSignal | undefined,
+  onAbort: () => void,
+): Disposable {
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return {
+    [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort),
+  };
+}

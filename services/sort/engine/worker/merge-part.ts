@@ -1,0 +1,151 @@
+import { ARENA, RESULT, SLACK, SOURCE } from "../kernel/kernel.ts";
+import { OUT_BYTES, type Area } from "./arena.ts";
+import type { WorkerDeps } from "./chunk.ts";
+import { openOutput, type MergeOutput } from "./merge-output.ts";
+import { MergeSource } from "./merge-source.ts";
+import type { Merged, MergeTask } from "./tasks.ts";
+
+/** The most that a source's buffer holds: longer reads cost no less a byte. */
+const MOST_BUFFER = 8 << 20;
+
+interface MergeLayout {
+  readonly state: number;
+  readonly hold: number;
+  readonly out: Area;
+  readonly buffers: readonly Area[];
+}
+
+/** Merges slices of runs, in the order of the runs where records are equal. */
+export function mergePart(deps: WorkerDeps, task: MergeTask): Merged {
+  const layout = layOut(deps, task);
+  using output = openOutput(deps, task.target, layout.out);
+  using sources = new DisposableStack();
+  const opened = task.slices.map((slice, i) =>
+    sources.use(new MergeSource(deps, slice, bufferOf(layout, i))),
+  );
+  const merged = canCopy(deps, task)
+    ? copy(deps, opened, output)
+    : opened.length > 0
+      ? merge(deps, task, layout, opened, output)
+      : { bytes: 0, outBytes: 0, records: 0, hash: "0" };
+  output.finish();
+  return { ...merged, crc: output.crc, tempBytes: output.tempBytes };
+}
+
+/** How many sources one merge can take: each needs room for its longest block. */
+export function mostSources(
+  arenaBytes: number,
+  longest: number,
+  blockBytes: number,
+): number {
+  const room = arenaBytes - ARENA - outBytes(longest) - longest - 4 * SLACK;
+  const each = Math.max(2 * blockBytes, longest + blockBytes) + SLACK + SOURCE;
+  return Math.min(512, Math.floor(room / each));
+}
+
+function outBytes(longest: number): number {
+  return Math.max(OUT_BYTES, longest);
+}
+
+function layOut(deps: WorkerDeps, task: MergeTask): MergeLayout {
+  const count = task.slices.length;
+  const out = { start: ARENA, end: ARENA + outBytes(task.longest) };
+  const state = align(out.end + SLACK);
+  const hold = align(state + count * SOURCE + SLACK);
+  const isHolding = deps.order.unique !== "no";
+  const first = align(hold + (isHolding ? task.longest : 0) + SLACK);
+  const room = deps.setup.arenaBytes - first - SLACK;
+  const each = Math.min(MOST_BUFFER, Math.floor(room / Math.max(1, count)));
+  const buffers = task.slices.map((_, i) => ({
+    start: first + i * each,
+    end: first + (i + 1) * each,
+  }));
+  return { state, hold, out, buffers };
+}
+
+function align(address: number): number {
+  return Math.ceil(address / 64) * 64;
+}
+
+function bufferOf(layout: MergeLayout, index: number): Area {
+  // One buffer was laid out for each slice.
+  return layout.buffers[index] as Area;
+}
+
+/** The records of a single slice need no comparison, if they are put out as they are stored. */
+function canCopy({ order }: WorkerDeps, task: MergeTask): boolean {
+  return (
+    task.slices.length === 1 &&
+    task.target.kind !== "run" &&
+    order.layout !== "keyed" &&
+    order.unique === "no" &&
+    !order.hashing &&
+    task.limit === Infinity
+  );
+}
+
+type Counts = Omit<Merged, "crc" | "tempBytes">;
+
+function copy(
+  deps: WorkerDeps,
+  [source]: readonly MergeSource[],
+  output: MergeOutput,
+): Counts {
+  let bytes = 0;
+  for (;;) {
+    deps.control.throwIfCancelled();
+    const piece = source?.refill() ?? { start: 0, end: 0 };
+    const length = piece.end - piece.start;
+    if (length === 0) break;
+    output.write(piece.start, length);
+    deps.control.addMerged(length);
+    bytes += length;
+  }
+  return { bytes, outBytes: bytes, records: -1, hash: "0" };
+}
+
+function merge(
+  deps: WorkerDeps,
+  task: MergeTask,
+  layout: MergeLayout,
+  sources: readonly MergeSource[],
+  output: MergeOutput,
+): Counts {
+  const { kernel, control } = deps;
+  const { view } = kernel;
+  const strip = task.target.kind !== "run";
+  const limit = BigInt(Math.min(task.limit, Number.MAX_SAFE_INTEGER));
+  kernel.startMerge(layout.state, sources.length, strip, layout.hold, limit);
+  const feed = (source: MergeSource, i: number) => {
+    const piece = source.refill();
+    kernel.feedSource(i, piece.start, piece.end);
+  };
+  sources.forEach(feed);
+  kernel.buildTree();
+  const capacity = Math.max(output.stepBytes, task.longest);
+  let bytes = 0;
+  let filled = layout.out.start;
+  for (let stop = 0; stop >= 0;) {
+    const room = layout.out.start + capacity - filled;
+    stop = kernel.merge(filled, room);
+    const written = view.getUint32(RESULT, true);
+    filled += written;
+    bytes += written;
+    control.addMerged(written);
+    if (stop > 0) {
+      // The kernel names sources that it was given.
+      feed(sources[stop - 1] as MergeSource, stop - 1);
+      kernel.resumeSource(stop - 1);
+    } else {
+      control.throwIfCancelled();
+      output.write(layout.out.start, filled - layout.out.start);
+      filled = layout.out.start;
+    }
+  }
+  return {
+    bytes,
+    outBytes: bytes,
+    records: Number(view.getBigUint64(RESULT + 8, true)),
+    hash: String(view.getBigUint64(RESULT + 16, true)),
+  };
+}

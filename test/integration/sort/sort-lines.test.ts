@@ -1,0 +1,143 @@
+import { describe, expect, test } from "vitest";
+import type { SortSpec } from "../../../services/sort/engine/sort-spec.ts";
+import { createSortWorld } from "./sort-world.ts";
+
+const number = {
+  kind: "field",
+  start: { field: 1, character: 1 },
+  type: "number",
+} as const;
+const lines = { record: { kind: "lines" } } as const;
+
+const texts: Readonly<Record<string, string>> = {
+  "an empty file": "",
+  "one line without its end": "alone",
+  "only line ends": "\n\n\n",
+  "empty lines between others": "b\n\n\na\n\n",
+  "CR LF kept": "b\r\na\r\nb\n",
+  "NUL in lines": "a\0b\na\na\0\n\0\n",
+  "lines that begin like others": "abc\nab\nabcdefgh\nabcdefg\nabcdefghi\na\n",
+  "all equal": "same\n".repeat(2_000),
+  presorted: Array.from({ length: 3_000 }, (_, i) => 10_000 + i).join("\n"),
+  "bytes above 127": "\u00ff\n\u0080\nz\n\u00e9\n",
+};
+
+describe.each(["wasm", "typescript"] as const)(
+  "with the %s kernel",
+  (kernel) => {
+    test.each(Object.entries(texts))(
+      "%s sorts as with GNU",
+      async (_name, text) => {
+        using world = createSortWorld();
+        world.write("in", Buffer.from(text, "latin1"));
+
+        await world.sort(lines, { kernel, verify: true });
+
+        expect(world.read("out").equals(await world.gnu())).toBe(true);
+      },
+    );
+  },
+);
+
+const orders: readonly (readonly [string[], Partial<SortSpec>])[] = [
+  [["-r"], { reverse: true }],
+  [["-u"], { unique: "first" }],
+  [["-n"], { keys: [number] }],
+  [["-n", "-r"], { keys: [number], reverse: true }],
+  [["-n", "-s"], { keys: [number], stable: true }],
+  [["-n", "-s", "-r"], { keys: [number], stable: true, reverse: true }],
+  [["-n", "-u"], { keys: [number], unique: "first" }],
+];
+
+test.each(orders)("sorts as GNU does with %j", async (flags, spec) => {
+  using world = createSortWorld();
+  world.write("in", manyLines(40_000));
+
+  await world.sort({ ...lines, ...spec });
+
+  expect(world.read("out").equals(await world.gnu(...flags))).toBe(true);
+});
+
+test("divides a large file among workers and runs, and merges in parts", async () => {
+  using world = createSortWorld();
+  world.write("in", manyLines(2_000_000));
+
+  const result = await world.sort(lines, {
+    verify: true,
+    memory: { bytes: 80 << 20, counts: "job" },
+  });
+
+  expect(result.runs).toBeGreaterThan(2);
+  expect(result.recordsOut).toBe(2_000_000);
+  expect(world.read("out").equals(await world.gnu())).toBe(true);
+});
+
+test("puts out the first records only", async () => {
+  using world = createSortWorld();
+  world.write("in", manyLines(500_000));
+
+  await world.sort({ ...lines, top: 10 });
+
+  const all = await world.gnu();
+  const first = all.toString("latin1").split("\n").slice(0, 10).join("\n");
+  expect(world.read("out").toString("latin1")).toBe(`${first}\n`);
+});
+
+test("keeps the last of equal keys in input order", async () => {
+  using world = createSortWorld();
+  world.write("in", "2 a\n1 a\n2 b\n1 b\n3 a\n");
+
+  await world.sort({ ...lines, keys: [number], unique: "last" });
+
+  expect(world.read("out").toString()).toBe("1 b\n2 b\n3 a\n");
+});
+
+test("sorts fixed records by their key and keeps equal ones in order", async () => {
+  using world = createSortWorld();
+  const records = Array.from(
+    { length: 30_000 },
+    (_, i) =>
+      `${String((i * 7_919) % 1_000).padStart(4, "0")}:${String(i).padStart(7, "0")}\n`,
+  );
+  world.write("in", records.join(""));
+
+  await world.sort({
+    record: { kind: "fixed", bytes: 13, keyOffset: 0, keyBytes: 4 },
+  });
+
+  const flags = ["-s", "-t:", "-k1,1"];
+  expect(world.read("out").equals(await world.gnu(...flags))).toBe(true);
+});
+
+test("sorts several files as one, into one of them", async () => {
+  using world = createSortWorld();
+  const first = world.write("in", "c\na");
+  const second = world.write("second", "d\nb\n");
+
+  await world.sort({
+    ...lines,
+    inputs: [
+      { kind: "file", path: first },
+      { kind: "file", path: second },
+    ],
+    output: { kind: "file", path: first },
+  });
+
+  expect(world.read("in").toString()).toBe("a\nb\nc\nd\n");
+});
+
+/** Numbers and words, many of them equal, in no order. */
+function manyLines(count: number): string {
+  const made: string[] = [];
+  let state = 42;
+  for (let i = 0; i < count; i++) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    const kind = state % 5;
+    const value = (state >>> 8) % 50_000;
+    if (kind === 0) made.push(`-${value}.${value % 97}`);
+    else if (kind === 1) made.push(`word${value} and more of it`);
+    else if (kind === 2) made.push(`${value}00000000000000000${value}`);
+    else made.push(String(value));
+  }
+  return `${made.join("\n")}\n`;
+}
