@@ -55,11 +55,14 @@ function describeMethod(method: DescMethod, registry: Registry): MethodRoutes {
   };
 }
 
+/** Areas that run in the process of another: it owns what they are about. */
+const HOSTS: Readonly<Record<string, string>> = { operations: "order" };
+
 /** `order` of `weft.order.v1.OrderService`: services of one area run in one process. */
 function meshName(service: DescService): string {
   const area = service.typeName.split(".")[1];
   if (area === undefined) throw new Error(`${service.typeName} has no area`);
-  return area;
+  return HOSTS[area] ?? area;
 }
 
 function isAccess(text: string | undefined): text is MethodRoutes["access"] {

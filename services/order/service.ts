@@ -14,7 +14,9 @@ import type { Runtime } from "../platform/runtime/run-service.ts";
 import { createOrderBatches } from "./app/order-batches.ts";
 import { startOrderChanges } from "./app/order-changes.ts";
 import { observeLog } from "./app/observe-log.ts";
+import { observeStuckOrders } from "./app/observe-stuck-orders.ts";
 import { startOrderDrivers } from "./app/order-drivers.ts";
+import { inDoubtClient } from "./clients/in-doubt.ts";
 import { inventoryClient } from "./clients/inventory.ts";
 import { paymentClient } from "./clients/payment.ts";
 import { readOrderConfig } from "./config.ts";
@@ -23,6 +25,10 @@ import {
   announceThrough,
 } from "./events/announce-order.ts";
 import { onOrderEvent } from "./events/on-order-event.ts";
+import {
+  joinedOperations,
+  operationsService,
+} from "./rpc/operations-service.ts";
 import { joinedMethods, orderService } from "./rpc/order-service.ts";
 import { openLog } from "./store/order-log.ts";
 import { orderToProto } from "./rpc/order-to-proto.ts";
@@ -62,11 +68,17 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   });
   onDrain("consumer", () => consumer.stop());
 
-  const { inventory, payment } = connectParticipants(runtime, config);
+  const { inventory, payment, participants } = connectParticipants(
+    runtime,
+    config,
+  );
   const changes = startOrderChanges({ db, logger, now }, signal);
   onDrain("changes", () => changes.done());
   const observing = observeLog({ db, logger }, signal);
   onDrain("log observer", () => observing);
+  const looking = { db, logger, now, participants };
+  const observingStuck = observeStuckOrders(looking, signal);
+  onDrain("observer of stuck orders", () => observingStuck);
   const outbox = createOutbox(relay);
   const saving = {
     db,
@@ -90,6 +102,8 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   );
   onDrain("drivers", (hurry) => drivers.done(hurry));
 
+  const pageTokens = createPageTokens(config.WEFT_PAGE_TOKEN_SECRET);
+  const deps = { ...saving, drivers, newId: () => newId() };
   const server = await serve({
     host: config.WEFT_HOST,
     grpcPort: config.WEFT_GRPC_PORT,
@@ -97,18 +111,17 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     tls: tlsFiles(config),
     services: [
       orderService({
-        ...saving,
-        drivers,
-        newId: () => newId(),
-        pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
+        ...deps,
+        pageTokens,
         resumeTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET, {
           kind: "resume",
         }),
         heartbeatMs: config.ORDER_WATCH_HEARTBEAT_MS,
       }),
+      operationsService({ ...deps, ...looking, pageTokens }),
     ],
     logger,
-    once: { db, joined: joinedMethods },
+    once: { db, joined: [...joinedMethods, ...joinedOperations] },
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });
   onDrain("servers", (hurry) => server.drain(hurry));
@@ -129,5 +142,9 @@ function connectParticipants(
   return {
     inventory: inventoryClient(inventory),
     payment: paymentClient(payment),
+    participants: [
+      inDoubtClient("inventory", inventory),
+      inDoubtClient("payment", payment),
+    ],
   };
 }

@@ -53,6 +53,11 @@ export function orderToProto(
   };
 }
 
+/** A state, as the contract numbers it. */
+export function stateToProto(state: OrderState): State {
+  return states[state];
+}
+
 /** The state that a contract's number stands for; undefined for the unspecified one. */
 export function stateOfProto(state: State): OrderState | undefined {
   return orderStates.find((candidate) => states[candidate] === state);
@@ -85,7 +90,8 @@ function hasPayment(order: Order): boolean {
   );
 }
 
-function attentionToProto(
+/** Why an order needs a person, as the contract shows it. */
+export function attentionToProto(
   attention: OrderAttention,
 ): MessageInitShape<typeof OrderAttentionSchema> {
   return {

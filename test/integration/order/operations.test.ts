@@ -1,0 +1,315 @@
+import { randomUUID } from "node:crypto";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Client,
+  Code,
+  createClient,
+  createRouterTransport,
+} from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import {
+  AuditRecord_Action as Action,
+  ForceResolveOrderRequest_Outcome as Outcome,
+  InDoubtTransaction_Decision as Decision,
+  OperationsService,
+} from "../../../gen/ts/weft/operations/v1/operations_service_pb.ts";
+import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
+import { ParticipantService } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
+import { inDoubtClient } from "../../../services/order/clients/in-doubt.ts";
+import {
+  joinedOperations,
+  operationsService,
+} from "../../../services/order/rpc/operations-service.ts";
+import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
+import { peerKey } from "../../../services/platform/rpc/caller.ts";
+import { withMiddleware } from "../../../services/platform/rpc/middleware.ts";
+import { createValidate } from "../../../services/platform/rpc/validate.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+import {
+  eventsOf,
+  idOf,
+  inState,
+  placed,
+  read,
+  setupWorld,
+} from "./order-world.ts";
+import type { Fate } from "./participants.ts";
+
+const byHand = {
+  reason: "the card was reissued",
+  settledByHand: "charged pi_1 by hand",
+};
+
+test("lists orders that have not changed for a while, with their step, those that wait longest first", async () => {
+  const { world, user, operator, participants } = await setup();
+  participants.neverAnswers("reserve");
+  const first = await placed(user);
+  const second = await placed(user);
+  const list = (seconds: bigint, more = {}) =>
+    operator().listStuckOrders({ unchangedFor: { seconds }, ...more });
+
+  expect((await operator().listStuckOrders({})).orders).toEqual([]);
+  world.pass(60_000);
+  const { orders } = await list(60n);
+
+  expect(orders.map(({ order }) => order?.name)).toEqual([
+    first.name,
+    second.name,
+  ]);
+  expect(orders[0]).toMatchObject({
+    tenant: world.tenant,
+    step: "reserve",
+    order: { state: State.PLACED },
+  });
+  expect((await list(3_600n)).orders).toEqual([]);
+  expect((await list(60n, { tenant: "nobody" })).orders).toEqual([]);
+  const page = await list(60n, { pageSize: 1 });
+  const rest = await list(60n, { pageSize: 1, pageToken: page.nextPageToken });
+  expect(
+    [...page.orders, ...rest.orders].map(({ order }) => order?.name),
+  ).toEqual([first.name, second.name]);
+  expect(rest.nextPageToken).toBe("");
+});
+
+test("lists what needs attention with its reason, and has it tried again at once", async () => {
+  const { user, operator, participants } = await setup();
+  participants.script("capture", ...refusals(5));
+  const { name } = await placed(user);
+  await inState(user, name, State.NEEDS_ATTENTION);
+
+  const { orders } = await operator().listFailedCompensations({});
+  expect(orders).toMatchObject([
+    {
+      step: "capture",
+      lastFailure: expect.stringContaining("capture is refused"),
+      order: {
+        name,
+        attention: {
+          reason: "STEP_REFUSED",
+          metadata: { reason: "PAYMENT_NOT_AUTHORIZED" },
+        },
+      },
+    },
+  ]);
+  const { order } = await operator().retryOrder({
+    name,
+    reason: "the provider has it now",
+  });
+
+  expect(order?.state).toBe(State.CONFIRMED);
+  await inState(user, name, State.COMPLETED);
+  const { auditRecords } = await operator().listAuditRecords({ order: name });
+  expect(auditRecords).toMatchObject([
+    {
+      action: Action.RETRY,
+      actor: "ada",
+      actorTenant: "ops",
+      reason: "the provider has it now",
+      stateBefore: State.NEEDS_ATTENTION,
+      stateAfter: State.CONFIRMED,
+      attention: { step: "capture" },
+    },
+  ]);
+  await expect(operator().retryOrder({ name })).rejects.toMatchObject({
+    code: Code.FailedPrecondition,
+  });
+});
+
+test("declares an order settled with an audit record, announces its end, and calls nobody for it any more", async () => {
+  const { world, user, operator, participants } = await setup();
+  participants.script("capture", ...refusals(100));
+  const { name } = await placed(user);
+  const stuck = await inState(user, name, State.NEEDS_ATTENTION);
+  const request = {
+    name,
+    etag: stuck.etag,
+    outcome: Outcome.COMPLETED,
+    ...byHand,
+  };
+
+  await expect(
+    operator().forceResolveOrder({ ...request, reason: "" }),
+  ).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(
+    operator().forceResolveOrder({ ...request, etag: `"1"` }),
+  ).rejects.toMatchObject({ code: Code.Aborted });
+  await expect(
+    operator().forceResolveOrder({ ...request, outcome: Outcome.CANCELLED }),
+  ).rejects.toMatchObject({ code: Code.FailedPrecondition });
+  const { order } = await operator().forceResolveOrder(request);
+  const captures = participants.stepsOf(idOf({ name })).length;
+  world.pass(600_000);
+
+  expect(order?.state).toBe(State.COMPLETED);
+  expect((await read(user, name)).settleTime).toBeDefined();
+  expect((await eventsOf(world, idOf({ name }))).at(-1)?.type).toBe(
+    "OrderCompleted",
+  );
+  expect(participants.stepsOf(idOf({ name }))).toHaveLength(captures);
+  const { auditRecords } = await operator().listAuditRecords({});
+  expect(auditRecords).toMatchObject([
+    {
+      action: Action.FORCE_RESOLVE,
+      ...byHand,
+      stateAfter: State.COMPLETED,
+      order: name,
+    },
+  ]);
+  expect((await operator().listFailedCompensations({})).orders).toEqual([]);
+});
+
+test("takes a named request once, however many send it at the same time", async () => {
+  const { user, operator, participants } = await setup();
+  participants.script("capture", ...refusals(100));
+  const { name } = await placed(user);
+  const { etag } = await inState(user, name, State.NEEDS_ATTENTION);
+  const request = {
+    name,
+    etag,
+    outcome: Outcome.REJECTED,
+    ...byHand,
+    requestId: randomUUID(),
+  };
+
+  const answers = await Promise.allSettled(
+    Array.from({ length: 8 }, () => operator().forceResolveOrder(request)),
+  );
+  const again = await operator().forceResolveOrder(request);
+
+  const told = answers.flatMap((answer) =>
+    answer.status === "fulfilled" ? [answer.value] : [],
+  );
+  expect(told.length).toBeGreaterThan(0);
+  for (const { order } of [...told, again])
+    expect(order?.state).toBe(State.REJECTED);
+  expect((await operator().listAuditRecords({})).auditRecords).toHaveLength(1);
+});
+
+test("lists transactions in doubt with what was decided, and names who did not answer", async () => {
+  const { user, operator, participants, hold } = await setup();
+  const completed = await placed(user);
+  await inState(user, completed.name, State.COMPLETED);
+  participants.neverAnswers("reserve");
+  const undecided = await placed(user);
+  const now = Date.now();
+  hold("inventory", undecided.name, now - 60_000);
+  hold("payment", undecided.name, now - 59_000);
+  hold("inventory", completed.name, now - 30_000);
+  hold("inventory", `orders/${randomUUID()}`, now - 10_000);
+
+  const all = await operator().listInDoubtTransactions({});
+  const old = await operator().listInDoubtTransactions({
+    inDoubtFor: { seconds: 45n },
+  });
+  hold("payment", "away", 0);
+  const half = await operator().listInDoubtTransactions({});
+
+  expect(all.transactions.map(({ decision }) => decision)).toEqual([
+    Decision.UNDECIDED,
+    Decision.COMMIT,
+    Decision.ROLLBACK,
+  ]);
+  expect(all.transactions[0]).toMatchObject({
+    transaction: undecided.name,
+    branches: [
+      { participant: "inventory", epoch: 1n },
+      { participant: "payment" },
+    ],
+  });
+  expect(old.transactions).toHaveLength(1);
+  expect(half.unreachableParticipants).toEqual(["payment"]);
+});
+
+test("lets nobody in without its scope, and tells what does not exist", async () => {
+  const { operator } = await setup();
+  const name = `orders/${randomUUID()}`;
+
+  await expect(
+    operator("orders:write").listStuckOrders({}),
+  ).rejects.toMatchObject({ code: Code.PermissionDenied });
+  await expect(operator().retryOrder({ name })).rejects.toMatchObject({
+    code: Code.NotFound,
+  });
+});
+
+async function setup() {
+  const world = await setupWorld();
+  const process = world.start();
+  const held = new Map<string, { transaction: string; preparedAt: number }[]>();
+  const participant = (name: string) =>
+    inDoubtClient(
+      name,
+      createRouterTransport(
+        (router) =>
+          void router.service(ParticipantService, {
+            listInDoubt() {
+              const branches = held.get(name) ?? [];
+              if (branches.some(({ transaction }) => transaction === "away"))
+                throw new Error("away");
+              return {
+                branches: branches.map(({ transaction, preparedAt }) => ({
+                  transaction,
+                  epoch: 1n,
+                  prepareTime: timestampFromDate(new Date(preparedAt)),
+                })),
+              };
+            },
+          }),
+      ),
+    );
+  const { implementation } = operationsService({
+    ...process.deps,
+    logger: silentLogger,
+    participants: [participant("inventory"), participant("payment")],
+  });
+  const mounted = withMiddleware(
+    {
+      logger: silentLogger,
+      validate: createValidate(),
+      once: { db: world.db, joined: joinedOperations },
+    },
+    OperationsService,
+    implementation,
+  );
+  const operator = (
+    scope = "operations:admin",
+  ): Client<typeof OperationsService> => {
+    const claims = { sub: "ada", tenant: "ops", scope };
+    const header = Buffer.from(JSON.stringify(claims)).toString("base64url");
+    return createClient(
+      OperationsService,
+      createRouterTransport(
+        (router) => void router.service(OperationsService, mounted),
+        {
+          router: {
+            interceptors: [
+              (next) => (request) => {
+                request.contextValues.set(peerKey, "edge");
+                request.header.set(identityHeaders.claims, header);
+                return next(request);
+              },
+            ],
+          },
+        },
+      ),
+    );
+  };
+  return {
+    world,
+    participants: world.participants,
+    user: process.user(),
+    operator,
+    hold: (name: string, transaction: string, preparedAt: number) =>
+      void held.set(name, [
+        ...(held.get(name) ?? []),
+        { transaction, preparedAt },
+      ]),
+  };
+}
+
+function refusals(count: number): Fate[] {
+  return Array.from({ length: count }, () => ({
+    kind: "refuses",
+    reason: "PAYMENT_NOT_AUTHORIZED",
+  }));
+}
