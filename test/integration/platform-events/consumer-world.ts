@@ -46,7 +46,10 @@ export interface World extends AsyncDisposable {
 }
 
 /** Consumers of string events on a database that is emptied first, and topics of their own. */
-export async function setupConsumers(databaseUrl: string): Promise<World> {
+export async function setupConsumers(
+  databaseUrl: string,
+  options: { readonly prefix?: string } = {},
+): Promise<World> {
   const stack = new AsyncDisposableStack();
   const db = stack.use(
     createDatabase({
@@ -59,7 +62,7 @@ export async function setupConsumers(databaseUrl: string): Promise<World> {
     "create table if not exists effect (position int8 generated always as identity, value text not null)",
   );
   await db.query("truncate effect, inbox, parked_key, parked_event");
-  const bus = stack.use(setupEventBus());
+  const bus = stack.use(setupEventBus(options.prefix));
   const handler: World["handler"] = (before) =>
     on(StringValueSchema, async (tx, { message }) => {
       await tx.query("insert into effect (value) values ($1)", [message.value]);
