@@ -1,6 +1,11 @@
-import { create, toJson } from "@bufbuild/protobuf";
+import { create, toBinary, toJson, type Registry } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
-import { createContextValues, type ConnectRouter } from "@connectrpc/connect";
+import {
+  createContextValues,
+  encodeBinaryHeader,
+  type ConnectRouter,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   createSecureServer,
@@ -13,10 +18,8 @@ import { TLSSocket } from "node:tls";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import type { TlsFiles } from "../runtime/config.ts";
 import { peerKey } from "./caller.ts";
-import { explainConnectErrors } from "./explain-connect-error.ts";
 import { messageLimit } from "./limits.ts";
 import { peerOfSocket } from "./peer.ts";
-import { refuseHalfDuplex } from "./refuse-half-duplex.ts";
 import { errorDomain } from "./status.ts";
 
 export interface ConnectServer {
@@ -27,23 +30,34 @@ export interface ConnectServer {
 
 type NodeServerRequest = IncomingMessage | Http2ServerRequest;
 
+export interface ConnectServerOptions {
+  readonly tls: TlsFiles;
+  readonly routes: (router: ConnectRouter) => void;
+  /** Runs before connect-node reads a request. */
+  readonly gate?: (context: HandlerContext) => Promise<void>;
+  /** The types that a `google.protobuf.Any` may hold in JSON. */
+  readonly registry?: Registry;
+}
+
 /** Makes the server for Connect and gRPC-Web, over HTTP/2 with mutual TLS: browsers come through the edge. */
-export function createConnectServer(
-  tls: TlsFiles,
-  routes: (router: ConnectRouter) => void,
-): ConnectServer {
+export function createConnectServer({
+  tls,
+  routes,
+  gate,
+  registry,
+}: ConnectServerOptions): ConnectServer {
   const handler = connectNodeAdapter({
     routes,
     grpc: false,
     grpcWeb: true,
     connect: true,
-    requestGate: async (context) => {
-      await explainConnectErrors(context);
-      refuseHalfDuplex(context);
-    },
+    ...(gate ? { requestGate: gate } : {}),
     readMaxBytes: messageLimit,
     // By default an unknown field, or an unknown name of an enum, would be dropped without a word.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: {
+      ignoreUnknownFields: false,
+      ...(registry ? { registry } : {}),
+    },
     contextValues: (request) =>
       createContextValues().set(peerKey, peerOf(request)),
     fallback: (_request, response) => {
@@ -92,19 +106,19 @@ function peerOf(request: NodeServerRequest): string | undefined {
   return socket instanceof TLSSocket ? peerOfSocket(socket) : undefined;
 }
 
+const unknownMethodInfo = create(ErrorInfoSchema, {
+  reason: "METHOD_NOT_FOUND",
+  domain: errorDomain,
+});
+
 const unknownMethod = {
   code: "unimplemented" satisfies Lowercase<keyof typeof Code>,
   message: "no such method",
   details: [
     {
       type: ErrorInfoSchema.typeName,
-      debug: toJson(
-        ErrorInfoSchema,
-        create(ErrorInfoSchema, {
-          reason: "METHOD_NOT_FOUND",
-          domain: errorDomain,
-        }),
-      ),
+      value: encodeBinaryHeader(toBinary(ErrorInfoSchema, unknownMethodInfo)),
+      debug: toJson(ErrorInfoSchema, unknownMethodInfo),
     },
   ],
 };

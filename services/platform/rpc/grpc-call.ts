@@ -13,6 +13,7 @@ import {
   type Client,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { deadlineExceeded } from "./deadline.ts";
 import { asBuffer } from "./grpc-codec.ts";
 import { metadataToHeaders } from "./grpc-metadata.ts";
 import { methodDefinition } from "./grpc-mount.ts";
@@ -90,7 +91,7 @@ function sendUnary(
         (error: ServiceError | null, value) => {
           signal?.removeEventListener("abort", cancel);
           if (error) {
-            reject(signal?.aborted ? endOfCall(signal) : fromGrpcStatus(error));
+            reject(callFailure(error, outgoing, header));
           } else {
             bytes = value;
           }
@@ -107,6 +108,23 @@ function sendUnary(
       }
     });
   });
+}
+
+/**
+ * Why a call ended, as its caller sees it. A callee that keeps time itself resets the stream at the deadline, a moment before
+ * our own timer: that is its passing, not a cancellation.
+ */
+export function callFailure(
+  error: ServiceError,
+  { signal, remainingMs }: OutgoingCall,
+  header?: Metadata,
+): ConnectError {
+  if (signal?.aborted) {
+    return endOfCall(signal);
+  }
+  const failure = fromGrpcStatus(error, header);
+  const isLate = failure.code === Code.Canceled && remainingMs() <= 5;
+  return isLate ? deadlineExceeded() : failure;
 }
 
 /**

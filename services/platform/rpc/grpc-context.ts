@@ -4,13 +4,14 @@ import {
   type ContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
+import type { Metadata, ServerUnaryCall, StatusObject } from "@grpc/grpc-js";
 import { TLSSocket } from "node:tls";
 import { peerKey } from "./caller.ts";
 import { deadlineExceeded } from "./deadline.ts";
 import { headersToMetadata, metadataToHeaders } from "./grpc-metadata.ts";
 import { peerOfNames, peerOfSocket } from "./peer.ts";
 import { policyOf } from "./policy.ts";
+import { quietSuccess } from "./quiet-success.ts";
 
 /** What grpc-js's four kinds of server calls share. */
 export type GrpcServerCall = Pick<
@@ -34,12 +35,17 @@ export class GrpcContext implements HandlerContext {
   readonly #timer: NodeJS.Timeout | undefined;
   readonly method: DescMethod;
   #ended = false;
+  #headersSent = false;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
 
   constructor(call: GrpcServerCall, method: DescMethod) {
     this.#call = call;
+    const inner = innerCall(call);
+    if (inner) {
+      quietSuccess(inner);
+    }
     this.method = method;
     this.service = method.parent;
     this.url = call.getPath();
@@ -106,9 +112,10 @@ export class GrpcContext implements HandlerContext {
     clearTimeout(this.#timer);
   }
 
-  /** Sends what the handler wrote into `responseHeader`, if it did. */
+  /** Sends what the handler wrote into `responseHeader`, if it did, and once. */
   sendHeaders(): void {
-    if (this.#responseHeader) {
+    if (this.#responseHeader && !this.#headersSent) {
+      this.#headersSent = true;
       this.#call.sendMetadata(headersToMetadata(this.#responseHeader));
     }
   }
@@ -126,15 +133,21 @@ export class GrpcContext implements HandlerContext {
 export function peerOfCall(
   call: Pick<GrpcServerCall, "getAuthContext">,
 ): string | undefined {
-  // Not in grpc-js's types: ServerUnaryCallImpl.call is the intercepting call, which holds the HTTP/2 stream.
-  const inner = call as unknown as {
-    call?: { stream?: { session?: { socket?: unknown } } };
-  };
-  const socket = inner.call?.stream?.session?.socket;
+  const socket = innerCall(call)?.stream?.session?.socket;
   if (socket instanceof TLSSocket) {
     return peerOfSocket(socket);
   }
   return peerOfNames(call.getAuthContext().sslPeerCertificate?.subjectaltname);
+}
+
+interface InnerCall {
+  readonly stream?: { readonly session?: { readonly socket?: unknown } };
+  sendStatus(status: Partial<StatusObject>): void;
+}
+
+/** Not in grpc-js's types: a server call's `call` is the intercepting call, which holds the HTTP/2 stream. */
+function innerCall(call: object): InnerCall | undefined {
+  return (call as unknown as { call?: InnerCall }).call;
 }
 
 function millisecondsUntil(deadline: Date | number): number {

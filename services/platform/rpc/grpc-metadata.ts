@@ -4,6 +4,32 @@ import {
   encodeBinaryHeader,
   type Transport,
 } from "@connectrpc/connect";
+import type { OutgoingHttpHeader } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http2";
+
+/** Metadata that writes binary values without padding, as gRPC over HTTP/2 asks of a sender; grpc-js pads them. */
+export class UnpaddedMetadata extends Metadata {
+  override clone(): UnpaddedMetadata {
+    const copy = new UnpaddedMetadata(this.getOptions());
+    copy.merge(this);
+    return copy;
+  }
+
+  override toHttp2Headers(): OutgoingHttpHeaders {
+    const headers = super.toHttp2Headers();
+    for (const key of Object.keys(headers)) {
+      if (key.endsWith("-bin")) {
+        headers[key] = unpadded(headers[key]);
+      }
+    }
+    return headers;
+  }
+}
+
+function unpadded(value: OutgoingHttpHeader | undefined) {
+  const strip = (text: string) => text.replace(/=+$/, "");
+  return Array.isArray(value) ? value.map(strip) : strip(String(value));
+}
 
 /** Headers as Connect hands them to a transport. */
 export type RequestHeaders = Parameters<Transport["unary"]>[3];
@@ -26,7 +52,7 @@ export function metadataToHeaders(metadata: Metadata): Headers {
 export function headersToMetadata(
   headers: NonNullable<RequestHeaders>,
 ): Metadata {
-  const metadata = new Metadata();
+  const metadata = new UnpaddedMetadata();
   for (const [key, value] of entriesOf(headers)) {
     if (key.endsWith("-bin")) {
       for (const item of value.split(",")) {

@@ -52,8 +52,11 @@ export function mountGrpc<Desc extends DescService>(
     // ServiceImpl maps a method's local name to its implementation; the loop loses which one.
     const handler = (implementation as Record<string, unknown>)[
       method.localName
-    ] as AnyHandler;
-    handlers[method.localName] = mounted(method, handler, { draining, open });
+    ] as AnyHandler | undefined;
+    // grpc-js answers UNIMPLEMENTED for a method that has none.
+    if (handler) {
+      handlers[method.localName] = mounted(method, handler, { draining, open });
+    }
   }
   server.addService(definition, handlers);
 }
@@ -111,6 +114,7 @@ function unary(
         context.sendHeaders();
         callback(null, bytes, context.trailers());
       } catch (error) {
+        context.sendHeaders();
         callback(toGrpcStatus(ConnectError.from(error), context.trailers()));
       } finally {
         context.end();

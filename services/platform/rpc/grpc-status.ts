@@ -6,12 +6,12 @@ import {
 } from "@bufbuild/protobuf";
 import { anyPack, AnySchema, type Any } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import type { Metadata, ServiceError, StatusObject } from "@grpc/grpc-js";
 import {
   StatusSchema,
   type Status,
 } from "../../../gen/ts/google/rpc/status_pb.ts";
-import { metadataToHeaders } from "./grpc-metadata.ts";
+import { metadataToHeaders, UnpaddedMetadata } from "./grpc-metadata.ts";
 
 /** The trailer that carries a binary `google.rpc.Status`, with the error's details. */
 const detailsKey = "grpc-status-details-bin";
@@ -19,7 +19,7 @@ const detailsKey = "grpc-status-details-bin";
 /** A ConnectError as a status that grpc-js sends, with its details and any trailers. */
 export function toGrpcStatus(
   error: ConnectError,
-  trailers: Metadata = new Metadata(),
+  trailers: Metadata = new UnpaddedMetadata(),
 ): StatusObject {
   error.metadata.forEach((value, name) => trailers.set(name, value));
   if (error.details.length > 0) {
@@ -50,14 +50,25 @@ export function fromStatus(status: Status): ConnectError {
   return error;
 }
 
-/** A status that grpc-js received, as the ConnectError that Connect clients know. */
+/**
+ * A status that grpc-js received, as the ConnectError that Connect clients know: its metadata are the trailers, and the
+ * headers that came before them.
+ */
 export function fromGrpcStatus(
   status: ServiceError | StatusObject,
+  header?: Metadata,
 ): ConnectError {
+  const metadata = metadataToHeaders(status.metadata);
+  if (header) {
+    metadataToHeaders(header).forEach((value, key) =>
+      metadata.append(key, value),
+    );
+  }
   const error = new ConnectError(
-    status.details,
+    // Whatever grpc-js's types say: a peer may send no message.
+    (status.details as string | undefined) ?? "",
     status.code === 0 ? Code.Unknown : (status.code as number as Code),
-    metadataToHeaders(status.metadata),
+    metadata,
   );
   error.isWireError = true;
   error.details = unpackDetails(status.metadata);

@@ -12,11 +12,13 @@ import type {
   Client,
   ClientDuplexStream,
   ClientReadableStream,
+  Metadata,
   ServiceError,
 } from "@grpc/grpc-js";
 import { once } from "node:events";
 import { untilAborted } from "../data/until-aborted.ts";
 import {
+  callFailure,
   callOptions,
   decodeAnswer,
   definitionOf,
@@ -24,8 +26,6 @@ import {
 } from "./grpc-call.ts";
 import { asBuffer, encodeMessage } from "./grpc-codec.ts";
 import { metadataToHeaders } from "./grpc-metadata.ts";
-import { fromGrpcStatus } from "./grpc-status.ts";
-import { endOfCall } from "./map-error.ts";
 import type { OutgoingCall } from "./outgoing-call.ts";
 import { observeClientCall, type ObservedCall } from "./rpc-telemetry.ts";
 
@@ -52,7 +52,7 @@ export async function callServerStream<
     metadata,
     callOptions(outgoing),
   );
-  return responseOf(call, method, outgoing.signal, observed);
+  return responseOf(call, method, outgoing, observed);
 }
 
 /**
@@ -79,7 +79,7 @@ export async function callDuplex<I extends DescMessage, O extends DescMessage>(
   const ended = new AbortController();
   call.on("status", () => ended.abort(new Error("the call has ended")));
   const sent = sendAll(call, method, input, ended.signal);
-  return responseOf(call, method, outgoing.signal, observed, sent);
+  return responseOf(call, method, outgoing, observed, sent);
 }
 
 /** Resolves with what `input` threw, if it did. */
@@ -119,62 +119,108 @@ interface InputFailure {
 type StreamCall =
   ClientReadableStream<Buffer> | ClientDuplexStream<Uint8Array, Buffer>;
 
-function responseOf<I extends DescMessage, O extends DescMessage>(
+/** Resolves when the callee's headers are there, or the call has ended without. */
+async function responseOf<I extends DescMessage, O extends DescMessage>(
   call: StreamCall,
   method: DescMethodStreaming<I, O>,
-  signal: AbortSignal | undefined,
+  outgoing: OutgoingCall,
   observed: ObservedCall,
   sent?: Promise<InputFailure | undefined>,
-): StreamResponse<I, O> {
+): Promise<StreamResponse<I, O>> {
+  const header = new Headers();
   const trailer = new Headers();
+  const begun = Promise.withResolvers<void>();
+  call.on("metadata", (metadata) => {
+    addAll(header, metadata);
+    begun.resolve();
+  });
   call.on("status", (status) => {
-    metadataToHeaders(status.metadata).forEach((value, key) =>
-      trailer.append(key, value),
-    );
+    addAll(trailer, status.metadata);
     // Connect's codes are gRPC's numbers.
     observed.end(
       status.code === 0 ? undefined : (status.code as number as Code),
     );
+    begun.resolve();
   });
-  // The iterator throws the error; without a listener of its own the event would end the process first.
-  call.on("error", () => {});
+  const { signal } = outgoing;
+  const cancel = () => call.cancel();
+  call.on("status", () => signal?.removeEventListener("abort", cancel));
+  if (signal?.aborted) {
+    cancel();
+  } else {
+    signal?.addEventListener("abort", cancel, { once: true });
+  }
+  const message = messages(call, method, receive(call), outgoing, sent);
+  await begun.promise;
   return {
     stream: true,
     service: method.parent,
     method,
-    header: new Headers(),
+    header,
     trailer,
-    message: messages(call, method, signal, sent),
+    message,
   };
+}
+
+function addAll(headers: Headers, metadata: Metadata): void {
+  metadataToHeaders(metadata).forEach((value, key) =>
+    headers.append(key, value),
+  );
 }
 
 async function* messages<O extends DescMessage>(
   call: StreamCall,
   method: DescMethodStreaming<DescMessage, O>,
-  signal: AbortSignal | undefined,
+  received: AsyncIterable<Buffer>,
+  outgoing: OutgoingCall,
   sent: Promise<InputFailure | undefined> | undefined,
 ): AsyncGenerator<MessageShape<O>> {
-  const cancel = () => call.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
   try {
-    signal?.throwIfAborted();
-    for await (const bytes of call) {
-      // grpc-js types what a Readable yields as any; our deserializer returns the bytes.
-      yield decodeAnswer(method.output, bytes as Buffer);
+    for await (const bytes of received) {
+      yield decodeAnswer(method.output, bytes);
     }
   } catch (error) {
-    if (signal?.aborted) {
-      throw endOfCall(signal);
-    }
-    const failure = await sent;
+    const failure = outgoing.signal?.aborted ? undefined : await sent;
     if (failure) {
       throw failure.cause;
     }
-    throw isServiceError(error) ? fromGrpcStatus(error) : error;
+    throw isServiceError(error) ? callFailure(error, outgoing) : error;
   } finally {
-    signal?.removeEventListener("abort", cancel);
     call.cancel();
   }
+}
+
+/**
+ * Everything that came before the call ended, and then its error if it has one. A Readable's own iterator throws as soon as
+ * the error is known, and the answers that were not taken yet are lost. It listens from now on: a call may end before
+ * anybody asks for its answers.
+ */
+function receive(call: StreamCall): AsyncIterable<Buffer> {
+  let goOn = () => {};
+  let end: { readonly error?: Error } | undefined;
+  call.on("readable", () => goOn());
+  call.on("end", () => {
+    end ??= {};
+    goOn();
+  });
+  call.on("error", (error: Error) => {
+    end = { error };
+    goOn();
+  });
+  return (async function* () {
+    for (;;) {
+      // grpc-js types what a Readable yields as any; our deserializer returns the bytes.
+      const bytes = call.read() as Buffer | null;
+      if (bytes !== null) {
+        yield bytes;
+      } else if (end) {
+        if (end.error) throw end.error;
+        return;
+      } else {
+        await new Promise<void>((resolve) => (goOn = resolve));
+      }
+    }
+  })();
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -60,6 +60,7 @@ export function clientStream(
         context.sendHeaders();
         callback(null, bytes, context.trailers());
       } catch (error) {
+        context.sendHeaders();
         callback(toGrpcStatus(ConnectError.from(error), context.trailers()));
       }
     });
@@ -122,17 +123,15 @@ async function answerEach(
   handle: () => AsyncIterable<MessageInitShape<DescMessage>>,
 ): Promise<void> {
   try {
-    let started = false;
     for await (const message of handle()) {
-      if (!started) {
-        context.sendHeaders();
-        started = true;
-      }
+      context.sendHeaders();
       const bytes = encodeMessage(context.method.output, message);
       await write(call, bytes, context.signal);
     }
+    context.sendHeaders();
     call.end(context.trailers());
   } catch (error) {
+    context.sendHeaders();
     const status = toGrpcStatus(ConnectError.from(error), context.trailers());
     call.emit("error", status);
   }

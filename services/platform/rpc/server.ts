@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Http2SecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -8,6 +8,7 @@ import type { TlsFiles } from "../runtime/config.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { createConnectServer } from "./connect-mount.ts";
 import { endStreams } from "./end-streams.ts";
+import { explainConnectErrors } from "./explain-connect-error.ts";
 import { mountGrpc } from "./grpc-mount.ts";
 import { createHealth } from "./health.ts";
 import { messageLimit } from "./limits.ts";
@@ -15,6 +16,7 @@ import { withMiddleware } from "./middleware.ts";
 import { forgetOldRequests, type OnceOptions } from "./once.ts";
 import { createOpenCalls, type OpenCalls } from "./open-calls.ts";
 import { mountReflection } from "./reflection.ts";
+import { refuseHalfDuplex } from "./refuse-half-duplex.ts";
 import { createValidate } from "./validate.ts";
 
 /** A service and what answers for it; made by {@link service}. */
@@ -82,10 +84,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     grpc,
     wrapped.map(({ desc }) => desc),
   );
-  const connect = createConnectServer(options.tls, (router) => {
-    for (const { desc, implementation } of wrapped) {
-      router.service(desc, endStreams(desc, implementation, draining.signal));
-    }
+  const connect = createConnectServer({
+    tls: options.tls,
+    routes(router) {
+      for (const { desc, implementation } of wrapped) {
+        router.service(desc, endStreams(desc, implementation, draining.signal));
+      }
+    },
+    gate: connectGate,
   });
   const connectPort = await listen(
     connect.server,
@@ -106,6 +112,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       ]);
     },
   };
+}
+
+async function connectGate(context: HandlerContext): Promise<void> {
+  await explainConnectErrors(context);
+  refuseHalfDuplex(context);
 }
 
 const grpcOptions = {
