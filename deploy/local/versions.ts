@@ -74,6 +74,9 @@ export const jaeger = {
 
 export const grpcurl = { version: "1.9.4" } as const;
 
+/** The official suite; 1.0.7 asks for a module that is not published. */
+export const connectConformance = { version: "1.0.6" } as const;
+
 export const envoy = {
   version: "1.40.0",
   image: "envoyproxy/envoy:v1.40.0",
