@@ -1,4 +1,4 @@
-import { trace } from "@opentelemetry/api";
+import type { DescMessage } from "@bufbuild/protobuf";
 import {
   ReservationExpiredSchema,
   StockConfirmedSchema,
@@ -20,8 +20,11 @@ import {
   PaymentRefundedSchema,
   PaymentVoidedSchema,
 } from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
-import { on, type EventHandler } from "../../platform/events/event-handler.ts";
-import { recordEvent } from "../app/record-event.ts";
+import {
+  onBatch,
+  type EventHandler,
+} from "../../platform/events/event-handler.ts";
+import { recordEvents } from "../app/record-events.ts";
 
 /** Every event that is about one order: all are keyed by its id. */
 const schemas = [
@@ -42,19 +45,22 @@ const schemas = [
   PaymentRefundedSchema,
 ];
 
-/** Writes each event of an order into its timeline. */
+/** Writes each event of an order into its timeline, many at a time. */
 export function onOrderEvent(deps: {
   readonly now: () => Date;
 }): EventHandler[] {
-  return schemas.map((schema) =>
-    on(schema, (tx, event) =>
-      recordEvent(deps, tx, event.subject, {
+  return onBatch<DescMessage>(schemas, (tx, events) =>
+    recordEvents(
+      deps,
+      tx,
+      events.map((event) => ({
+        orderId: event.subject,
         eventId: event.id,
         type: event.type,
         source: event.source,
         eventTime: event.time,
-        traceId: trace.getActiveSpan()?.spanContext().traceId ?? "",
-      }),
+        traceId: event.traceId ?? "",
+      })),
     ),
   );
 }

@@ -1,27 +1,38 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import { recordSet } from "../../platform/data/record-set.ts";
 import type { TimelineEntry } from "../domain/timeline.ts";
 
-/** Adds an event to an order's timeline. */
-export async function insertTimelineEntry(
+/** An event, and whose timeline it belongs to. */
+export interface TimelineEvent extends TimelineEntry {
+  readonly orderId: string;
+}
+
+/** Adds events to their orders' timelines. One that is there already stays. */
+export async function insertTimelineEntries(
   db: Executor,
-  orderId: string,
-  entry: TimelineEntry,
+  events: readonly TimelineEvent[],
 ): Promise<void> {
+  const rows = events.map((event) => ({
+    order_id: event.orderId,
+    event_id: event.eventId,
+    type: event.type,
+    source: event.source,
+    event_time: event.eventTime,
+    receive_time: event.receiveTime,
+    trace_id: event.traceId,
+  }));
   await db.query(
     `insert into order_timeline (
        order_id, event_id, type, source, event_time, receive_time, trace_id
      )
-     values ($1, $2, $3, $4, $5, $6, $7)
+     select order_id, event_id, type, source, event_time, receive_time, trace_id
+     from json_to_recordset($1) as entry (
+       order_id uuid, event_id text, type text, source text, event_time timestamptz, receive_time timestamptz,
+       trace_id text
+     )
      on conflict (order_id, event_id) do nothing`,
-    [
-      orderId,
-      entry.eventId,
-      entry.type,
-      entry.source,
-      entry.eventTime,
-      entry.receiveTime,
-      entry.traceId,
-    ],
+    [recordSet(rows)],
+    { prepare: true },
   );
 }
 

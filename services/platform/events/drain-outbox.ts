@@ -34,6 +34,10 @@ export async function drainOutbox(
     if (events.length === deps.batchSize) continue;
 
     const rung = await bell.wait(pollMs, until);
+    // A round costs as much for one event as for fifty. A lone one waits no longer than a round takes.
+    if (rung && events.length > 0) {
+      await sleep(deps.lingerMs, until).catch(() => undefined);
+    }
     pollMs = rung ? deps.minPollMs : Math.min(pollMs * 2, deps.maxPollMs);
   }
 }

@@ -49,6 +49,10 @@ export interface ConsumeOptions {
   readonly topics: readonly string[];
   /** Partitions handled at the same time. One partition is never handled twice at once. Default 4. */
   readonly concurrency?: number;
+  /**
+   * Bytes that a fetch waits for, 250 ms at most. Default 1, which delivers at once; more makes fewer and larger batches.
+   */
+  readonly minBytes?: number;
   /** Called with the next records of one partition. A rejection delivers the records that are not marked again. */
   handle(batch: PartitionBatch): Promise<void>;
 }

@@ -70,6 +70,7 @@ export async function admitAll(
       arrivals.map(({ eventId }) => eventId),
       [...new Set(arrivals.map(({ key }) => key))],
     ],
+    { prepare: true },
   );
   const [row] = rows;
   return {

@@ -106,6 +106,7 @@ async function runMember(
     sessionTimeout: deps.sessionTimeoutMs,
     heartbeatInterval: HEARTBEAT_MS,
     maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
+    minBytes: options.minBytes ?? 1,
     maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
     allowAutoTopicCreation: false,
     retry: {
