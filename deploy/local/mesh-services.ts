@@ -38,6 +38,7 @@ export interface ServiceSurroundings {
   readonly otlpUrl: string | undefined;
   readonly paymentProviderUrl: string | undefined;
   readonly pageTokenSecret: string;
+  readonly webhookSecret: string;
 }
 
 /** Chosen before anything starts: services are told each other's addresses. */
@@ -99,7 +100,10 @@ function addressSettings(name: ServiceName, around: ServiceSurroundings) {
       ? { RATELIMIT_RULES_FILE: around.config.rateLimitsFile }
       : {}),
     ...(name === "payment"
-      ? { PAYMENT_PROVIDER_URL: around.paymentProviderUrl }
+      ? {
+          PAYMENT_PROVIDER_URL: around.paymentProviderUrl,
+          PAYMENT_WEBHOOK_SECRETS: around.webhookSecret,
+        }
       : {}),
   };
 }

@@ -47,6 +47,7 @@ export async function startServices(
     otlpUrl: components.jaeger?.otlpUrl,
     paymentProviderUrl: providerUrl,
     pageTokenSecret: await persistentSecret(directory, "page-token"),
+    webhookSecret: await persistentSecret(directory, "payment-webhook"),
   };
 
   async function start(name: string, address: string, begin: Promise<void>) {
@@ -93,6 +94,8 @@ function paymentProvider(plan: ServicesPlan, port: number) {
       DATA_DIR: join(plan.directory, "payment-provider"),
       LOG_LEVEL: plan.config.logLevel,
       NODE_COMPILE_CACHE: join(plan.config.cacheDirectory, "compile-cache"),
+      // It calls the edge, whose certificate is of our own authority.
+      NODE_EXTRA_CA_CERTS: plan.certificates.ca,
     },
     probe: async () => {
       const response = await fetch(`http://127.0.0.1:${port}/healthz`, {
@@ -102,4 +105,23 @@ function paymentProvider(plan: ServicesPlan, port: number) {
       return response.ok;
     },
   };
+}
+
+/** Tells the payment provider where its events go: to Payment, through the edge. */
+export async function registerWebhooks(
+  directory: string,
+  providerUrl: string,
+  edgeUrl: string,
+): Promise<void> {
+  const form = new URLSearchParams({
+    url: `${edgeUrl}/v1/webhooks/payment-provider`,
+    secret: await persistentSecret(directory, "payment-webhook"),
+  });
+  const response = await fetch(`${providerUrl}/v1/webhook_endpoints`, {
+    method: "POST",
+    body: form,
+    signal: AbortSignal.timeout(PROBE_TIMEOUT_MS * 5),
+  });
+  await response.body?.cancel();
+  if (!response.ok) throw new Error("the payment provider takes no webhooks");
 }

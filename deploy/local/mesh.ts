@@ -28,7 +28,7 @@ import {
   type Mesh,
   type MeshState,
 } from "./mesh-handle.ts";
-import { startServices } from "./mesh-start-services.ts";
+import { registerWebhooks, startServices } from "./mesh-start-services.ts";
 import { collectParts, type StartedParts } from "./mesh-parts.ts";
 import { persistentSecret } from "./secrets.ts";
 import { createSupervisor } from "./supervisor.ts";
@@ -97,6 +97,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   signal?.throwIfAborted();
   if (issuer) await ownDemoToken(issuer, certificates.ca, stack);
   const edge = await openEdge(plan, options.edgePort, stack, parts);
+  if (edge) await registerWebhooks(directory, paymentProviderUrl, edge.url);
 
   const grpcurl = await findGrpcurl(config);
   const state = {

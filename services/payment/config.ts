@@ -4,6 +4,7 @@ import {
   databaseSettings,
   kafkaSettings,
   readConfig,
+  Secret,
   secret,
   serviceSettings,
 } from "../platform/runtime/config.ts";
@@ -11,6 +12,13 @@ import {
 export type Config = ReturnType<typeof readPaymentConfig>;
 
 const duration = (max: number) => z.coerce.number().int().min(10).max(max);
+
+const webhookSecrets = z
+  .string()
+  .default("")
+  .transform((list) => list.split(",").filter((one) => one !== ""))
+  .pipe(z.array(z.string().min(16)).max(5))
+  .transform((list) => list.map((one) => new Secret(one)));
 
 /** @throws ConfigError that names every variable at fault. */
 export function readPaymentConfig(env: NodeJS.ProcessEnv) {
@@ -28,6 +36,12 @@ export function readPaymentConfig(env: NodeJS.ProcessEnv) {
       PAYMENT_LATE_CHECK_MS: duration(86_400_000).default(600_000),
       PAYMENT_RECOVER_AFTER_MS: duration(3_600_000).default(15_000),
       PAYMENT_RECOVER_INTERVAL_MS: duration(60_000).default(1_000),
+      /** Of the provider's webhooks, separated by commas: two while one is replaced. None: no webhook is believed. */
+      PAYMENT_WEBHOOK_SECRETS: webhookSecrets,
+      PAYMENT_EVENT_DELAY_MS: duration(60_000).default(1_000),
+      /** How old a payment is when it is compared with the provider's report. */
+      PAYMENT_RECONCILE_AFTER_MS: duration(86_400_000).default(600_000),
+      PAYMENT_RECONCILE_INTERVAL_MS: duration(3_600_000).default(60_000),
     },
     env,
   );

@@ -12,8 +12,11 @@ import { newId } from "../platform/runtime/ids.ts";
 import type { Logger } from "../platform/runtime/logger.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
 import { createFlights } from "./app/flights.ts";
+import { watchProviderEvents } from "./app/provider-events.ts";
+import { runReconciliation } from "./app/reconciliation.ts";
 import { createPaymentBatches } from "./app/record-batch.ts";
 import { recoverPayments } from "./app/recover-payments.ts";
+import { keepBalances } from "./app/roll-up-balances.ts";
 import { createProviderHttp } from "./clients/provider-http.ts";
 import { createPaymentProvider } from "./clients/provider.ts";
 import { readPaymentConfig, type Config } from "./config.ts";
@@ -78,16 +81,29 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
     absenceMs: config.PAYMENT_ABSENCE_MS,
     intervalMs: config.PAYMENT_RECOVER_INTERVAL_MS,
+    reconcileAfterMs: config.PAYMENT_RECONCILE_AFTER_MS,
+    reconcileIntervalMs: config.PAYMENT_RECONCILE_INTERVAL_MS,
   };
-  const recovery = recoverPayments(deps, signal);
-  onDrain("recovery", (hurry) => cutOff(recovery, hurry));
+  const chores = Promise.all([
+    recoverPayments(deps, signal),
+    watchProviderEvents(deps, signal),
+    keepBalances(deps, signal),
+    runReconciliation(deps, signal),
+  ]).then(() => undefined);
+  onDrain("chores", (hurry) => cutOff(chores, hurry));
 
   const server = await serve({
     host: config.WEFT_HOST,
     grpcPort: config.WEFT_GRPC_PORT,
     connectPort: config.WEFT_CONNECT_PORT,
     tls: tlsFiles(config),
-    services: [paymentService(deps)],
+    services: [
+      paymentService({
+        ...deps,
+        webhookSecrets: config.PAYMENT_WEBHOOK_SECRETS,
+        eventDelayMs: config.PAYMENT_EVENT_DELAY_MS,
+      }),
+    ],
     logger,
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });

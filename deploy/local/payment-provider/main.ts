@@ -1,23 +1,36 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readProviderConfig } from "./config.ts";
-import { openJournal } from "./journal.ts";
+import { openJournal, type JournalEntry } from "./journal.ts";
 import { apply, emptyState } from "./provider-state.ts";
 import { startServer } from "./server.ts";
+import { openWebhooks } from "./webhooks.ts";
 
 const config = readProviderConfig(process.env);
 mkdirSync(config.dataDir, { recursive: true });
 const state = emptyState();
+const history: JournalEntry[] = [];
 const journal = await openJournal(
   join(config.dataDir, "journal.ndjson"),
-  (entry) => apply(state, entry),
+  (entry) => {
+    apply(state, entry);
+    history.push(entry);
+  },
 );
+const stop = new AbortController();
+const now = () => new Date();
+const webhooks = await openWebhooks(
+  { directory: config.dataDir, now, stop: stop.signal },
+  history,
+);
+history.length = 0;
 const server = await startServer(
   {
     journal,
     state,
     inFlight: new Set(),
-    now: () => new Date(),
+    now,
+    webhooks,
     lateMs: config.lateMs,
     reportError: (error) => console.error(error),
   },
@@ -26,6 +39,7 @@ const server = await startServer(
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
+    stop.abort();
     server.close(() => void journal[Symbol.asyncDispose]());
     server.closeAllConnections();
   });

@@ -46,6 +46,23 @@ export function requireRoom(state: ProviderState): void {
   });
 }
 
+/** A page of the intents that were made in a span of seconds, newest first, after the one named. */
+export function listByTime(
+  state: ProviderState,
+  span: { readonly from: number; readonly to: number },
+  after: string | undefined,
+  limit: number,
+): { readonly data: PaymentIntent[]; readonly hasMore: boolean } {
+  if (after !== undefined) requireIntent(state, after, "starting_after");
+  const made = [...state.intents.values()]
+    .filter(({ created }) => created >= span.from && created < span.to)
+    .reverse();
+  const begin =
+    after === undefined ? 0 : made.findIndex(({ id }) => id === after) + 1;
+  const data = made.slice(begin, begin + limit);
+  return { data, hasMore: begin + limit < made.length };
+}
+
 /** The intents whose metadata holds every one of these pairs, newest first, at most `limit`. */
 export function searchByMetadata(
   state: ProviderState,

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fingerprintOf, replayOf, type KeysInFlight } from "./idempotency.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, JournalEntry } from "./journal.ts";
 import { prepare, type Effect, type Prepared } from "./operations.ts";
 import { noSuch, ProviderError } from "./provider-error.ts";
 import { apply, type ProviderState } from "./provider-state.ts";
+import type { Webhooks } from "./webhooks.ts";
 import { tokenBehaviour, type TokenBehaviour } from "./test-tokens.ts";
 
 export interface ProviderDeps {
@@ -11,6 +12,7 @@ export interface ProviderDeps {
   readonly state: ProviderState;
   readonly inFlight: KeysInFlight;
   readonly now: () => Date;
+  readonly webhooks: Webhooks;
   /** How long a late answer is held back. */
   readonly lateMs: number;
 }
@@ -73,8 +75,10 @@ async function performOnce(
     const behaviour = tokenBehaviour(prepared.token) ?? {};
     await misbehave(deps, behaviour, prepared, request, fingerprint);
     const effect = prepared.perform(behaviour, deps.now());
-    record(deps, effect, key, fingerprint);
+    const entry = record(deps, effect, key, fingerprint);
     await deps.journal.flushed();
+    const announced = deps.webhooks.announce(entry);
+    if (behaviour.webhookFirst) await announced;
     return effect;
   } finally {
     if (key !== undefined) deps.inFlight.delete(key);
@@ -86,7 +90,7 @@ function record(
   effect: Effect,
   key: string | undefined,
   fingerprint: string,
-): void {
+): JournalEntry {
   const { type, intent, refund, status, body } = effect;
   const entry = {
     at: deps.now().toISOString(),
@@ -99,6 +103,7 @@ function record(
   };
   deps.journal.append(entry);
   apply(deps.state, entry);
+  return entry;
 }
 
 /** What goes wrong, or takes its time, before anything is done. */

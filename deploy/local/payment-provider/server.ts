@@ -6,17 +6,23 @@ import {
 } from "node:http";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
-import { readBody } from "./form.ts";
+import { readAmount, readBody, requireField } from "./form.ts";
 import { readKey } from "./idempotency.ts";
 import { noSuch, ProviderError } from "./provider-error.ts";
 import { answerPost, type ProviderDeps } from "./provider.ts";
-import { requireIntent, searchByMetadata } from "./provider-state.ts";
+import {
+  listByTime,
+  requireIntent,
+  searchByMetadata,
+} from "./provider-state.ts";
 import { parseSearchQuery } from "./search-query.ts";
+import { readFaults } from "./webhook-faults.ts";
 
 const MAX_CONNECTIONS = 2_000;
 /** The longest a socket is held for a client that never gives up. */
 const MAX_HOLD_MS = 120_000;
 const SEARCH_LIMIT = 10;
+const LIST_LIMIT = 100;
 
 export interface ServerDeps extends ProviderDeps {
   readonly reportError: (error: unknown) => void;
@@ -77,6 +83,12 @@ async function route(
       response.writeHead(200, { "content-type": "application/x-ndjson" });
       await pipeline(deps.journal.read(), response);
       return;
+    case "/admin/webhooks":
+      send(response, 200, JSON.stringify(deps.webhooks.stats()));
+      return;
+    case "/v1/payment_intents":
+      send(response, 200, list(deps, url));
+      return;
     case "/v1/payment_intents/search":
       send(response, 200, search(deps, url));
       return;
@@ -92,6 +104,10 @@ async function post(
   response: ServerResponse,
 ): Promise<void> {
   const body = await readBody(request);
+  if (await administer(deps, url.pathname, new URLSearchParams(body))) {
+    send(response, 200, JSON.stringify(deps.webhooks.stats()));
+    return;
+  }
   const key = readKey(request.headers["idempotency-key"]);
   const gone = new AbortController();
   response.once("close", () => gone.abort());
@@ -112,6 +128,39 @@ async function post(
     ...(key === undefined ? {} : { "idempotency-key": key }),
     ...(answer.replayed ? { "idempotent-replayed": "true" } : {}),
   });
+}
+
+/** Requests about webhooks; false for all others. */
+async function administer(
+  { webhooks }: ServerDeps,
+  path: string,
+  form: URLSearchParams,
+): Promise<boolean> {
+  switch (path) {
+    case "/v1/webhook_endpoints":
+      await webhooks.setEndpoint({
+        url: requireField(form, "url"),
+        secret: requireField(form, "secret"),
+      });
+      return true;
+    case "/admin/webhooks":
+      webhooks.faults = readFaults(form);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function list(deps: ServerDeps, url: URL): string {
+  const query = url.searchParams;
+  const span = {
+    from: Number(query.get("created[gte]") ?? "0"),
+    to: Number(query.get("created[lt]") ?? "Infinity"),
+  };
+  const limit = Math.min(readAmount(query, "limit") ?? 10, LIST_LIMIT);
+  const after = query.get("starting_after") ?? undefined;
+  const { data, hasMore } = listByTime(deps.state, span, after, limit);
+  return JSON.stringify({ object: "list", has_more: hasMore, data });
 }
 
 function search(deps: ServerDeps, url: URL): string {

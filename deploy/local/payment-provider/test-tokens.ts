@@ -11,6 +11,8 @@ export interface TokenBehaviour {
   readonly silent?: boolean;
   /** Answers the first attempt with status 500, having done nothing. */
   readonly failsOnce?: boolean;
+  /** Answers only when the webhook that tells of it was sent. */
+  readonly webhookFirst?: boolean;
   /** Does it durably, and answers too late: always, or only the first time. */
   readonly late?: {
     readonly operation: Operation;
@@ -36,6 +38,7 @@ const TOKENS = new Map<string, TokenBehaviour>([
     { decline: { code: "expired_card", declineCode: "expired_card" } },
   ],
   ["tok_slow", { workMs: 300 }],
+  ["tok_webhook_first", { webhookFirst: true }],
   ["tok_timeout", { silent: true }],
   ["tok_error", { failsOnce: true }],
   ["tok_late", lateAt("authorize", "always")],

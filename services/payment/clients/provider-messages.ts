@@ -17,6 +17,37 @@ const intent = z.object({
     .nullish(),
 });
 
+const reported = intent.extend({
+  created: z.number().int(),
+  currency: z.string(),
+  amount_capturable: minorUnits,
+  amount_refunded: minorUnits.default(0n),
+  metadata: z.record(z.string(), z.string()).default({}),
+});
+
+const report = z.object({
+  data: z.array(reported).max(100),
+  has_more: z.boolean(),
+});
+
+/** A payment as the provider reports it. */
+export interface ReportedIntent {
+  readonly intent: ProviderIntent;
+  readonly metadata: { readonly tenant: string; readonly paymentId: string };
+  readonly createdAt: Date;
+  readonly currency: string;
+  /** Minor units. */
+  readonly held: bigint;
+  readonly captured: bigint;
+  readonly refunded: bigint;
+}
+
+export interface ReportPage {
+  readonly intents: readonly ReportedIntent[];
+  /** Where the next page goes on; undefined on the last one. */
+  readonly next: string | undefined;
+}
+
 const refund = z.object({ id: z.string().min(1), amount: minorUnits });
 
 const searchResult = z.object({ data: z.array(intent).max(100) });
@@ -42,6 +73,35 @@ export function readIntent(body: unknown): ProviderIntent {
 export function readSearch(body: unknown): ProviderIntent | undefined {
   const [newest] = searchResult.parse(body).data;
   return newest && toIntent(newest);
+}
+
+/** @throws ZodError for a body that is not a payment intent. */
+export function readReported(body: unknown): ReportedIntent {
+  return toReported(reported.parse(body));
+}
+
+export function readReport(body: unknown): ReportPage {
+  const { data, has_more } = report.parse(body);
+  return {
+    intents: data.map(toReported),
+    next: has_more ? data.at(-1)?.id : undefined,
+  };
+}
+
+function toReported(message: z.infer<typeof reported>): ReportedIntent {
+  const { metadata } = message;
+  return {
+    intent: toIntent(message),
+    metadata: {
+      tenant: metadata["tenant"] ?? "",
+      paymentId: metadata["payment_id"] ?? "",
+    },
+    createdAt: new Date(message.created * 1_000),
+    currency: message.currency.toUpperCase(),
+    held: message.amount_capturable,
+    captured: message.amount_received,
+    refunded: message.amount_refunded,
+  };
 }
 
 /** How much a refund gave back. */

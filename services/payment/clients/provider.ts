@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { Payment } from "../domain/payment.ts";
+import { plainTenant } from "../domain/plain-tenant.ts";
 import type { ProviderIntent } from "../domain/reconcile.ts";
 import {
   ProviderSilent,
@@ -12,7 +12,11 @@ import {
   readFailure,
   readIntent,
   readRefund,
+  readReport,
+  readReported,
   readSearch,
+  type ReportedIntent,
+  type ReportPage,
 } from "./provider-messages.ts";
 
 /** The provider did not tell; money may or may not have moved. */
@@ -44,6 +48,17 @@ export interface PaymentProvider {
   authorize(payment: Payment): Promise<IntentOutcome>;
   /** What the provider knows of the payment; `absent` where it knows nothing (yet). */
   find(payment: Payment): Promise<IntentOutcome | { readonly kind: "absent" }>;
+  /** What the provider knows under its own id. */
+  retrieve(
+    reference: string,
+  ): Promise<
+    ({ readonly kind: "answered" } & ReportedIntent) | Refused | Unknown
+  >;
+  /** A page of what the provider made in a span of time, newest first. */
+  report(
+    span: ReportSpan,
+    after: string | undefined,
+  ): Promise<({ readonly kind: "answered" } & ReportPage) | Refused | Unknown>;
   capture(payment: Payment, amount: bigint): Promise<IntentOutcome>;
   cancel(payment: Payment): Promise<IntentOutcome>;
   refund(
@@ -53,6 +68,12 @@ export interface PaymentProvider {
   ): Promise<
     { readonly kind: "answered"; readonly amount: bigint } | Refused | Unknown
   >;
+}
+
+/** Of making, at the provider; the end is not part of it. */
+export interface ReportSpan {
+  readonly start: Date;
+  readonly end: Date;
 }
 
 export interface ProviderDeps {
@@ -71,6 +92,23 @@ export function createPaymentProvider(deps: ProviderDeps): PaymentProvider {
           ? { kind: "absent" }
           : { kind: "answered", intent };
       }),
+
+    retrieve: (reference) =>
+      outcomeOf(
+        deps,
+        {
+          method: "GET",
+          path: `/v1/payment_intents/${encodeURIComponent(reference)}`,
+        },
+        ({ body }) => ({ kind: "answered", ...readReported(body) }),
+      ),
+
+    report: ({ start, end }, after) =>
+      outcomeOf(
+        deps,
+        { method: "GET", path: reportPath(start, end, after) },
+        ({ body }) => ({ kind: "answered", ...readReport(body) }),
+      ),
 
     capture: (payment, amount) =>
       outcomeOf(
@@ -113,7 +151,7 @@ async function authorize(
       capture_method: "manual",
       confirm: "true",
       "metadata[payment_id]": payment.id,
-      "metadata[tenant]": plainTenant(payment),
+      "metadata[tenant]": plainTenant(payment.tenant),
       "metadata[order]": payment.orderId,
     }),
     answered,
@@ -164,9 +202,20 @@ function answered({ body }: ProviderReply): IntentOutcome {
 }
 
 function searchRequest(payment: Payment): ProviderRequest {
-  const query = `metadata['payment_id']:'${payment.id}' AND metadata['tenant']:'${plainTenant(payment)}'`;
+  const query = `metadata['payment_id']:'${payment.id}' AND metadata['tenant']:'${plainTenant(payment.tenant)}'`;
   const path = `/v1/payment_intents/search?query=${encodeURIComponent(query)}`;
   return { method: "GET", path };
+}
+
+/** Stripe's list (https://docs.stripe.com/api/payment_intents/list); its times are whole seconds. */
+function reportPath(start: Date, end: Date, after: string | undefined): string {
+  const query = new URLSearchParams({
+    "created[gte]": Math.floor(start.getTime() / 1_000).toString(),
+    "created[lt]": Math.ceil(end.getTime() / 1_000).toString(),
+    limit: "100",
+    ...(after === undefined ? {} : { starting_after: after }),
+  });
+  return `/v1/payment_intents?${query.toString()}`;
 }
 
 function intentPath(payment: Payment): string {
@@ -180,16 +229,6 @@ function post(
   operation: string,
   form: Record<string, string>,
 ): ProviderRequest {
-  const idempotencyKey = `${plainTenant(payment)}/${payment.id}/${operation}`;
+  const idempotencyKey = `${plainTenant(payment.tenant)}/${payment.id}/${operation}`;
   return { method: "POST", path, form, idempotencyKey };
-}
-
-/**
- * The tenant's name where a header and a quoted search term take it, else its
- * hash: longer than any name may be (63), so it is nobody else's name.
- */
-function plainTenant({ tenant }: Payment): string {
-  return /^[A-Za-z0-9_.-]{1,63}$/.test(tenant)
-    ? tenant
-    : createHash("sha256").update(tenant).digest("hex");
 }

@@ -19,6 +19,22 @@ export interface Posting {
   readonly amount: bigint;
 }
 
+/** A posting as it was booked. */
+export interface BookedPosting extends Posting {
+  readonly id: string;
+  readonly transactionId: string;
+  readonly paymentId: string;
+  readonly currency: string;
+  readonly createdAt: Date;
+}
+
+/** What is on an account, in minor units. */
+export interface Balance {
+  readonly account: LedgerAccount;
+  readonly currency: string;
+  readonly amount: bigint;
+}
+
 /** The double entry of a change; its postings sum to zero. Empty where no money moves. */
 export function postingsOf(payment: Payment, change: PaymentChange): Posting[] {
   const held = payment.amount?.minorUnits ?? 0n;

@@ -1,5 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
-import type { Posting } from "../domain/ledger.ts";
+import type { BookedPosting, Posting } from "../domain/ledger.ts";
 import type { PaymentKey } from "./payments.ts";
 
 /** One double entry of the ledger. */
@@ -31,4 +31,34 @@ export async function insertLedgerEntries(
       entry.postings.map((posting) => posting.amount),
     ],
   );
+}
+
+/** A page of a tenant's postings, newest transaction first; only those of one payment where it is given. */
+export async function listLedgerEntries(
+  db: Executor,
+  query: {
+    readonly tenant: string;
+    readonly paymentId: string | undefined;
+    readonly after: Pick<BookedPosting, "transactionId" | "id"> | undefined;
+    readonly limit: number;
+  },
+): Promise<BookedPosting[]> {
+  const { rows } = await db.query<BookedPosting>(
+    `select id::text as id, transaction_id as "transactionId", payment_id as "paymentId",
+            account, currency, amount, created_at as "createdAt"
+     from ledger_entries
+     where tenant = $1
+       ${query.paymentId === undefined ? "and $2::uuid is null" : "and payment_id = $2"}
+       and ($3::uuid is null or (transaction_id, id) < ($3, $4::bigint))
+     order by transaction_id desc, id desc
+     limit $5`,
+    [
+      query.tenant,
+      query.paymentId ?? null,
+      query.after?.transactionId ?? null,
+      query.after?.id ?? null,
+      query.limit,
+    ],
+  );
+  return [...rows];
 }

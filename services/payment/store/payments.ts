@@ -68,6 +68,21 @@ export async function findPayments(
   return rows.map(toPayment);
 }
 
+/** The payments of this id, one in each of a few tenants at most. Reads the whole table. */
+export async function findPaymentsById(
+  db: Executor,
+  id: string,
+): Promise<Payment[]> {
+  const { rows } = await db.query<PaymentRow>(
+    `select ${columns}
+     from payments
+     where id = $1
+     limit 100`,
+    [id],
+  );
+  return rows.map(toPayment);
+}
+
 /** The payment, which nobody else changes until the transaction ends. */
 export async function lockPayment(
   tx: Executor,

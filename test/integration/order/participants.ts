@@ -216,6 +216,11 @@ function paymentOf(take: Take, accountOf: (order: string) => Account) {
     refund: unused,
     getPayment: unused,
     listPayments: unused,
+    receiveProviderEvent: unused,
+    listLedgerEntries: unused,
+    getBalances: unused,
+    listReconciliationFindings: unused,
+    reconcilePayments: unused,
   });
 }
 

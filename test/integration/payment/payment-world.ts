@@ -13,6 +13,7 @@ import { file_weft_payment_v1_payment_events } from "../../../gen/ts/weft/paymen
 import { Payment_State } from "../../../gen/ts/weft/payment/v1/payment_pb.ts";
 import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
 import { createFlights } from "../../../services/payment/app/flights.ts";
+import { lookAtDueEvents } from "../../../services/payment/app/provider-events.ts";
 import { recoverDuePayments } from "../../../services/payment/app/recover-payments.ts";
 import { createProviderHttp } from "../../../services/payment/clients/provider-http.ts";
 import { createPaymentProvider } from "../../../services/payment/clients/provider.ts";
@@ -54,12 +55,17 @@ export interface World {
   readonly provider: ProviderProcess;
   /** A user of this world's tenant, or of another, who may read. */
   user(tenant?: string): PaymentClient;
+  /** Somebody without a token. */
+  stranger(): PaymentClient;
   /** The Order service, which acts for this world's tenant or for another. */
   order(tenant?: string): PaymentClient;
   /** The Order service, at another instance of this service. */
   elsewhere(): PaymentClient;
   /** One round of the recovery; answers how many payments it looked at. */
   recover(): Promise<number>;
+  /** Looks at every event of the provider that is due; answers how many there were. */
+  lookAtEvents(): Promise<number>;
+  readonly deps: ReturnType<typeof instance>;
   /** Moves the service's clock. */
   pass(ms: number): void;
 }
@@ -69,6 +75,12 @@ export const PROVIDER_TIMEOUT_MS = 400;
 export const ABSENCE_MS = 30_000;
 export const LATE_CHECK_MS = 600_000;
 export const RECOVER_AFTER_MS = 15_000;
+export const EVENT_DELAY_MS = 1_000;
+/** The new one, and the one that it replaces. */
+export const WEBHOOK_SECRETS = [
+  "a new webhook secret",
+  "an old webhook secret",
+];
 
 /** The whole service but its sockets, over a real database and the real provider, for a tenant of its own. */
 export async function setupWorld(database: TestDatabase): Promise<World> {
@@ -94,9 +106,18 @@ export async function setupWorld(database: TestDatabase): Promise<World> {
     adminUrl: database.adminUrl,
     provider,
     user: (of = tenant) => client("edge", of),
+    stranger: () => client("edge", undefined),
     order: (of = tenant) => client("order", of),
     elsewhere: () => other("order", tenant),
     recover: () => recoverDuePayments(deps),
+    lookAtEvents: async () => {
+      let looked = 0;
+      for (let more = 1; more > 0; looked += more) {
+        more = await lookAtDueEvents(deps);
+      }
+      return looked;
+    },
+    deps,
     pass: (ms) => void (offsetMs += ms),
   };
 }
@@ -134,6 +155,8 @@ function instance(db: Database, url: string, now: () => Date) {
     ),
     absenceMs: ABSENCE_MS,
     intervalMs: 1_000,
+    webhookSecrets: WEBHOOK_SECRETS.map((one) => new Secret(one)),
+    eventDelayMs: EVENT_DELAY_MS,
   };
 }
 
@@ -143,7 +166,10 @@ function clientOf(deps: Parameters<typeof paymentService>[0]) {
     PaymentService,
     paymentService(deps).implementation,
   );
-  return (peer: "edge" | "order", tenant: string): PaymentClient => {
+  return (
+    peer: "edge" | "order",
+    tenant: string | undefined,
+  ): PaymentClient => {
     const transport = createRouterTransport(
       (router) => void router.service(PaymentService, implementation),
       {
@@ -164,9 +190,17 @@ function clientOf(deps: Parameters<typeof paymentService>[0]) {
   };
 }
 
-function identity(peer: "edge" | "order", tenant: string): [string, string][] {
+function identity(
+  peer: "edge" | "order",
+  tenant: string | undefined,
+): [string, string][] {
+  if (tenant === undefined) return [];
   if (peer === "order") return [[identityHeaders.tenant, tenant]];
-  const claims = { sub: "tester", tenant, scope: "payments:read" };
+  const claims = {
+    sub: "tester",
+    tenant,
+    scope: "payments:read payments:admin",
+  };
   const encoded = Buffer.from(JSON.stringify(claims)).toString("base64url");
   return [[identityHeaders.claims, encoded]];
 }

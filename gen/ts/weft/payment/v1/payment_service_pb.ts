@@ -9,11 +9,19 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import { file_google_api_field_behavior } from "../../../google/api/field_behavior_pb.ts";
+import type { HttpBody } from "../../../google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../../google/api/httpbody_pb.ts";
 import { file_google_api_resource } from "../../../google/api/resource_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Money } from "../../../google/type/money_pb.ts";
 import { file_google_type_money } from "../../../google/type/money_pb.ts";
+import type { LedgerBalance, LedgerEntry } from "./ledger_pb.ts";
+import { file_weft_payment_v1_ledger } from "./ledger_pb.ts";
 import type { Payment } from "./payment_pb.ts";
 import { file_weft_payment_v1_payment } from "./payment_pb.ts";
+import type { ReconciliationFinding } from "./reconciliation_pb.ts";
+import { file_weft_payment_v1_reconciliation } from "./reconciliation_pb.ts";
 import { file_weft_policy_v1_policy } from "../../policy/v1/policy_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -21,7 +29,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/payment/v1/payment_service.proto.
  */
 export const file_weft_payment_v1_payment_service: GenFile = /*@__PURE__*/
-  fileDesc("CiV3ZWZ0L3BheW1lbnQvdjEvcGF5bWVudF9zZXJ2aWNlLnByb3RvEg93ZWZ0LnBheW1lbnQudjEiuAMKEEF1dGhvcml6ZVJlcXVlc3QSHwoKcGF5bWVudF9pZBgBIAEoCUIL4EECukgFcgOwAQEScQoFb3JkZXIYAiABKAlCYuBBAvpBEAoOd2VmdC5kZXYvT3JkZXK6SElyRzJFXm9yZGVycy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kEtYBCgZhbW91bnQYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leUKxAeBBArpIqgG6AaMBChlhdXRob3JpemUuYW1vdW50LnBvc2l0aXZlEiF0aGUgYW1vdW50IG11c3QgYmUgbW9yZSB0aGFuIHplcm8aY3RoaXMudW5pdHMgPj0gMCAmJiB0aGlzLm5hbm9zID49IDAgJiYgdGhpcy5uYW5vcyA8PSA5OTk5OTk5OTkgJiYgKHRoaXMudW5pdHMgPiAwIHx8IHRoaXMubmFub3MgPiAwKcgBARI3Cg1wYXltZW50X3Rva2VuGAQgASgJQiDgQQK6SBpyGBABGP8BMhFeW0EtWmEtejAtOV8uLV0qJCI+ChFBdXRob3JpemVSZXNwb25zZRIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQirwEKDkNhcHR1cmVSZXF1ZXN0EnQKBG5hbWUYASABKAlCZuBBAvpBEgoQd2VmdC5kZXYvUGF5bWVudLpIS3JJMkdecGF5bWVudHMvWzAtOWEtZl17OH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17MTJ9JBInCgZhbW91bnQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEBIjwKD0NhcHR1cmVSZXNwb25zZRIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQi9gEKC1ZvaWRSZXF1ZXN0EnQKBG5hbWUYASABKAlCZuBBAvpBEgoQd2VmdC5kZXYvUGF5bWVudLpIS3JJMkdecGF5bWVudHMvWzAtOWEtZl17OH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17MTJ9JBJxCgVvcmRlchgCIAEoCUJi4EEC+kEQCg53ZWZ0LmRldi9PcmRlcrpISXJHMkVeb3JkZXJzL1swLTlhLWZdezh9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezEyfSQiOQoMVm9pZFJlc3BvbnNlEikKB3BheW1lbnQYASABKAsyGC53ZWZ0LnBheW1lbnQudjEuUGF5bWVudCLOAQoNUmVmdW5kUmVxdWVzdBJ0CgRuYW1lGAEgASgJQmbgQQL6QRIKEHdlZnQuZGV2L1BheW1lbnS6SEtySTJHXnBheW1lbnRzL1swLTlhLWZdezh9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezEyfSQSHgoJcmVmdW5kX2lkGAIgASgJQgvgQQK6SAVyA7ABARInCgZhbW91bnQYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEBIjsKDlJlZnVuZFJlc3BvbnNlEikKB3BheW1lbnQYASABKAsyGC53ZWZ0LnBheW1lbnQudjEuUGF5bWVudCKJAQoRR2V0UGF5bWVudFJlcXVlc3QSdAoEbmFtZRgBIAEoCUJm4EEC+kESChB3ZWZ0LmRldi9QYXltZW50ukhLckkyR15wYXltZW50cy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kIj8KEkdldFBheW1lbnRSZXNwb25zZRIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQigwEKE0xpc3RQYXltZW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgrgQQG6SAQaAigAEh8KCnBhZ2VfdG9rZW4YAiABKAlCC+BBAbpIBXIDGIAQEiwKBW9yZGVyGAMgASgJQh3gQQH6QRAKDndlZnQuZGV2L09yZGVyukgEcgIYZCJbChRMaXN0UGF5bWVudHNSZXNwb25zZRIqCghwYXltZW50cxgBIAMoCzIYLndlZnQucGF5bWVudC52MS5QYXltZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKTBgoOUGF5bWVudFNlcnZpY2UScgoJQXV0aG9yaXplEiEud2VmdC5wYXltZW50LnYxLkF1dGhvcml6ZVJlcXVlc3QaIi53ZWZ0LnBheW1lbnQudjEuQXV0aG9yaXplUmVzcG9uc2UiHpACAurHGBcIAxoFb3JkZXIiCGludGVybmFsKgIIChJsCgdDYXB0dXJlEh8ud2VmdC5wYXltZW50LnYxLkNhcHR1cmVSZXF1ZXN0GiAud2VmdC5wYXltZW50LnYxLkNhcHR1cmVSZXNwb25zZSIekAIC6scYFwgDGgVvcmRlciIIaW50ZXJuYWwqAggKEmMKBFZvaWQSHC53ZWZ0LnBheW1lbnQudjEuVm9pZFJlcXVlc3QaHS53ZWZ0LnBheW1lbnQudjEuVm9pZFJlc3BvbnNlIh6QAgLqxxgXCAMaBW9yZGVyIghpbnRlcm5hbCoCCAoSaQoGUmVmdW5kEh4ud2VmdC5wYXltZW50LnYxLlJlZnVuZFJlcXVlc3QaHy53ZWZ0LnBheW1lbnQudjEuUmVmdW5kUmVzcG9uc2UiHpACAurHGBcIAxoFb3JkZXIiCGludGVybmFsKgIIChKvAQoKR2V0UGF5bWVudBIiLndlZnQucGF5bWVudC52MS5HZXRQYXltZW50UmVxdWVzdBojLndlZnQucGF5bWVudC52MS5HZXRQYXltZW50UmVzcG9uc2UiWJACAerHGCsIAhINcGF5bWVudHM6cmVhZBoFb3JkZXIiDXBheW1lbnRzLXJlYWQqAggFgtPkkwIgYgdwYXltZW50EhUvdjEve25hbWU9cGF5bWVudHMvKn0SnAEKDExpc3RQYXltZW50cxIkLndlZnQucGF5bWVudC52MS5MaXN0UGF5bWVudHNSZXF1ZXN0GiUud2VmdC5wYXltZW50LnYxLkxpc3RQYXltZW50c1Jlc3BvbnNlIj+QAgHqxxgkCAISDXBheW1lbnRzOnJlYWQiDXBheW1lbnRzLXJlYWQqAggFgtPkkwIOEgwvdjEvcGF5bWVudHNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_resource, file_google_type_money, file_weft_payment_v1_payment, file_weft_policy_v1_policy]);
+  fileDesc("CiV3ZWZ0L3BheW1lbnQvdjEvcGF5bWVudF9zZXJ2aWNlLnByb3RvEg93ZWZ0LnBheW1lbnQudjEiuAMKEEF1dGhvcml6ZVJlcXVlc3QSHwoKcGF5bWVudF9pZBgBIAEoCUIL4EECukgFcgOwAQEScQoFb3JkZXIYAiABKAlCYuBBAvpBEAoOd2VmdC5kZXYvT3JkZXK6SElyRzJFXm9yZGVycy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kEtYBCgZhbW91bnQYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leUKxAeBBArpIqgG6AaMBChlhdXRob3JpemUuYW1vdW50LnBvc2l0aXZlEiF0aGUgYW1vdW50IG11c3QgYmUgbW9yZSB0aGFuIHplcm8aY3RoaXMudW5pdHMgPj0gMCAmJiB0aGlzLm5hbm9zID49IDAgJiYgdGhpcy5uYW5vcyA8PSA5OTk5OTk5OTkgJiYgKHRoaXMudW5pdHMgPiAwIHx8IHRoaXMubmFub3MgPiAwKcgBARI3Cg1wYXltZW50X3Rva2VuGAQgASgJQiDgQQK6SBpyGBABGP8BMhFeW0EtWmEtejAtOV8uLV0qJCI+ChFBdXRob3JpemVSZXNwb25zZRIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQirwEKDkNhcHR1cmVSZXF1ZXN0EnQKBG5hbWUYASABKAlCZuBBAvpBEgoQd2VmdC5kZXYvUGF5bWVudLpIS3JJMkdecGF5bWVudHMvWzAtOWEtZl17OH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17MTJ9JBInCgZhbW91bnQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEBIjwKD0NhcHR1cmVSZXNwb25zZRIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQi9gEKC1ZvaWRSZXF1ZXN0EnQKBG5hbWUYASABKAlCZuBBAvpBEgoQd2VmdC5kZXYvUGF5bWVudLpIS3JJMkdecGF5bWVudHMvWzAtOWEtZl17OH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17NH0tWzAtOWEtZl17MTJ9JBJxCgVvcmRlchgCIAEoCUJi4EEC+kEQCg53ZWZ0LmRldi9PcmRlcrpISXJHMkVeb3JkZXJzL1swLTlhLWZdezh9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezEyfSQiOQoMVm9pZFJlc3BvbnNlEikKB3BheW1lbnQYASABKAsyGC53ZWZ0LnBheW1lbnQudjEuUGF5bWVudCLOAQoNUmVmdW5kUmVxdWVzdBJ0CgRuYW1lGAEgASgJQmbgQQL6QRIKEHdlZnQuZGV2L1BheW1lbnS6SEtySTJHXnBheW1lbnRzL1swLTlhLWZdezh9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezEyfSQSHgoJcmVmdW5kX2lkGAIgASgJQgvgQQK6SAVyA7ABARInCgZhbW91bnQYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leUID4EEBIjsKDlJlZnVuZFJlc3BvbnNlEikKB3BheW1lbnQYASABKAsyGC53ZWZ0LnBheW1lbnQudjEuUGF5bWVudCKJAQoRR2V0UGF5bWVudFJlcXVlc3QSdAoEbmFtZRgBIAEoCUJm4EEC+kESChB3ZWZ0LmRldi9QYXltZW50ukhLckkyR15wYXltZW50cy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kIj8KEkdldFBheW1lbnRSZXNwb25zZRIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQigwEKE0xpc3RQYXltZW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgrgQQG6SAQaAigAEh8KCnBhZ2VfdG9rZW4YAiABKAlCC+BBAbpIBXIDGIAQEiwKBW9yZGVyGAMgASgJQh3gQQH6QRAKDndlZnQuZGV2L09yZGVyukgEcgIYZCJbChRMaXN0UGF5bWVudHNSZXNwb25zZRIqCghwYXltZW50cxgBIAMoCzIYLndlZnQucGF5bWVudC52MS5QYXltZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKeAQobUmVjZWl2ZVByb3ZpZGVyRXZlbnRSZXF1ZXN0En8KBGJvZHkYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QlvgQQK6SFW6AU8KE3Byb3ZpZGVyX2V2ZW50LnNpemUSHGFuIGV2ZW50IGhhcyAyNTYgS2lCIGF0IG1vc3QaGnRoaXMuZGF0YS5zaXplKCkgPD0gMjYyMTQ0yAEBIh4KHFJlY2VpdmVQcm92aWRlckV2ZW50UmVzcG9uc2Ui1gEKGExpc3RMZWRnZXJFbnRyaWVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCuBBAbpIBBoCKAASHwoKcGFnZV90b2tlbhgCIAEoCUIL4EEBukgFcgMYgBASegoHcGF5bWVudBgDIAEoCUJp4EEB+kESChB3ZWZ0LmRldi9QYXltZW50ukhO2AEBckkyR15wYXltZW50cy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kImMKGUxpc3RMZWRnZXJFbnRyaWVzUmVzcG9uc2USLQoHZW50cmllcxgBIAMoCzIcLndlZnQucGF5bWVudC52MS5MZWRnZXJFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikAEKEkdldEJhbGFuY2VzUmVxdWVzdBJ6CgdwYXltZW50GAEgASgJQmngQQH6QRIKEHdlZnQuZGV2L1BheW1lbnS6SE7YAQFySTJHXnBheW1lbnRzL1swLTlhLWZdezh9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezR9LVswLTlhLWZdezEyfSQiRwoTR2V0QmFsYW5jZXNSZXNwb25zZRIwCghiYWxhbmNlcxgBIAMoCzIeLndlZnQucGF5bWVudC52MS5MZWRnZXJCYWxhbmNlIn8KIUxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCuBBAbpIBBoCKAASHwoKcGFnZV90b2tlbhgCIAEoCUIL4EEBukgFcgMYgBASGgoNc2hvd19yZXNvbHZlZBgDIAEoCEID4EEBIncKIkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVzcG9uc2USOAoIZmluZGluZ3MYASADKAsyJi53ZWZ0LnBheW1lbnQudjEuUmVjb25jaWxpYXRpb25GaW5kaW5nEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSK4AgoYUmVjb25jaWxlUGF5bWVudHNSZXF1ZXN0EjkKCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgngQQK6SAPIAQESNwoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgngQQK6SAPIAQE6pwG6SKMBGqABCg5yZWNvbmNpbGUuc3BhbhI0ZW5kX3RpbWUgbXVzdCBiZSBhZnRlciBzdGFydF90aW1lLCBhbmQgYXQgbW9zdCBhIGRheRpYdGhpcy5lbmRfdGltZSA+IHRoaXMuc3RhcnRfdGltZSAmJiB0aGlzLmVuZF90aW1lIC0gdGhpcy5zdGFydF90aW1lIDw9IGR1cmF0aW9uKCc4NjQwMHMnKSJKChlSZWNvbmNpbGVQYXltZW50c1Jlc3BvbnNlEhYKDmNvbXBhcmVkX2NvdW50GAEgASgFEhUKDWZpbmRpbmdfY291bnQYAiABKAUytw0KDlBheW1lbnRTZXJ2aWNlEnIKCUF1dGhvcml6ZRIhLndlZnQucGF5bWVudC52MS5BdXRob3JpemVSZXF1ZXN0GiIud2VmdC5wYXltZW50LnYxLkF1dGhvcml6ZVJlc3BvbnNlIh6QAgLqxxgXCAMaBW9yZGVyIghpbnRlcm5hbCoCCAoSbAoHQ2FwdHVyZRIfLndlZnQucGF5bWVudC52MS5DYXB0dXJlUmVxdWVzdBogLndlZnQucGF5bWVudC52MS5DYXB0dXJlUmVzcG9uc2UiHpACAurHGBcIAxoFb3JkZXIiCGludGVybmFsKgIIChJjCgRWb2lkEhwud2VmdC5wYXltZW50LnYxLlZvaWRSZXF1ZXN0Gh0ud2VmdC5wYXltZW50LnYxLlZvaWRSZXNwb25zZSIekAIC6scYFwgDGgVvcmRlciIIaW50ZXJuYWwqAggKEmkKBlJlZnVuZBIeLndlZnQucGF5bWVudC52MS5SZWZ1bmRSZXF1ZXN0Gh8ud2VmdC5wYXltZW50LnYxLlJlZnVuZFJlc3BvbnNlIh6QAgLqxxgXCAMaBW9yZGVyIghpbnRlcm5hbCoCCAoSrwEKCkdldFBheW1lbnQSIi53ZWZ0LnBheW1lbnQudjEuR2V0UGF5bWVudFJlcXVlc3QaIy53ZWZ0LnBheW1lbnQudjEuR2V0UGF5bWVudFJlc3BvbnNlIliQAgHqxxgrCAISDXBheW1lbnRzOnJlYWQaBW9yZGVyIg1wYXltZW50cy1yZWFkKgIIBYLT5JMCIGIHcGF5bWVudBIVL3YxL3tuYW1lPXBheW1lbnRzLyp9EpwBCgxMaXN0UGF5bWVudHMSJC53ZWZ0LnBheW1lbnQudjEuTGlzdFBheW1lbnRzUmVxdWVzdBolLndlZnQucGF5bWVudC52MS5MaXN0UGF5bWVudHNSZXNwb25zZSI/kAIB6scYJAgCEg1wYXltZW50czpyZWFkIg1wYXltZW50cy1yZWFkKgIIBYLT5JMCDhIML3YxL3BheW1lbnRzErcBChRSZWNlaXZlUHJvdmlkZXJFdmVudBIsLndlZnQucGF5bWVudC52MS5SZWNlaXZlUHJvdmlkZXJFdmVudFJlcXVlc3QaLS53ZWZ0LnBheW1lbnQudjEuUmVjZWl2ZVByb3ZpZGVyRXZlbnRSZXNwb25zZSJCkAIC6scYEAgBIgh3ZWJob29rcyoCCAWC0+STAiU6BGJvZHkiHS92MS93ZWJob29rcy9wYXltZW50LXByb3ZpZGVyErABChFMaXN0TGVkZ2VyRW50cmllcxIpLndlZnQucGF5bWVudC52MS5MaXN0TGVkZ2VyRW50cmllc1JlcXVlc3QaKi53ZWZ0LnBheW1lbnQudjEuTGlzdExlZGdlckVudHJpZXNSZXNwb25zZSJEkAIB6scYJAgCEg1wYXltZW50czpyZWFkIg1wYXltZW50cy1yZWFkKgIIBYLT5JMCExIRL3YxL2xlZGdlckVudHJpZXMSnwEKC0dldEJhbGFuY2VzEiMud2VmdC5wYXltZW50LnYxLkdldEJhbGFuY2VzUmVxdWVzdBokLndlZnQucGF5bWVudC52MS5HZXRCYWxhbmNlc1Jlc3BvbnNlIkWQAgHqxxgkCAISDXBheW1lbnRzOnJlYWQiDXBheW1lbnRzLXJlYWQqAggKgtPkkwIUEhIvdjEvbGVkZ2VyQmFsYW5jZXMS1QEKGkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzEjIud2VmdC5wYXltZW50LnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBozLndlZnQucGF5bWVudC52MS5MaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1Jlc3BvbnNlIk6QAgHqxxglCAISDnBheW1lbnRzOmFkbWluIg1wYXltZW50cy1yZWFkKgIIBYLT5JMCHBIaL3YxL3JlY29uY2lsaWF0aW9uRmluZGluZ3MSugEKEVJlY29uY2lsZVBheW1lbnRzEikud2VmdC5wYXltZW50LnYxLlJlY29uY2lsZVBheW1lbnRzUmVxdWVzdBoqLndlZnQucGF5bWVudC52MS5SZWNvbmNpbGVQYXltZW50c1Jlc3BvbnNlIk6QAgLqxxgmCAISDnBheW1lbnRzOmFkbWluIg5wYXltZW50cy1hZG1pbioCCDyC0+STAhs6ASoiFi92MS9wYXltZW50czpyZWNvbmNpbGViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_api_httpbody, file_google_api_resource, file_google_protobuf_timestamp, file_google_type_money, file_weft_payment_v1_ledger, file_weft_payment_v1_payment, file_weft_payment_v1_reconciliation, file_weft_policy_v1_policy]);
 
 /**
  * Request of Authorize.
@@ -346,6 +354,266 @@ export const ListPaymentsResponseSchema: GenMessage<ListPaymentsResponse> = /*@_
   messageDesc(file_weft_payment_v1_payment_service, 11);
 
 /**
+ * Request of ReceiveProviderEvent.
+ *
+ * @generated from message weft.payment.v1.ReceiveProviderEventRequest
+ */
+export type ReceiveProviderEventRequest = Message<"weft.payment.v1.ReceiveProviderEventRequest"> & {
+  /**
+   * The event as the provider sent it: its bytes are what is signed.
+   *
+   * @generated from field: google.api.HttpBody body = 1;
+   */
+  body?: HttpBody | undefined;
+};
+
+/**
+ * Describes the message weft.payment.v1.ReceiveProviderEventRequest.
+ * Use `create(ReceiveProviderEventRequestSchema)` to create a new message.
+ */
+export const ReceiveProviderEventRequestSchema: GenMessage<ReceiveProviderEventRequest> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 12);
+
+/**
+ * Response of ReceiveProviderEvent.
+ *
+ * @generated from message weft.payment.v1.ReceiveProviderEventResponse
+ */
+export type ReceiveProviderEventResponse = Message<"weft.payment.v1.ReceiveProviderEventResponse"> & {
+};
+
+/**
+ * Describes the message weft.payment.v1.ReceiveProviderEventResponse.
+ * Use `create(ReceiveProviderEventResponseSchema)` to create a new message.
+ */
+export const ReceiveProviderEventResponseSchema: GenMessage<ReceiveProviderEventResponse> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 13);
+
+/**
+ * Request of ListLedgerEntries.
+ *
+ * @generated from message weft.payment.v1.ListLedgerEntriesRequest
+ */
+export type ListLedgerEntriesRequest = Message<"weft.payment.v1.ListLedgerEntriesRequest"> & {
+  /**
+   * The most entries a page may hold: 50 if unset, at most 500, more counts as 500.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only the entries of this payment, `payments/{payment}`; all if empty.
+   *
+   * @generated from field: string payment = 3;
+   */
+  payment: string;
+};
+
+/**
+ * Describes the message weft.payment.v1.ListLedgerEntriesRequest.
+ * Use `create(ListLedgerEntriesRequestSchema)` to create a new message.
+ */
+export const ListLedgerEntriesRequestSchema: GenMessage<ListLedgerEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 14);
+
+/**
+ * Response of ListLedgerEntries.
+ *
+ * @generated from message weft.payment.v1.ListLedgerEntriesResponse
+ */
+export type ListLedgerEntriesResponse = Message<"weft.payment.v1.ListLedgerEntriesResponse"> & {
+  /**
+   * The entries of this page, newest first.
+   *
+   * @generated from field: repeated weft.payment.v1.LedgerEntry entries = 1;
+   */
+  entries: LedgerEntry[];
+
+  /**
+   * Fetches the next page; empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weft.payment.v1.ListLedgerEntriesResponse.
+ * Use `create(ListLedgerEntriesResponseSchema)` to create a new message.
+ */
+export const ListLedgerEntriesResponseSchema: GenMessage<ListLedgerEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 15);
+
+/**
+ * Request of GetBalances.
+ *
+ * @generated from message weft.payment.v1.GetBalancesRequest
+ */
+export type GetBalancesRequest = Message<"weft.payment.v1.GetBalancesRequest"> & {
+  /**
+   * Only what this payment moved, `payments/{payment}`; all if empty.
+   *
+   * @generated from field: string payment = 1;
+   */
+  payment: string;
+};
+
+/**
+ * Describes the message weft.payment.v1.GetBalancesRequest.
+ * Use `create(GetBalancesRequestSchema)` to create a new message.
+ */
+export const GetBalancesRequestSchema: GenMessage<GetBalancesRequest> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 16);
+
+/**
+ * Response of GetBalances.
+ *
+ * @generated from message weft.payment.v1.GetBalancesResponse
+ */
+export type GetBalancesResponse = Message<"weft.payment.v1.GetBalancesResponse"> & {
+  /**
+   * One for each account and currency that has ever had an entry.
+   *
+   * @generated from field: repeated weft.payment.v1.LedgerBalance balances = 1;
+   */
+  balances: LedgerBalance[];
+};
+
+/**
+ * Describes the message weft.payment.v1.GetBalancesResponse.
+ * Use `create(GetBalancesResponseSchema)` to create a new message.
+ */
+export const GetBalancesResponseSchema: GenMessage<GetBalancesResponse> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 17);
+
+/**
+ * Request of ListReconciliationFindings.
+ *
+ * @generated from message weft.payment.v1.ListReconciliationFindingsRequest
+ */
+export type ListReconciliationFindingsRequest = Message<"weft.payment.v1.ListReconciliationFindingsRequest"> & {
+  /**
+   * The most findings a page may hold: 50 if unset, at most 500, more counts as 500.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Also those that are resolved.
+   *
+   * @generated from field: bool show_resolved = 3;
+   */
+  showResolved: boolean;
+};
+
+/**
+ * Describes the message weft.payment.v1.ListReconciliationFindingsRequest.
+ * Use `create(ListReconciliationFindingsRequestSchema)` to create a new message.
+ */
+export const ListReconciliationFindingsRequestSchema: GenMessage<ListReconciliationFindingsRequest> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 18);
+
+/**
+ * Response of ListReconciliationFindings.
+ *
+ * @generated from message weft.payment.v1.ListReconciliationFindingsResponse
+ */
+export type ListReconciliationFindingsResponse = Message<"weft.payment.v1.ListReconciliationFindingsResponse"> & {
+  /**
+   * The findings of this page, newest first.
+   *
+   * @generated from field: repeated weft.payment.v1.ReconciliationFinding findings = 1;
+   */
+  findings: ReconciliationFinding[];
+
+  /**
+   * Fetches the next page; empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weft.payment.v1.ListReconciliationFindingsResponse.
+ * Use `create(ListReconciliationFindingsResponseSchema)` to create a new message.
+ */
+export const ListReconciliationFindingsResponseSchema: GenMessage<ListReconciliationFindingsResponse> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 19);
+
+/**
+ * Request of ReconcilePayments.
+ *
+ * @generated from message weft.payment.v1.ReconcilePaymentsRequest
+ */
+export type ReconcilePaymentsRequest = Message<"weft.payment.v1.ReconcilePaymentsRequest"> & {
+  /**
+   * Payments made from here on.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Payments made before; at most a day after `start_time`. One that is being worked on may be found to differ.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weft.payment.v1.ReconcilePaymentsRequest.
+ * Use `create(ReconcilePaymentsRequestSchema)` to create a new message.
+ */
+export const ReconcilePaymentsRequestSchema: GenMessage<ReconcilePaymentsRequest> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 20);
+
+/**
+ * Response of ReconcilePayments.
+ *
+ * @generated from message weft.payment.v1.ReconcilePaymentsResponse
+ */
+export type ReconcilePaymentsResponse = Message<"weft.payment.v1.ReconcilePaymentsResponse"> & {
+  /**
+   * How many payments of the provider's report were compared.
+   *
+   * @generated from field: int32 compared_count = 1;
+   */
+  comparedCount: number;
+
+  /**
+   * How many differ, of the caller's tenant.
+   *
+   * @generated from field: int32 finding_count = 2;
+   */
+  findingCount: number;
+};
+
+/**
+ * Describes the message weft.payment.v1.ReconcilePaymentsResponse.
+ * Use `create(ReconcilePaymentsResponseSchema)` to create a new message.
+ */
+export const ReconcilePaymentsResponseSchema: GenMessage<ReconcilePaymentsResponse> = /*@__PURE__*/
+  messageDesc(file_weft_payment_v1_payment_service, 21);
+
+/**
  * Holds, takes and gives back the money of orders. Users may read; only services of the mesh may move money.
  *
  * @generated from service weft.payment.v1.PaymentService
@@ -429,6 +697,68 @@ export const PaymentService: GenService<{
     methodKind: "unary";
     input: typeof ListPaymentsRequestSchema;
     output: typeof ListPaymentsResponseSchema;
+  },
+  /**
+   * Takes an event of the payment provider (a webhook), byte for byte as it was sent: the header `stripe-signature` signs its
+   * bytes and its time. It answers as soon as the event is stored; an event that comes again is known by its id. What the
+   * event says is not trusted: the payment is looked up at the provider.
+   *
+   * Errors: UNAUTHENTICATED with WEBHOOK_SIGNATURE_INVALID, or WEBHOOK_EXPIRED (signed more than five minutes ago);
+   * INVALID_ARGUMENT with WEBHOOK_UNREADABLE; FAILED_PRECONDITION with WEBHOOKS_DISABLED (no secret is configured).
+   *
+   * @generated from rpc weft.payment.v1.PaymentService.ReceiveProviderEvent
+   */
+  receiveProviderEvent: {
+    methodKind: "unary";
+    input: typeof ReceiveProviderEventRequestSchema;
+    output: typeof ReceiveProviderEventResponseSchema;
+  },
+  /**
+   * Lists the ledger's entries of the caller's tenant, newest first; entries of one transaction stand together.
+   *
+   * Errors: INVALID_ARGUMENT (a page token that is forged, or belongs to another query).
+   *
+   * @generated from rpc weft.payment.v1.PaymentService.ListLedgerEntries
+   */
+  listLedgerEntries: {
+    methodKind: "unary";
+    input: typeof ListLedgerEntriesRequestSchema;
+    output: typeof ListLedgerEntriesResponseSchema;
+  },
+  /**
+   * Returns what is on each account of the caller's tenant, or of one payment. Per currency the accounts sum to zero.
+   *
+   * @generated from rpc weft.payment.v1.PaymentService.GetBalances
+   */
+  getBalances: {
+    methodKind: "unary";
+    input: typeof GetBalancesRequestSchema;
+    output: typeof GetBalancesResponseSchema;
+  },
+  /**
+   * Lists where the books of the caller's tenant and the payment provider's differ, or differed, newest first.
+   *
+   * Errors: INVALID_ARGUMENT (a page token that is forged, or belongs to another query).
+   *
+   * @generated from rpc weft.payment.v1.PaymentService.ListReconciliationFindings
+   */
+  listReconciliationFindings: {
+    methodKind: "unary";
+    input: typeof ListReconciliationFindingsRequestSchema;
+    output: typeof ListReconciliationFindingsResponseSchema;
+  },
+  /**
+   * Compares the payments made in a span of time with the provider's report, as the service does by itself every minute for
+   * those that are ten minutes old. What is found is listed by ListReconciliationFindings.
+   *
+   * Errors: UNAVAILABLE with PROVIDER_UNAVAILABLE.
+   *
+   * @generated from rpc weft.payment.v1.PaymentService.ReconcilePayments
+   */
+  reconcilePayments: {
+    methodKind: "unary";
+    input: typeof ReconcilePaymentsRequestSchema;
+    output: typeof ReconcilePaymentsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_weft_payment_v1_payment_service, 0);

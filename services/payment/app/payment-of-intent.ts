@@ -1,0 +1,26 @@
+import type { Executor } from "../../platform/data/executor.ts";
+import type { Payment } from "../domain/payment.ts";
+import { plainTenant } from "../domain/plain-tenant.ts";
+import { findPayment, findPaymentsById } from "../store/payments.ts";
+
+/** What we told the provider of a payment, as it tells us back. */
+export interface IntentMetadata {
+  readonly tenant: string;
+  readonly paymentId: string;
+}
+
+/** Our payment behind one of the provider's; undefined where there is none. */
+export async function paymentOfIntent(
+  db: Executor,
+  { tenant, paymentId }: IntentMetadata,
+): Promise<Payment | undefined> {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(paymentId)) {
+    return undefined;
+  }
+  const named = await findPayment(db, { tenant, id: paymentId });
+  if (named !== undefined) return named;
+  // The hash of a name that the provider can't hold. Rare enough for a search without an index.
+  if (!/^[0-9a-f]{64}$/.test(tenant)) return undefined;
+  const candidates = await findPaymentsById(db, paymentId);
+  return candidates.find((payment) => plainTenant(payment.tenant) === tenant);
+}
