@@ -1,3 +1,4 @@
+import { bodyShapes } from "./body-shapes.ts";
 import { claimsFilter } from "./claims-filter.ts";
 import { CLAIMS_HEADER, developmentClaims } from "./claims.ts";
 import { corsPolicy } from "./cors.ts";
@@ -12,6 +13,7 @@ import { rateLimitFilters, type RateLimitOptions } from "./rate-limits.ts";
 import { responseFilter } from "./rest-responses.ts";
 import { edgeRoutes } from "./routes.ts";
 import type { RouteTable } from "./route-table.ts";
+import { strictJsonFilter } from "./strict-json.ts";
 import { transcoder } from "./transcoder.ts";
 
 const HCM =
@@ -153,6 +155,7 @@ function httpFilters(options: {
         max_request_bytes: MAX_BODY_BYTES,
       }),
     },
+    strictJsonFilter(bodyShapes(options.routes, options.descriptorSet)),
     {
       name: "envoy.filters.http.grpc_json_transcoder",
       typed_config: transcoder(options),

@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethod, Registry } from "@bufbuild/protobuf";
 import { z } from "zod";
+import { hasOwnJson } from "./own-json.ts";
 import { readMethodOption } from "./method-policy.ts";
 import type { RestBinding } from "./route-table.ts";
 
@@ -34,8 +35,10 @@ export function readRestBindings(
 }
 
 function toBinding(rule: Rule, method: DescMethod): RestBinding[] {
+  const bodyType = bodyTypeOf(rule, method);
   const body = {
     ...(rule.body === undefined ? {} : { body: rule.body }),
+    ...(bodyType === undefined ? {} : { bodyType }),
     ...(rule.responseBody === undefined
       ? {}
       : { responseBody: jsonName(method.output, rule.responseBody) }),
@@ -51,6 +54,16 @@ function toBinding(rule: Rule, method: DescMethod): RestBinding[] {
         : [{ verb: verb.toUpperCase(), pattern, ...body }];
     },
   );
+}
+
+function bodyTypeOf({ body }: Rule, { input }: DescMethod): string | undefined {
+  const message =
+    body === "*"
+      ? input
+      : input.fields.find((field) => field.name === body)?.message;
+  return message === undefined || hasOwnJson(message)
+    ? undefined
+    : message.typeName;
 }
 
 /** A field that is not there keeps its name; `findBindingFaults` reports it. */

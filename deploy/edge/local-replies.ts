@@ -4,6 +4,7 @@ import {
   RetryInfoSchema,
   type RetryInfo,
 } from "../../gen/ts/google/rpc/error_details_pb.ts";
+import { bodyRefusals } from "./body-refusal.ts";
 import { edgeErrors, unknownPath, type EdgeError } from "./edge-errors.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import {
@@ -41,6 +42,7 @@ export function localReplies(): EnvoyConfig {
     mappers: [
       ...scopeRefusals(),
       ...rateLimitRefusals(),
+      ...bodyRefusals(),
       ...edgeErrors.map(grpcReply),
       ...edgeErrors.map(grpcWebReply),
       ...edgeErrors.flatMap(connectStreamReplies),

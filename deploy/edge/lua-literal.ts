@@ -1,11 +1,10 @@
 /** A value that Lua can be given: text, numbers, flags, lists and tables of them. */
 export type LuaValue =
-  | string
-  | number
-  | boolean
-  | undefined
-  | readonly LuaValue[]
-  | { readonly [key: string]: LuaValue };
+  string | number | boolean | undefined | readonly LuaValue[] | LuaTable;
+
+interface LuaTable {
+  readonly [key: string]: LuaValue;
+}
 
 /** Writes a value as Lua writes it. Whatever a text holds, it stays a text: every octet but letters and digits is escaped. */
 export function luaLiteral(value: LuaValue): string {

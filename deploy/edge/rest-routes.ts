@@ -10,6 +10,7 @@ import {
   timeLimit,
   TRANSCODER_OFF,
 } from "./route-filters.ts";
+import { strictJson } from "./strict-json.ts";
 import type {
   MethodRoutes,
   RestBinding,
@@ -87,6 +88,7 @@ function bindingRoute(bound: {
     typed_per_filter_config: {
       ...requiredScopes(method),
       ...(method.stream === "unary" ? BODY_LIMITED : NDJSON_RESPONSE),
+      ...strictJson(binding.bodyType),
       ...(method.stream === "unary" && binding.responseBody
         ? unwrapResponse(binding.responseBody)
         : {}),

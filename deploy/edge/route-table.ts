@@ -8,6 +8,8 @@ const restBindingSchema = z.object({
   pattern: z.string(),
   /** The proto name of the field that is the request's body; `*` for the message. */
   body: z.string().optional(),
+  /** The message that the body is; left out where there is none, or one whose JSON is not an object of its fields. */
+  bodyType: z.string().optional(),
   /** The JSON name of the field that is the whole response. */
   responseBody: z.string().optional(),
 });

@@ -11,6 +11,7 @@ import {
   startTestIssuer,
   type TestIssuer,
 } from "../../support/test-issuer.ts";
+import { absentServices } from "../../integration/edge/edge-world.ts";
 import { median } from "../median.ts";
 import {
   pairOf,
@@ -68,8 +69,6 @@ async function startEdge(
   const adminPort = await freePort();
   const { ca, edgeMesh, edgePublic } = tls.certificates;
   const at = (port: number) => ({ host: "127.0.0.1", port });
-  // Port 1 refuses: nobody calls these.
-  const absent = { grpc: at(1), connect: at(1) };
   const bootstrapFile = join(directory, "envoy.json");
   await writeFile(
     bootstrapFile,
@@ -85,10 +84,8 @@ async function startEdge(
         publicKey: edgePublic.key,
       },
       upstreams: {
+        ...absentServices(),
         order: { grpc: at(grpcPort), connect: at(grpcPort) },
-        payment: absent,
-        inventory: absent,
-        ratelimit: absent,
       },
       issuers: [
         toIssuer({

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Endpoint } from "../../../deploy/edge/envoy-config.ts";
 import { toIssuer, type IssuerInput } from "../../../deploy/edge/issuer.ts";
 import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
+import { readRouteTable } from "../../../deploy/edge/route-table.ts";
 import { ensureCertificates } from "../../../deploy/local/certificates.ts";
 import {
   AUDIENCE,
@@ -124,10 +125,9 @@ export async function startEdgeWorld(
       publicKey: certificates.edgePublic.key,
     },
     upstreams: {
+      ...absentServices(),
       order: { grpc: local(grpcPort), connect: local(connectPort) },
       payment: { grpc: local(paymentPort), connect: local(paymentPort) },
-      // Port 1 refuses.
-      inventory: { grpc: local(1), connect: local(1) },
       ratelimit: { grpc: local(limiterPort), connect: local(limiterPort) },
     },
     ...(options.rateLimits
@@ -176,6 +176,20 @@ export async function startEdgeWorld(
     log: () => readFile(join(directory, "logs", "envoy.log"), "utf8"),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Every service of the contracts, at a port that refuses. */
+export function absentServices() {
+  const table = readRouteTable(
+    new URL("../../../gen/edge/routes.json", import.meta.url),
+  );
+  const nobody = { host: "127.0.0.1", port: 1 };
+  return Object.fromEntries(
+    table.services.map(({ service }) => [
+      service,
+      { grpc: nobody, connect: nobody },
+    ]),
+  );
 }
 
 async function freePorts(count: number): Promise<number[]> {
