@@ -1,4 +1,5 @@
 import { bodyShapes } from "./body-shapes.ts";
+import { headerIfMatches } from "./cel-format.ts";
 import { claimsFilter } from "./claims-filter.ts";
 import { CLAIMS_HEADER, developmentClaims } from "./claims.ts";
 import { corsPolicy } from "./cors.ts";
@@ -13,6 +14,7 @@ import { rateLimitFilters, type RateLimitOptions } from "./rate-limits.ts";
 import { responseFilter } from "./rest-responses.ts";
 import { edgeRoutes } from "./routes.ts";
 import type { RouteTable } from "./route-table.ts";
+import { securityHeaders } from "./security-headers.ts";
 import { strictJsonFilter } from "./strict-json.ts";
 import { transcoder } from "./transcoder.ts";
 
@@ -30,6 +32,7 @@ export function connectionManager(options: {
   readonly flood: FloodLimit;
   /** Undefined: there is no rate-limit service. */
   readonly rateLimits: RateLimitOptions | undefined;
+  readonly strictTransportSeconds: number;
   readonly accessLogs: readonly EnvoyConfig[];
   readonly traceCollector: string | undefined;
 }): EnvoyConfig {
@@ -38,7 +41,7 @@ export function connectionManager(options: {
     ...protocolLimits(),
     ...pathNormalization(),
     use_remote_address: true,
-    always_set_request_id_in_response: true,
+    ...requestId(),
     server_name: "weft",
     early_header_mutation_extensions: [trustedHeaders(options)],
     local_reply_config: localReplies(),
@@ -64,12 +67,25 @@ export function connectionManager(options: {
   });
 }
 
+/**
+ * A client's own request id is taken where it is a UUID, as ours are, and replaced where it is anything else: it goes into
+ * logs and spans. `trustedHeaders` sees to the second half.
+ */
+function requestId(): EnvoyConfig {
+  return {
+    preserve_external_request_id: true,
+    always_set_request_id_in_response: true,
+  };
+}
+
 function protocolLimits(): EnvoyConfig {
   return {
     codec_type: "AUTO",
     common_http_protocol_options: {
       idle_timeout: "3600s",
       max_headers_count: 100,
+      // A client that stays connected meets new instances of the edge, and new certificates, after so long.
+      max_connection_duration: "14400s",
       // `x_weft_claims` reads like `x-weft-claims` to some servers.
       headers_with_underscores_action: "REJECT_REQUEST",
     },
@@ -93,6 +109,9 @@ function pathNormalization(): EnvoyConfig {
   };
 }
 
+const UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+const VALID_REQUEST_ID = headerIfMatches("x-request-id", UUID);
+
 /** What a client may not say itself: who it is, and how Envoy should treat it. Runs before routing, logging and tracing. */
 function trustedHeaders(options: {
   readonly routes: RouteTable;
@@ -108,6 +127,11 @@ function trustedHeaders(options: {
       {
         mutations: [
           remove("x-weft-"),
+          // A value that comes out empty is not set. So an id that is none leaves nothing, and Envoy makes one.
+          { append: setHeader("x-weft-request-id", VALID_REQUEST_ID) },
+          { remove: "x-request-id" },
+          { append: setHeader("x-request-id", "%REQ(x-weft-request-id)%") },
+          { remove: "x-weft-request-id" },
           remove("x-envoy-"),
           ...(options.issuers.length === 0
             ? [
@@ -134,9 +158,14 @@ function httpFilters(options: {
   readonly rateLimits: RateLimitOptions | undefined;
   readonly issuers: readonly Issuer[];
   readonly descriptorSet: Uint8Array;
+  readonly allowedOrigins: readonly string[];
+  readonly allowLocalhost: boolean;
+  readonly strictTransportSeconds: number;
 }): EnvoyConfig[] {
   const filters = "envoy.extensions.filters.http";
   return [
+    // The first in, so the last to see an answer, whichever filter gives it.
+    securityHeaders(options),
     {
       name: "envoy.filters.http.cors",
       typed_config: typed(`${filters}.cors.v3.Cors`),

@@ -1,3 +1,4 @@
+import { headerIfMatches, textIfMatches } from "./cel-format.ts";
 import { typed, type EnvoyConfig } from "./envoy-config.ts";
 
 const ALLOWED_HEADERS = [
@@ -26,16 +27,37 @@ const EXPOSED_HEADERS = [
   "x-request-id",
 ];
 
-/** Lets code on the given origins call every path; requests without an `Origin` are not concerned. */
-export function corsPolicy(options: {
-  readonly allowedOrigins: readonly string[];
-  readonly allowLocalhost: boolean;
-}): EnvoyConfig {
-  const localhost = {
-    safe_regex: {
-      regex: "https?://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?",
-    },
+const LOCALHOST = "https?://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?";
+
+/**
+ * The headers by which a page may read an answer. Envoy's filter sets them too, but not on answers that a route gives by
+ * itself, such as the refusal of an unknown path.
+ */
+export function corsResponseHeaders(
+  options: CorsOptions,
+): Readonly<Record<string, string>> {
+  const origins = [
+    ...options.allowedOrigins.map((origin) => origin.replaceAll(".", "\\.")),
+    ...(options.allowLocalhost ? [LOCALHOST] : []),
+  ];
+  if (origins.length === 0) return {};
+  const regex = `^(${origins.join("|")})$`;
+  const exposed = EXPOSED_HEADERS.join(", ");
+  return {
+    "access-control-allow-origin": headerIfMatches("origin", regex),
+    "access-control-expose-headers": textIfMatches("origin", regex, exposed),
   };
+}
+
+export interface CorsOptions {
+  readonly allowedOrigins: readonly string[];
+  /** Any port of this machine besides. */
+  readonly allowLocalhost: boolean;
+}
+
+/** Lets code on the given origins call every path; requests without an `Origin` are not concerned. */
+export function corsPolicy(options: CorsOptions): EnvoyConfig {
+  const localhost = { safe_regex: { regex: LOCALHOST } };
   return typed("envoy.extensions.filters.http.cors.v3.CorsPolicy", {
     allow_origin_string_match: [
       ...options.allowedOrigins.map((origin) => ({ exact: origin })),

@@ -14,12 +14,16 @@ const DOCUMENTS = [
     path: "/docs",
     file: "docs/index.html",
     type: "text/html; charset=utf-8",
+    // Its style is in it; it needs no script.
+    policy:
+      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
   },
   {
     name: "openapi",
     path: "/openapi.json",
     file: "openapi/weft.openapi.json",
     type: "application/json",
+    policy: "default-src 'none'; frame-ancestors 'none'",
   },
 ] as const;
 
@@ -27,7 +31,7 @@ export const DOCUMENT_PATHS = DOCUMENTS.map(({ path }) => path);
 
 /** The generated reference of the contracts, answered by the edge itself. */
 export function documentRoutes(): EnvoyConfig[] {
-  return DOCUMENTS.map(({ name, path, file, type }) => ({
+  return DOCUMENTS.map(({ name, path, file, type, policy }) => ({
     name,
     match: { path },
     direct_response: {
@@ -38,6 +42,7 @@ export function documentRoutes(): EnvoyConfig[] {
     },
     response_headers_to_add: [
       setHeader("content-type", type),
+      setHeader("content-security-policy", policy),
       setHeader("cache-control", "public, max-age=300"),
     ],
     typed_per_filter_config: TRANSCODER_OFF,

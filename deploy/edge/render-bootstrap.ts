@@ -5,21 +5,37 @@ import {
   serviceClusters,
   type ServiceAddresses,
 } from "./clusters.ts";
-import { socketAddress, type Endpoint } from "./envoy-config.ts";
 import { OPEN_CALLER } from "./claims.ts";
+import {
+  socketAddress,
+  type Endpoint,
+  type EnvoyConfig,
+} from "./envoy-config.ts";
 import { connectionManager } from "./connection-manager.ts";
 import { issuerCluster } from "./issuer-cluster.ts";
 import type { Issuer } from "./issuer.ts";
 import { FLOOD_LIMIT, type FloodLimit } from "./flood-limit.ts";
 import { edgeListener } from "./listener.ts";
-import { overloadManager } from "./overload-manager.ts";
 import type { RateLimitOptions } from "./rate-limits.ts";
+import {
+  MAX_CONNECTIONS,
+  MAX_HEAP_BYTES,
+  overloadManager,
+  type OverloadLimits,
+} from "./overload-manager.ts";
+import { redirectListener } from "./redirect-listener.ts";
 import { readRouteTable } from "./route-table.ts";
 
 const GENERATED = new URL("../../gen/edge/", import.meta.url);
 
-/** The expression of well-formed URLs compiles to 111 instructions; Envoy's default limit is 100. */
-const runtime = { re2: { max_program_size: { error_level: 200 } } };
+const runtime = {
+  // The expression of well-formed URLs compiles to 111 instructions; Envoy's default limit is 100.
+  re2: { max_program_size: { error_level: 200 } },
+  // One connection can't keep a worker to itself, and one that only opens and resets streams is closed (CVE-2023-44487).
+  "http.max_requests_per_io_cycle": 8,
+  "overload.premature_reset_total_stream_count": 500,
+  "overload.premature_reset_min_stream_lifetime_seconds": 1,
+};
 
 export interface BootstrapOptions {
   /** Where the edge listens; `host` is an address, such as 0.0.0.0. */
@@ -53,6 +69,12 @@ export interface BootstrapOptions {
   readonly flood?: FloodLimit;
   /** Lets code of pages on this machine call, whatever their port. */
   readonly allowLocalhost?: boolean;
+  /** A port of plain HTTP that sends everybody to HTTPS; none when left out. */
+  readonly redirectPort?: number;
+  /** How long browsers come back by HTTPS only, a year when left out; 0 says nothing of it. */
+  readonly strictTransportSeconds?: number;
+  /** 1 GiB and 50,000 when left out. */
+  readonly limits?: Partial<OverloadLimits>;
 }
 
 /**
@@ -72,6 +94,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
     issuers: options.issuers,
     allowedOrigins: options.allowedOrigins ?? [],
     allowLocalhost: options.allowLocalhost ?? false,
+    strictTransportSeconds: options.strictTransportSeconds ?? 31_536_000,
     accessLogs: accessLogs({ collector: options.otlpLogs && "otlp-logs" }),
     traceCollector: options.otlp && "otlp",
     flood: options.flood ?? FLOOD_LIMIT,
@@ -80,13 +103,24 @@ export function renderBootstrap(options: BootstrapOptions): string {
       anonymous: options.issuers.length === 0 ? OPEN_CALLER : "anonymous",
     },
   });
+  const limits = {
+    maxHeapBytes: MAX_HEAP_BYTES,
+    maxConnections: MAX_CONNECTIONS,
+    ...options.limits,
+  };
+  const { host, edgePort, redirectPort } = options;
   const bootstrap = {
     node: { id: "edge", cluster: "weft" },
     admin: {
       address: socketAddress({ host: "127.0.0.1", port: options.adminPort }),
     },
     static_resources: {
-      listeners: [edgeListener({ ...options, manager })],
+      listeners: [
+        edgeListener({ ...options, manager }),
+        ...(redirectPort === undefined
+          ? []
+          : [redirectListener({ host, port: redirectPort, edgePort })]),
+      ],
       clusters: [
         ...serviceClusters(routes, options),
         ...options.issuers.map(issuerCluster),
@@ -96,8 +130,22 @@ export function renderBootstrap(options: BootstrapOptions): string {
           : []),
       ],
     },
-    overload_manager: overloadManager(),
-    layered_runtime: { layers: [{ name: "edge", static_layer: runtime }] },
+    overload_manager: overloadManager(limits),
+    layered_runtime: {
+      layers: [
+        {
+          name: "edge",
+          static_layer: { ...runtime, ...listenerLimit(limits) },
+        },
+      ],
+    },
   };
   return `${JSON.stringify(bootstrap, null, 2)}\n`;
+}
+
+/** The key names the listener: with another name it would bind nothing. */
+function listenerLimit({ maxConnections }: OverloadLimits): EnvoyConfig {
+  return {
+    "envoy.resource_limits.listener.edge.connection_limit": maxConnections,
+  };
 }

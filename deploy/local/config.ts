@@ -23,6 +23,13 @@ const schema = z.object({
   WEFT_RATE_LIMITS_FILE: z
     .string()
     .default(join(import.meta.dirname, "..", "rate-limits.yaml")),
+  WEFT_CORS_ORIGINS: z
+    .string()
+    .regex(
+      /^https?:\/\/[^\s,/*]+(,https?:\/\/[^\s,/*]+)*$/,
+      "expected origins such as https://shop.example,https://admin.example",
+    )
+    .optional(),
   WEFT_DOCKER: z.enum(["auto", "off"]).default("auto"),
   XDG_CACHE_HOME: z.string().optional(),
   LOG_LEVEL: z.string().default("info"),
@@ -44,6 +51,8 @@ export interface LocalConfig {
   readonly issuersFile: string | undefined;
   /** The numbers behind the rate classes of the contracts. */
   readonly rateLimitsFile: string;
+  /** Origins of browser clients besides this machine's own. */
+  readonly corsOrigins: readonly string[];
   /** Whether a Docker engine is asked at all: not where none has left a trace. */
   readonly docker: boolean;
   /** Installed tools; shared by all checkouts of this user. */
@@ -95,6 +104,7 @@ export function readLocalConfig(
     otlpLogsUrl: env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
     issuersFile: env.WEFT_ISSUERS_FILE,
     rateLimitsFile: resolve(env.WEFT_RATE_LIMITS_FILE),
+    corsOrigins: env.WEFT_CORS_ORIGINS?.split(",") ?? [],
     docker: env.WEFT_DOCKER === "auto" && mayHaveDocker(environment),
     cacheDirectory: join(
       env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),

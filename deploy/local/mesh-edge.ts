@@ -71,6 +71,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     issuers: issuersOf(options),
     open: options.issuer === undefined,
     allowLocalhost: true,
+    allowedOrigins: options.config.corsOrigins,
+    strictTransportSeconds: 0,
   });
   const bootstrapFile = join(options.directory, "envoy.yaml");
   await writeFile(bootstrapFile, bootstrap);

@@ -17,7 +17,8 @@ A component comes from the environment (WEFT_POSTGRES_URL, WEFT_KAFKA_BROKERS,
 WEFT_REDIS_URL, WEFT_S3_URL, WEFT_JAEGER_OTLP_URL with WEFT_JAEGER_QUERY_URL),
 else from Docker where an engine answers (WEFT_DOCKER=off leaves it alone), else
 as a local process, installed once in the user's cache folder.
-WEFT_ISSUERS_FILE names issuers of your own whose tokens the edge takes too.`;
+WEFT_ISSUERS_FILE names issuers of your own whose tokens the edge takes too, WEFT_CORS_ORIGINS the
+origins of browser clients (a comma list) besides this machine's own.`;
 
 /** The table of what runs where, the warning, and the memory. */
 export function describeParts(mesh: Mesh, memory: MemoryUse): string {

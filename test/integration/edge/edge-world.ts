@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Endpoint } from "../../../deploy/edge/envoy-config.ts";
 import { toIssuer, type IssuerInput } from "../../../deploy/edge/issuer.ts";
-import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
+import {
+  renderBootstrap,
+  type BootstrapOptions,
+} from "../../../deploy/edge/render-bootstrap.ts";
 import { readRouteTable } from "../../../deploy/edge/route-table.ts";
 import { ensureCertificates } from "../../../deploy/local/certificates.ts";
 import {
@@ -30,6 +33,8 @@ export interface EdgeWorld extends AsyncDisposable {
   /** Sent with every request that brings no `authorization` of its own: the demo tenant's, with every scope. */
   readonly token: string;
   readonly issuer: TestIssuer;
+  readonly port: number;
+  readonly adminPort: number;
   /** Of orders; the one that runs now. */
   readonly upstream: () => Upstream;
   /** Of payments: takes calls and never answers. */
@@ -59,6 +64,8 @@ export async function startEdgeWorld(
     /** What else there is to say of the issuer, and more issuers. */
     readonly issuer?: Partial<IssuerInput>;
     readonly issuers?: readonly IssuerInput[];
+    /** What else the bootstrap says. */
+    readonly bootstrap?: Partial<BootstrapOptions>;
   } = {},
 ): Promise<EdgeWorld> {
   await using started = new AsyncDisposableStack();
@@ -148,6 +155,7 @@ export async function startEdgeWorld(
       ...(options.issuers ?? []),
     ].map(toIssuer),
     allowLocalhost: true,
+    ...options.bootstrap,
   });
   await writeFile(bootstrapFile, bootstrap);
   started.use(
@@ -166,6 +174,8 @@ export async function startEdgeWorld(
     ca,
     token,
     issuer,
+    port: port(edgePort),
+    adminPort: port(adminPort),
     upstream: () => upstream,
     payments,
     limiter,

@@ -1,0 +1,245 @@
+import { once } from "node:events";
+import { connect as connectHttp2, constants } from "node:http2";
+import { connect as connectTcp, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
+import { connect as connectTls } from "node:tls";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../../deploy/local/ports.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { http, type HttpRequest } from "./http-request.ts";
+import { NO_ORDER, ORDER } from "./upstream.ts";
+
+const ORIGIN = "http://localhost:5173";
+const SHOP = "https://shop.example";
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+let world: EdgeWorld;
+beforeAll(async () => {
+  world = await startEdgeWorld({ bootstrap: { allowedOrigins: [SHOP] } });
+}, 60_000);
+afterAll(() => world[Symbol.asyncDispose]());
+
+const grpc = { "content-type": "application/grpc", te: "trailers" };
+
+/** One of each kind of answer: a service's, the transcoder's, filters', routes' and the edge's own. */
+const answers: readonly (HttpRequest & { readonly what: string })[] = [
+  { what: "an answer", path: `/v1/${ORDER}` },
+  { what: "a service's refusal", path: `/v1/${NO_ORDER}` },
+  { what: "no token", path: "/v1/orders", headers: { authorization: "" } },
+  { what: "an unknown path", path: "/v1/nothing" },
+  { what: "a wrong verb", path: "/v1/orders", method: "DELETE" },
+  { what: "a malformed URL", path: "/v1/orders/%c3%28" },
+  {
+    what: "an unknown field",
+    path: "/v1/orders",
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"colour":1}',
+  },
+  {
+    what: "a body that is too large",
+    path: "/v1/orders",
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: Buffer.alloc(4 * 1024 * 1024 + 1, "a"),
+  },
+  {
+    what: "a service that is down",
+    path: "/v1/products",
+    method: "POST",
+    body: "{}",
+    headers: { "content-type": "application/json" },
+  },
+  {
+    what: "an unknown gRPC method",
+    path: "/weft.order.v1.OrderService/Eat",
+    method: "POST",
+    headers: grpc,
+  },
+  { what: "the health of the edge", path: "/healthz" },
+];
+
+describe.each(answers)("$what", (request) => {
+  it("tells browsers what they may not do with it", async () => {
+    const { headers } = await http(world, request);
+
+    expect(headers).toMatchObject({
+      "strict-transport-security": "max-age=31536000; includeSubDomains",
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+      "referrer-policy": "no-referrer",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "cache-control": "no-store",
+    });
+  });
+
+  it("can be read by pages of configured origins, and of no others", async () => {
+    const from = async (origin: string) => {
+      const headers = { ...request.headers, origin };
+      const answer = await http(world, { ...request, headers });
+      return answer.headers["access-control-allow-origin"];
+    };
+
+    expect(await from(SHOP)).toBe(SHOP);
+    expect(await from(ORIGIN)).toBe(ORIGIN);
+    expect(await from("https://evil.example")).toBeUndefined();
+    expect(await from("https://shop.example.evil.example")).toBeUndefined();
+    expect(await from("null")).toBeUndefined();
+  });
+});
+
+it("lets the reference page be a page, without scripts", async () => {
+  const { headers } = await http(world, { path: "/docs" });
+
+  expect(headers["content-security-policy"]).toBe(
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  );
+  expect(headers["x-content-type-options"]).toBe("nosniff");
+  expect(headers["cache-control"]).toBe("public, max-age=300");
+});
+
+it("takes a request id that is one, and passes it on, back and into the log", async () => {
+  const id = "11111111-2222-4333-8444-555555555555";
+
+  const answer = await http(world, {
+    path: `/v1/${ORDER}`,
+    headers: { "x-request-id": id },
+  });
+
+  expect(answer.headers["x-request-id"]).toBe(id);
+  expect(world.upstream().calls.at(-1)?.get("x-request-id")).toBe(id);
+  await expect
+    .poll(() => world.log(), { timeout: 4_000 })
+    .toContain(`"request_id":"${id}"`);
+});
+
+it.each([
+  "",
+  "1",
+  "x".repeat(300),
+  '"}{"',
+  "11111111-2222-4333-8444-55555555555g",
+])("gives a request its own id where it brings '%s'", async (id) => {
+  const answer = await http(world, {
+    path: `/v1/${ORDER}`,
+    headers: { "x-request-id": id },
+  });
+
+  const given = answer.headers["x-request-id"];
+  expect(given).toMatch(UUID);
+  expect(world.upstream().calls.at(-1)?.get("x-request-id")).toBe(given);
+});
+
+it("lets a connection have 100 streams at once, and says so", async () => {
+  const session = connectHttp2(world.url, { ca: world.ca });
+  await once(session, "remoteSettings");
+
+  expect(session.remoteSettings.maxConcurrentStreams).toBe(100);
+  expect(session.remoteSettings.initialWindowSize).toBe(64 * 1024);
+  session.destroy();
+});
+
+it("closes a connection that opens streams only to reset them", async () => {
+  const session = connectHttp2(world.url, { ca: world.ca });
+  session.on("error", () => undefined);
+  const closed = once(session, "close");
+
+  while (!session.destroyed && !session.closed) {
+    for (let count = 0; count < 50 && !session.closed; count += 1) {
+      const stream = session.request({ ":path": "/v1/orders" });
+      stream.on("error", () => undefined);
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await closed;
+
+  const { status } = await http(world, { path: `/v1/${ORDER}` });
+  expect(status).toBe(200);
+});
+
+it("keeps its admin port to this machine", async () => {
+  const addresses = Object.values(networkInterfaces())
+    .flatMap((each) => each ?? [])
+    .filter(({ internal, family }) => !internal && family === "IPv4");
+
+  const local = await fetch(`http://127.0.0.1:${world.adminPort}/ready`);
+
+  expect(local.ok).toBe(true);
+  for (const { address } of addresses) {
+    await expect(
+      fetch(`http://${address}:${world.adminPort}/ready`),
+    ).rejects.toThrow();
+  }
+});
+
+it("waits 10 s for a client that connects and says nothing, or begins and goes silent", async () => {
+  const silent = connectTcp(world.port, "127.0.0.1");
+  const slow = connectTls(world.port, "127.0.0.1", {
+    ca: world.ca,
+    servername: "localhost",
+    ALPNProtocols: ["http/1.1"],
+  });
+  await once(slow, "secureConnect");
+  slow.write("GET /v1/orders HTTP/1.1\r\nhost: localhost\r\nx-slow: ");
+
+  await Promise.all([ended(silent), ended(slow)]);
+}, 30_000);
+
+it("takes as many connections as it is told, and no more", async () => {
+  await using small = await startEdgeWorld({
+    bootstrap: { limits: { maxConnections: 3 } },
+  });
+  const open = () => connectHttp2(small.url, { ca: small.ca });
+  const sessions = [open(), open(), open()];
+  await Promise.all(sessions.map((session) => once(session, "remoteSettings")));
+
+  const fourth = connectTcp(small.port, "127.0.0.1");
+
+  await ended(fourth);
+  sessions.forEach((session) => session.destroy());
+}, 30_000);
+
+it("refuses work before it runs out of memory, in the one shape of errors", async () => {
+  // Envoy alone takes some 20 MB.
+  await using full = await startEdgeWorld({
+    bootstrap: { limits: { maxHeapBytes: 1024 * 1024 } },
+  });
+
+  await expect
+    .poll(
+      async () =>
+        (await http(full, { path: `/v1/${ORDER}`, version: 1 })).status,
+      { timeout: 10_000 },
+    )
+    .toBe(503);
+  const answer = await http(full, { path: `/v1/${ORDER}`, version: 1 });
+
+  expect(answer.json()).toMatchObject({
+    code: 14,
+    details: [{ reason: "SERVICE_UNAVAILABLE" }],
+  });
+}, 30_000);
+
+it("sends who comes by plain HTTP to the same place by HTTPS", async () => {
+  const redirectPort = await freePort();
+  await using plain = await startEdgeWorld({ bootstrap: { redirectPort } });
+
+  const answer = await fetch(
+    `http://localhost:${redirectPort}/v1/orders?pageSize=2`,
+    { method: "POST", body: "{}", redirect: "manual" },
+  );
+
+  expect(answer.status).toBe(308);
+  expect(answer.headers.get("location")).toBe(
+    `${plain.url}/v1/orders?pageSize=2`,
+  );
+}, 30_000);
+
+function ended(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on("error", () => undefined);
+    socket.once("close", () => resolve());
+    socket.resume();
+  });
+}
