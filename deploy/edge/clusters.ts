@@ -6,6 +6,7 @@ import {
   type Endpoint,
   type EnvoyConfig,
 } from "./envoy-config.ts";
+import { authority, certificate } from "./secrets.ts";
 import type { RouteTable } from "./route-table.ts";
 
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -33,6 +34,7 @@ export function serviceClusters(
   routes: RouteTable,
   options: {
     readonly tls: Identity;
+    readonly secretsFolder?: string | undefined;
     readonly upstreams: Readonly<Record<string, ServiceAddresses>>;
   },
 ): EnvoyConfig[] {
@@ -49,7 +51,7 @@ export function serviceClusters(
   return services.flatMap((service) => {
     const addresses = options.upstreams[service];
     if (addresses === undefined) return [];
-    const security = { transport_socket: mutualTls(service, options.tls) };
+    const security = { transport_socket: mutualTls(service, options) };
     return [
       {
         ...http2Cluster(`${service}-grpc`, addresses.grpc),
@@ -128,7 +130,17 @@ function resilience(): EnvoyConfig {
   };
 }
 
-function mutualTls(service: string, identity: Identity): EnvoyConfig {
+function mutualTls(
+  service: string,
+  options: {
+    readonly tls: Identity;
+    readonly secretsFolder?: string | undefined;
+  },
+): EnvoyConfig {
+  const { tls, secretsFolder } = options;
+  const itself = [
+    { san_type: "URI", matcher: { exact: `spiffe://weft/${service}` } },
+  ];
   return {
     name: "envoy.transport_sockets.tls",
     typed_config: typed(
@@ -141,21 +153,17 @@ function mutualTls(service: string, identity: Identity): EnvoyConfig {
             tls_minimum_protocol_version: "TLSv1_3",
             tls_maximum_protocol_version: "TLSv1_3",
           },
-          tls_certificates: [
-            {
-              certificate_chain: { filename: identity.meshCert },
-              private_key: { filename: identity.meshKey },
-            },
-          ],
-          validation_context: {
-            trusted_ca: { filename: identity.ca },
-            match_typed_subject_alt_names: [
-              {
-                san_type: "URI",
-                matcher: { exact: `spiffe://weft/${service}` },
-              },
-            ],
-          },
+          ...certificate(
+            "edge-mesh",
+            { cert: tls.meshCert, key: tls.meshKey },
+            secretsFolder,
+          ),
+          ...authority(
+            "mesh-authority",
+            tls.ca,
+            { match_typed_subject_alt_names: itself },
+            secretsFolder,
+          ),
         },
       },
     ),

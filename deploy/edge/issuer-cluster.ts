@@ -6,6 +6,7 @@ import {
   type EnvoyConfig,
 } from "./envoy-config.ts";
 import type { Issuer } from "./issuer.ts";
+import { authority } from "./secrets.ts";
 
 const CONNECT_TIMEOUT_MS = 2_000;
 
@@ -13,8 +14,16 @@ export function issuerClusterName(issuer: Issuer): string {
   return `issuer-${issuer.name}`;
 }
 
+/** The secret that holds the authority of an issuer's certificate. */
+export function issuerAuthorityName(issuer: Issuer): string {
+  return `issuer-${issuer.name}-authority`;
+}
+
 /** Where an issuer's keys are fetched: HTTP/1.1, over TLS but on this machine. */
-export function issuerCluster(issuer: Issuer): EnvoyConfig {
+export function issuerCluster(
+  issuer: Issuer,
+  secretsFolder?: string,
+): EnvoyConfig {
   const { protocol, hostname, port } = new URL(issuer.jwksUrl);
   const isTls = protocol === "https:";
   const endpoint = {
@@ -33,11 +42,23 @@ export function issuerCluster(issuer: Issuer): EnvoyConfig {
         { lb_endpoints: [{ endpoint: { address: socketAddress(endpoint) } }] },
       ],
     },
-    ...(isTls ? { transport_socket: serverTls(hostname, issuer.caFile) } : {}),
+    ...(isTls
+      ? { transport_socket: serverTls(hostname, issuer, secretsFolder) }
+      : {}),
   };
 }
 
-function serverTls(host: string, caFile: string): EnvoyConfig {
+function serverTls(
+  host: string,
+  issuer: Issuer,
+  secretsFolder: string | undefined,
+): EnvoyConfig {
+  const itself = [
+    {
+      san_type: isIP(host) === 0 ? "DNS" : "IP_ADDRESS",
+      matcher: { exact: host },
+    },
+  ];
   return {
     name: "envoy.transport_sockets.tls",
     typed_config: typed(
@@ -49,15 +70,12 @@ function serverTls(host: string, caFile: string): EnvoyConfig {
             tls_minimum_protocol_version: "TLSv1_2",
             tls_maximum_protocol_version: "TLSv1_3",
           },
-          validation_context: {
-            trusted_ca: { filename: caFile },
-            match_typed_subject_alt_names: [
-              {
-                san_type: isIP(host) === 0 ? "DNS" : "IP_ADDRESS",
-                matcher: { exact: host },
-              },
-            ],
-          },
+          ...authority(
+            issuerAuthorityName(issuer),
+            issuer.caFile,
+            { match_typed_subject_alt_names: itself },
+            secretsFolder,
+          ),
         },
       },
     ),

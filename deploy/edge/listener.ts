@@ -1,3 +1,4 @@
+import { certificate } from "./secrets.ts";
 import { socketAddress, typed, type EnvoyConfig } from "./envoy-config.ts";
 
 /** What Envoy's guide for an edge sets; bodies that must be held whole have limits of their own. */
@@ -8,6 +9,7 @@ export function edgeListener(options: {
   readonly host: string;
   readonly edgePort: number;
   readonly tls: { readonly publicCert: string; readonly publicKey: string };
+  readonly secretsFolder?: string | undefined;
   readonly manager: EnvoyConfig;
 }): EnvoyConfig {
   return {
@@ -24,12 +26,11 @@ export function edgeListener(options: {
               common_tls_context: {
                 alpn_protocols: ["h2", "http/1.1"],
                 tls_params: { tls_minimum_protocol_version: "TLSv1_2" },
-                tls_certificates: [
-                  {
-                    certificate_chain: { filename: options.tls.publicCert },
-                    private_key: { filename: options.tls.publicKey },
-                  },
-                ],
+                ...certificate(
+                  "edge-public",
+                  { cert: options.tls.publicCert, key: options.tls.publicKey },
+                  options.secretsFolder,
+                ),
               },
             },
           ),

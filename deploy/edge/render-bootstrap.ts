@@ -12,7 +12,7 @@ import {
   type EnvoyConfig,
 } from "./envoy-config.ts";
 import { connectionManager } from "./connection-manager.ts";
-import { issuerCluster } from "./issuer-cluster.ts";
+import { issuerAuthorityName, issuerCluster } from "./issuer-cluster.ts";
 import type { Issuer } from "./issuer.ts";
 import { FLOOD_LIMIT, type FloodLimit } from "./flood-limit.ts";
 import { edgeListener } from "./listener.ts";
@@ -25,6 +25,7 @@ import {
 } from "./overload-manager.ts";
 import { redirectListener } from "./redirect-listener.ts";
 import { readRouteTable } from "./route-table.ts";
+import { secretFiles } from "./secrets.ts";
 
 const GENERATED = new URL("../../gen/edge/", import.meta.url);
 
@@ -51,6 +52,8 @@ export interface BootstrapOptions {
     readonly publicCert: string;
     readonly publicKey: string;
   };
+  /** Holds what {@link renderSecrets} renders; certificates are then read anew when they are replaced. */
+  readonly secretsFolder?: string;
   /** By mesh name, such as `order`: where its grpc-js and connect-node servers listen. */
   readonly upstreams: Readonly<Record<string, ServiceAddresses>>;
   /** An OTLP/gRPC collector of traces; without one, no spans. */
@@ -123,7 +126,9 @@ export function renderBootstrap(options: BootstrapOptions): string {
       ],
       clusters: [
         ...serviceClusters(routes, options),
-        ...options.issuers.map(issuerCluster),
+        ...options.issuers.map((issuer) =>
+          issuerCluster(issuer, options.secretsFolder),
+        ),
         ...(options.otlp ? [collectorCluster("otlp", options.otlp)] : []),
         ...(options.otlpLogs
           ? [collectorCluster("otlp-logs", options.otlpLogs)]
@@ -141,6 +146,25 @@ export function renderBootstrap(options: BootstrapOptions): string {
     },
   };
   return `${JSON.stringify(bootstrap, null, 2)}\n`;
+}
+
+/** The files of secret discovery for a bootstrap with a `secretsFolder`. */
+export function renderSecrets({
+  tls,
+  issuers,
+}: Pick<BootstrapOptions, "tls" | "issuers">) {
+  return secretFiles({
+    certificates: {
+      "edge-public": { cert: tls.publicCert, key: tls.publicKey },
+      "edge-mesh": { cert: tls.meshCert, key: tls.meshKey },
+    },
+    authorities: {
+      "mesh-authority": tls.ca,
+      ...Object.fromEntries(
+        issuers.map((issuer) => [issuerAuthorityName(issuer), issuer.caFile]),
+      ),
+    },
+  });
 }
 
 /** The key names the listener: with another name it would bind nothing. */

@@ -53,7 +53,8 @@ export async function writePair(
   await writeWhole(files.cert, `${certificate.toString("pem")}\n`, 0o644);
 }
 
-async function writeWhole(
+/** Replaces a file by one rename, which is what watchers of certificates wait for. */
+export async function writeWhole(
   file: string,
   text: string,
   mode: number,

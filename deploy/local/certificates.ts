@@ -36,7 +36,7 @@ export interface Certificates {
   readonly issuer: CertificateFiles;
 }
 
-interface Authority {
+export interface Authority {
   readonly certificate: x509.X509Certificate;
   readonly keys: { readonly privateKey: CryptoKey };
 }
@@ -57,19 +57,16 @@ export async function ensureCertificates(
 ): Promise<Certificates> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const authority = await ensureAuthority(folder, now);
-  const issue = (subject: Subject) =>
-    ensureLeaf(folder, authority, subject, now);
+  const issue = (name: string) => ensureLeaf(folder, authority, name, now);
   const issued = await Promise.all(
-    services.map(
-      async (name) => [name, await issue(meshSubject(name))] as const,
-    ),
+    services.map(async (name) => [name, await issue(name)] as const),
   );
   return {
     ca: join(folder, "ca.pem"),
     services: Object.fromEntries(issued),
-    edgeMesh: await issue(meshSubject("edge")),
-    edgePublic: await issue({ name: "edge-public", names: LOCAL_NAMES }),
-    issuer: await issue({ name: "issuer", names: LOCAL_NAMES }),
+    edgeMesh: await issue("edge"),
+    edgePublic: await issue("edge-public"),
+    issuer: await issue("issuer"),
   };
 }
 
@@ -78,33 +75,55 @@ const LOCAL_NAMES: readonly x509.JsonGeneralName[] = [
   { type: "ip", value: "127.0.0.1" },
 ];
 
-function meshSubject(service: string): Subject {
+/** Servers of clients from outside are no part of the mesh: they have no name in it. */
+const OUTSIDE: ReadonlySet<string> = new Set(["edge-public", "issuer"]);
+
+function subjectOf(name: string): Subject {
+  if (OUTSIDE.has(name)) return { name, names: LOCAL_NAMES };
   return {
-    name: service,
+    name,
     names: [
       ...LOCAL_NAMES,
-      { type: "dns", value: service },
-      { type: "url", value: `spiffe://weft/${service}` },
+      { type: "dns", value: name },
+      { type: "url", value: `spiffe://weft/${name}` },
     ],
   };
 }
 
-async function ensureAuthority(folder: string, now: Date): Promise<Authority> {
+/** The authority that signs now: the first of its file, which may hold one that is coming or going besides. */
+export async function ensureAuthority(
+  folder: string,
+  now: Date,
+): Promise<Authority> {
   const files = filesOf(folder, "ca");
   const kept = await readPair(files);
   if (kept && lasts(kept.certificate, now)) {
-    const privateKey = await crypto.subtle.importKey(
-      "pkcs8",
-      createPrivateKey(kept.key).export({ type: "pkcs8", format: "der" }),
-      CURVE,
-      false,
-      ["sign"],
-    );
-    return {
-      certificate: new x509.X509Certificate(kept.certificate.raw),
-      keys: { privateKey },
-    };
+    return authorityOf(kept.certificate, kept.key);
   }
+  const { certificate, keys } = await createAuthority(now);
+  await writePair(files, certificate, keys.privateKey);
+  return { certificate, keys };
+}
+
+/** The authority of a certificate and its key as PEM. */
+export async function authorityOf(
+  certificate: X509Certificate,
+  key: string,
+): Promise<Authority> {
+  const privateKey = await crypto.subtle.importKey(
+    "pkcs8",
+    createPrivateKey(key).export({ type: "pkcs8", format: "der" }),
+    CURVE,
+    false,
+    ["sign"],
+  );
+  return {
+    certificate: new x509.X509Certificate(certificate.raw),
+    keys: { privateKey },
+  };
+}
+
+export async function createAuthority(now: Date): Promise<Authority> {
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
@@ -123,17 +142,16 @@ async function ensureAuthority(folder: string, now: Date): Promise<Authority> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  await writePair(files, certificate, keys.privateKey);
   return { certificate, keys };
 }
 
 async function ensureLeaf(
   folder: string,
   authority: Authority,
-  subject: Subject,
+  name: string,
   now: Date,
 ): Promise<CertificateFiles> {
-  const files = filesOf(folder, subject.name);
+  const files = filesOf(folder, name);
   const kept = await readPair(files);
   const issuer = new X509Certificate(
     Buffer.from(authority.certificate.rawData),
@@ -145,6 +163,18 @@ async function ensureLeaf(
   ) {
     return files;
   }
+  await issueLeaf(folder, authority, name, now);
+  return files;
+}
+
+/** Makes a certificate anew, in place of the one that may be there. */
+export async function issueLeaf(
+  folder: string,
+  authority: Authority,
+  name: string,
+  now: Date,
+): Promise<void> {
+  const subject = subjectOf(name);
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -167,8 +197,7 @@ async function ensureLeaf(
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  await writePair(files, certificate, keys.privateKey);
-  return files;
+  await writePair(filesOf(folder, name), certificate, keys.privateKey);
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {

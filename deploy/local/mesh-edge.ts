@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { failClosedClasses } from "../edge/fail-closed-classes.ts";
 import { readIssuers, toIssuer, type Issuer } from "../edge/issuer.ts";
-import { renderBootstrap } from "../edge/render-bootstrap.ts";
+import { renderBootstrap, renderSecrets } from "../edge/render-bootstrap.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Component } from "./component.ts";
 import { startEnvoy } from "./components/envoy.ts";
@@ -43,17 +43,25 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
   const adminPort = await freePort();
   const { certificates } = options;
+  const tls = {
+    ca: certificates.ca,
+    meshCert: certificates.edgeMesh.cert,
+    meshKey: certificates.edgeMesh.key,
+    publicCert: certificates.edgePublic.cert,
+    publicKey: certificates.edgePublic.key,
+  };
+  const issuers = issuersOf(options);
+  const secretsFolder = join(options.directory, "envoy-secrets");
+  await mkdir(secretsFolder, { recursive: true, mode: 0o700 });
+  for (const { file, content } of renderSecrets({ tls, issuers })) {
+    await writeFile(join(secretsFolder, file), content);
+  }
   const bootstrap = renderBootstrap({
     edgePort,
     adminPort,
     host: "127.0.0.1",
-    tls: {
-      ca: certificates.ca,
-      meshCert: certificates.edgeMesh.cert,
-      meshKey: certificates.edgeMesh.key,
-      publicCert: certificates.edgePublic.cert,
-      publicKey: certificates.edgePublic.key,
-    },
+    tls,
+    secretsFolder,
     upstreams: upstreams(options.addresses),
     ...(options.otlpUrl === undefined
       ? {}
@@ -68,7 +76,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
             failClosed: failClosedClasses(options.config.rateLimitsFile),
           },
         }),
-    issuers: issuersOf(options),
+    issuers,
     open: options.issuer === undefined,
     allowLocalhost: true,
     allowedOrigins: options.config.corsOrigins,

@@ -5,7 +5,7 @@ import type { IssuerInput } from "../edge/issuer.ts";
 import type { Certificates } from "./certificates.ts";
 import type { LocalConfig } from "./config.ts";
 import { AUDIENCE } from "./issuer/demo-users.ts";
-import { requestToken, type TokenEndpoint } from "./issuer/request-token.ts";
+import { requestToken } from "./issuer/request-token.ts";
 import { ROOT } from "./mesh-services.ts";
 import { freePort, portNear } from "./ports.ts";
 import { persistentSecret } from "./secrets.ts";
@@ -96,13 +96,8 @@ export async function keepDemoToken(
   caFile: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const endpoint = {
-    tokenEndpoint: issuer.tokenEndpoint,
-    ca: await readFile(caFile),
-    clientSecret: await readFile(issuer.clientSecretFile, "utf8"),
-  };
-  const seconds = await renew(issuer, endpoint);
-  void renewUntil(issuer, endpoint, (seconds / 2) * 1_000, signal);
+  const seconds = await renew(issuer, caFile);
+  void renewUntil(issuer, caFile, (seconds / 2) * 1_000, signal);
 }
 
 export async function removeDemoToken(issuer: LocalIssuer): Promise<void> {
@@ -112,14 +107,14 @@ export async function removeDemoToken(issuer: LocalIssuer): Promise<void> {
 
 async function renewUntil(
   issuer: LocalIssuer,
-  endpoint: TokenEndpoint,
+  caFile: string,
   afterMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   let waitMs = afterMs;
   while (await slept(waitMs, signal)) {
     try {
-      waitMs = ((await renew(issuer, endpoint)) / 2) * 1_000;
+      waitMs = ((await renew(issuer, caFile)) / 2) * 1_000;
     } catch {
       // The issuer restarts; the token is valid for another half of its life.
       waitMs = RETRY_MS;
@@ -132,10 +127,12 @@ async function slept(ms: number, signal: AbortSignal): Promise<boolean> {
   return !signal.aborted;
 }
 
-async function renew(
-  issuer: LocalIssuer,
-  endpoint: TokenEndpoint,
-): Promise<number> {
+async function renew(issuer: LocalIssuer, caFile: string): Promise<number> {
+  const endpoint = {
+    tokenEndpoint: issuer.tokenEndpoint,
+    ca: await readFile(caFile),
+    clientSecret: await readFile(issuer.clientSecretFile, "utf8"),
+  };
   const { token, seconds } = await requestToken(endpoint, { user: "demo" });
   await writeWhole(issuer.demoTokenFile, token);
   await writeWhole(issuer.demoHeaderFile, `authorization: Bearer ${token}\n`);

@@ -35,6 +35,7 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   grpcurl: [/rpc CreateOrder .*PAYMENT_DECLINED/s],
   "Connect, in TypeScript": [/^orders\/\S+ \d+n? EUR$/m],
   Python: [/^orders\/\S+ STATE_COMPLETED$/m],
+  Rotation: [/issued anew: .*order.*trusted no more.*signs with/s],
   "The trace": [/send weft\.order\.v1.*OrderService\/CreateOrder/s],
 };
 
@@ -87,6 +88,7 @@ async function paste(script: string, mesh: Mesh): Promise<string> {
   const here = script
     .replaceAll("localhost:8443", new URL(mesh.edge?.url ?? "").host)
     .replaceAll(".weft/", `${mesh.directory}/`)
+    .replaceAll("rotate -- ", `rotate -- --directory ${mesh.directory} `)
     .replaceAll("token -- ", `token -- --directory ${mesh.directory} `);
   const { stdout } = await promisify(execFile)(
     "bash",

@@ -6,7 +6,7 @@ import {
   ensureCertificates,
   type Certificates,
 } from "../../deploy/local/certificates.ts";
-import type { TlsFiles } from "../../services/platform/runtime/config.ts";
+import type { TlsFiles } from "../../services/platform/runtime/tls-files.ts";
 
 export interface MeshTls extends AsyncDisposable {
   readonly certificates: Certificates;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, watch } from "node:fs";
 import { createServer } from "node:https";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import type { RequestListener } from "node:http";
 import { readRouteTable } from "../../edge/route-table.ts";
 import { readIssuerConfig } from "./config.ts";
@@ -37,10 +37,25 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+watch(dirname(config.certFile), { persistent: false }, (_event, name) => {
+  if (name === basename(config.certFile)) takeCertificate();
+});
+
 // The file is replaced by a rename, so its folder is watched. Both keys of a rotation are in either file.
 watch(dirname(keysFile), { persistent: false }, (_event, name) => {
   if (name === "keys.json") void takeKeys();
 });
+
+function takeCertificate(): void {
+  try {
+    server.setSecureContext({
+      cert: readFileSync(config.certFile),
+      key: readFileSync(config.keyFile),
+    });
+  } catch (error) {
+    console.error("goes on with the certificate that it has", error);
+  }
+}
 
 async function takeKeys(): Promise<void> {
   try {

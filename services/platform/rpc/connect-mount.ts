@@ -16,7 +16,7 @@ import {
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
-import type { TlsFiles } from "../runtime/config.ts";
+import type { TlsFiles } from "../runtime/tls-files.ts";
 import { peerKey } from "./caller.ts";
 import { messageLimit } from "./limits.ts";
 import { peerOfSocket } from "./peer.ts";
@@ -66,7 +66,13 @@ export function createConnectServer({
     },
   });
   const server = createSecureServer(
-    { ...tls, requestCert: true, rejectUnauthorized: true },
+    {
+      ca: tls.ca,
+      cert: tls.cert,
+      key: tls.key,
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
     handler,
   );
   const sessions = new Set<ServerHttp2Session>();
@@ -76,6 +82,10 @@ export function createConnectServer({
     // A peer that resets its connection is no news; without a listener it would end the process.
     session.on("error", () => {});
   });
+  const unwatch = tls.onChange?.(({ ca, cert, key }) =>
+    server.setSecureContext({ ca, cert, key }),
+  );
+  server.once("close", () => unwatch?.());
   return { server, drain: (signal) => close(server, sessions, signal) };
 }
 

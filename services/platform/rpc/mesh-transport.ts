@@ -14,14 +14,15 @@ import {
   type Transport,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { Client, credentials } from "@grpc/grpc-js";
+import { Client } from "@grpc/grpc-js";
 import type { PeerCertificate } from "node:tls";
-import type { TlsFiles } from "../runtime/config.ts";
 import type { Logger } from "../runtime/logger.ts";
+import type { TlsFiles } from "../runtime/tls-files.ts";
 import { logConnectivity } from "./connectivity.ts";
 import { createBreaker, type Breaker, type BreakerOptions } from "./breaker.ts";
 import { callUnary } from "./grpc-call.ts";
 import { callDuplex, callServerStream } from "./grpc-stream-call.ts";
+import { channelCredentials } from "./grpc-credentials.ts";
 import type { RequestHeaders } from "./grpc-metadata.ts";
 import { messageLimit } from "./limits.ts";
 import { openOutgoing } from "./outgoing-call.ts";
@@ -137,7 +138,7 @@ const channelOptions = {
 };
 
 function meshCredentials({ tls, callee, logger }: MeshTransportOptions) {
-  return credentials.createSsl(tls.ca, tls.key, tls.cert, {
+  return channelCredentials(tls, {
     // The name that counts is the mesh identity, not the host under which it was reached.
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
       const peer = peerOfNames(certificate.subjectaltname);

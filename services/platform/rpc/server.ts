@@ -1,14 +1,15 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import type { Http2SecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
-import type { TlsFiles } from "../runtime/config.ts";
 import type { Logger } from "../runtime/logger.ts";
+import type { TlsFiles } from "../runtime/tls-files.ts";
 import { createConnectServer } from "./connect-mount.ts";
 import { endStreams } from "./end-streams.ts";
 import { explainConnectErrors } from "./explain-connect-error.ts";
+import { serverCredentials } from "./grpc-credentials.ts";
 import { mountGrpc } from "./grpc-mount.ts";
 import { createHealth } from "./health.ts";
 import { messageLimit } from "./limits.ts";
@@ -129,14 +130,9 @@ const grpcOptions = {
 };
 
 async function bindGrpc(server: Server, options: ServeOptions) {
-  const { ca, cert, key } = options.tls;
-  const credentials = ServerCredentials.createSsl(
-    ca,
-    [{ cert_chain: cert, private_key: key }],
-    true,
-  );
   const bind = promisify(server.bindAsync.bind(server));
-  return bind(`${options.host}:${options.grpcPort}`, credentials);
+  const address = `${options.host}:${options.grpcPort}`;
+  return bind(address, serverCredentials(options.tls));
 }
 
 async function listen(

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { logLevels } from "./logger.ts";
+import { watchedTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** A value that does not print: not by a log, not by JSON, not by a template string. Read it with `reveal`. */
 export class Secret {
@@ -71,7 +72,8 @@ export function secret(minLength = 1): z.ZodType<Secret, string> {
 
 const pemFile = z.string().transform((path, ctx) => {
   try {
-    return readFileSync(path);
+    readFileSync(path);
+    return path;
   } catch (error) {
     ctx.addIssue({
       code: "custom",
@@ -111,22 +113,17 @@ export const processSettings = {
   WEFT_DRAIN_SECONDS: z.coerce.number().min(1).max(300).default(8),
 };
 
-/** The part of a service's settings that its servers and clients take for mTLS, as PEM. */
-export interface TlsFiles {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
+export type { TlsFiles };
 
-/** Picks the mTLS files out of the settings. */
+/** The part of a service's settings that its servers and clients take for mTLS; they follow the files when those are replaced. */
 export function tlsFiles(settings: {
-  WEFT_TLS_CA: Buffer;
-  WEFT_TLS_CERT: Buffer;
-  WEFT_TLS_KEY: Buffer;
+  WEFT_TLS_CA: string;
+  WEFT_TLS_CERT: string;
+  WEFT_TLS_KEY: string;
 }): TlsFiles {
-  return {
+  return watchedTlsFiles({
     ca: settings.WEFT_TLS_CA,
     cert: settings.WEFT_TLS_CERT,
     key: settings.WEFT_TLS_KEY,
-  };
+  });
 }

@@ -17,7 +17,7 @@ import {
   GetOrderRequestSchema,
   GetOrderResponseSchema,
 } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
-import type { TlsFiles } from "../../../services/platform/runtime/config.ts";
+import type { TlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 import type { Peer } from "./peer.ts";
 import { CLAIMS, ORDER_NAME, sampleOrder } from "./sample-order.ts";
 

@@ -1,4 +1,4 @@
-import type { TlsFiles } from "../../../services/platform/runtime/config.ts";
+import type { TlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 
 /** One way of serving and calling GetOrder. All use mutual TLS and the same codec (protobuf-es). */
 export interface Peer {

@@ -5,6 +5,7 @@ import type { Endpoint } from "../../../deploy/edge/envoy-config.ts";
 import { toIssuer, type IssuerInput } from "../../../deploy/edge/issuer.ts";
 import {
   renderBootstrap,
+  renderSecrets,
   type BootstrapOptions,
 } from "../../../deploy/edge/render-bootstrap.ts";
 import { readRouteTable } from "../../../deploy/edge/route-table.ts";
@@ -35,6 +36,11 @@ export interface EdgeWorld extends AsyncDisposable {
   readonly issuer: TestIssuer;
   readonly port: number;
   readonly adminPort: number;
+  /** Of the order service. */
+  readonly orderPort: number;
+  readonly orderConnectPort: number;
+  /** Where the authority and the certificates are. */
+  readonly tlsFolder: string;
   /** Of orders; the one that runs now. */
   readonly upstream: () => Upstream;
   /** Of payments: takes calls and never answers. */
@@ -120,17 +126,32 @@ export async function startEdgeWorld(
     port: port(value),
   });
   const bootstrapFile = join(directory, "envoy.json");
+  const tls = {
+    ca: certificates.ca,
+    meshCert: certificates.edgeMesh.cert,
+    meshKey: certificates.edgeMesh.key,
+    publicCert: certificates.edgePublic.cert,
+    publicKey: certificates.edgePublic.key,
+  };
+  const issuers = [
+    {
+      name: "test",
+      issuer: issuer.url,
+      jwksUrl: issuer.jwksUrl,
+      audiences: [AUDIENCE],
+      ...options.issuer,
+    },
+    ...(options.issuers ?? []),
+  ].map(toIssuer);
+  for (const { file, content } of renderSecrets({ tls, issuers })) {
+    await writeFile(join(directory, file), content);
+  }
   const bootstrap = renderBootstrap({
     host: "127.0.0.1",
     edgePort: port(edgePort),
     adminPort: port(adminPort),
-    tls: {
-      ca: certificates.ca,
-      meshCert: certificates.edgeMesh.cert,
-      meshKey: certificates.edgeMesh.key,
-      publicCert: certificates.edgePublic.cert,
-      publicKey: certificates.edgePublic.key,
-    },
+    tls,
+    secretsFolder: directory,
     upstreams: {
       ...absentServices(),
       order: { grpc: local(grpcPort), connect: local(connectPort) },
@@ -144,16 +165,7 @@ export async function startEdgeWorld(
     ...(options.collector
       ? { otlp: options.collector, otlpLogs: options.collector }
       : {}),
-    issuers: [
-      {
-        name: "test",
-        issuer: issuer.url,
-        jwksUrl: issuer.jwksUrl,
-        audiences: [AUDIENCE],
-        ...options.issuer,
-      },
-      ...(options.issuers ?? []),
-    ].map(toIssuer),
+    issuers,
     allowLocalhost: true,
     ...options.bootstrap,
   });
@@ -175,6 +187,9 @@ export async function startEdgeWorld(
     token,
     issuer,
     port: port(edgePort),
+    tlsFolder: join(directory, "tls"),
+    orderPort: port(grpcPort),
+    orderConnectPort: port(connectPort),
     adminPort: port(adminPort),
     upstream: () => upstream,
     payments,

@@ -12,6 +12,7 @@ import {
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { serve, service } from "../../../services/platform/rpc/server.ts";
+import { watchedTlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
@@ -53,11 +54,7 @@ export async function startUpstream(
     host: "127.0.0.1",
     grpcPort: options.grpcPort,
     connectPort: options.connectPort,
-    tls: {
-      ca: readFileSync(options.ca),
-      cert: readFileSync(options.files.cert),
-      key: readFileSync(options.files.key),
-    },
+    tls: watchedTlsFiles({ ca: options.ca, ...options.files }),
     services: [service(OrderService, orders(seen))],
     logger: silentLogger,
   });

@@ -41,10 +41,8 @@ import { createMeshTransport } from "../../../services/platform/rpc/mesh-transpo
 import { withMiddleware } from "../../../services/platform/rpc/middleware.ts";
 import { createPageTokens } from "../../../services/platform/rpc/page-token.ts";
 import { createValidate } from "../../../services/platform/rpc/validate.ts";
-import {
-  Secret,
-  type TlsFiles,
-} from "../../../services/platform/runtime/config.ts";
+import { Secret } from "../../../services/platform/runtime/config.ts";
+import type { TlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
 import type { Logger } from "../../../services/platform/runtime/logger.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";

@@ -19,7 +19,7 @@ import {
   service,
   type MountedService,
 } from "../../../services/platform/rpc/server.ts";
-import type { TlsFiles } from "../../../services/platform/runtime/config.ts";
+import type { TlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import {
