@@ -10,7 +10,6 @@ interface Seen {
   readonly unsettled: number;
   readonly oldestSeconds: number;
   readonly needAttention: number;
-  readonly inDoubt: number;
   readonly inDoubtSeconds: number;
 }
 
@@ -38,16 +37,11 @@ export async function observeStuckOrders(
     "{order}",
   );
   const inDoubt = gauge(
-    "weft.transactions.in_doubt",
-    "Two-phase commits with prepared branches",
-    "{transaction}",
-  );
-  const inDoubtAge = gauge(
     "weft.transactions.in_doubt_age",
-    "How long the oldest prepared branch has waited",
+    "How long the oldest prepared branch of all participants that answer has waited",
     "s",
   );
-  const all = [unsettled, oldest, attention, inDoubt, inDoubtAge];
+  const all = [unsettled, oldest, attention, inDoubt];
   let seen: Seen | undefined;
   const report: Parameters<typeof meter.addBatchObservableCallback>[0] = (
     result,
@@ -56,8 +50,7 @@ export async function observeStuckOrders(
     result.observe(unsettled, seen.unsettled);
     result.observe(oldest, seen.oldestSeconds);
     result.observe(attention, seen.needAttention);
-    result.observe(inDoubt, seen.inDoubt);
-    result.observe(inDoubtAge, seen.inDoubtSeconds);
+    result.observe(inDoubt, seen.inDoubtSeconds);
   };
   meter.addBatchObservableCallback(report, all);
   while (!stop.aborted) {
@@ -74,23 +67,20 @@ export async function observeStuckOrders(
 async function look(deps: ListInDoubtDeps): Promise<Seen> {
   const { count, oldestSeconds } = await measureUnsettled(deps.db);
   const stuck = await measureStuckOrders(deps.db);
-  const transactions = await findInDoubt(deps);
-  const [oldest] = transactions;
   return {
     unsettled: count,
     oldestSeconds,
     needAttention: stuck.count,
-    inDoubt: transactions.length,
-    inDoubtSeconds:
-      oldest === undefined ? 0 : (+deps.now() - +oldest.oldestAt) / 1_000,
+    inDoubtSeconds: await measureInDoubt(deps),
   };
 }
 
-/** None where no participant answers: their own absence is told elsewhere. */
-async function findInDoubt(deps: ListInDoubtDeps) {
+/** 0 where no participant answers: their absence is told by the breakers. */
+async function measureInDoubt(deps: ListInDoubtDeps): Promise<number> {
   try {
-    return (await listInDoubt(deps, 0)).transactions;
+    const [oldest] = (await listInDoubt(deps, 0)).transactions;
+    return oldest ? (+deps.now() - +oldest.oldestAt) / 1_000 : 0;
   } catch {
-    return [];
+    return 0;
   }
 }

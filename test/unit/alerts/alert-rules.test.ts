@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { metricsOf, readAlertRules } from "../../support/alert-rules.ts";
+
+test("every alert is PromQL over a metric, has a name of its own, and says what to do", () => {
+  const rules = readAlertRules();
+
+  expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  for (const { expr } of rules) {
+    expect(metricsOf(expr), expr).toHaveLength(1);
+  }
+});
+
+test("there is an alert for all that operators have to know", () => {
+  const metrics = readAlertRules().flatMap(({ expr }) => metricsOf(expr));
+
+  expect(metrics).toEqual(
+    expect.arrayContaining([
+      "weft_orders_unsettled_age_seconds",
+      "weft_transactions_in_doubt_age_seconds",
+      "weft_orders_needs_attention",
+      "weft_dead_letters_pending",
+      "weft_outbox_lag_seconds",
+      "weft_consumer_lag",
+      "weft_consumer_retry_depth",
+      "weft_breaker_state",
+      "db_client_connection_pending_requests",
+      "nodejs_eventloop_delay_p99_seconds",
+    ]),
+  );
+});
+
+test("a faulty expression is noticed", () => {
+  expect(() => metricsOf("max(weft_consumer_lag) >> 3")).toThrow("no PromQL");
+});
