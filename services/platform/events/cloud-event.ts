@@ -1,8 +1,10 @@
 import {
   type DescMessage,
+  getOption,
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { event_version as eventVersion } from "../../../gen/ts/weft/policy/v1/policy_pb.ts";
 import { DomainError } from "../runtime/errors.ts";
 import { newId } from "../runtime/ids.ts";
 import type { IncomingRecord, OutgoingRecord } from "./event-bus.ts";
@@ -23,6 +25,11 @@ export interface CloudEvent {
   readonly sequence: bigint | undefined;
   /** The message, in protobuf's binary form. */
   readonly data: Uint8Array;
+  /**
+   * The version of the contract that it was made with, 1 if left out. A newer one has fields that an older reader does not
+   * know and keeps, an older one lacks some: neither is refused.
+   */
+  readonly schemaVersion?: number;
   /** The trace that it belongs to, 32 hex digits, where its record says so (W3C Trace Context). */
   readonly traceId?: string;
 }
@@ -55,6 +62,7 @@ export function newEvent<Desc extends DescMessage>(
     tenant: attributes.tenant,
     sequence: attributes.sequence,
     data: toBinary(schema, message),
+    schemaVersion: getOption(schema, eventVersion) || 1,
   };
 }
 
@@ -83,6 +91,7 @@ export function toRecord(
       ce_subject: event.subject,
       ce_time: event.time.toISOString(),
       ce_tenant: event.tenant,
+      ce_dataschemaversion: String(event.schemaVersion ?? 1),
       ...(event.sequence === undefined
         ? {}
         : { ce_sequence: event.sequence.toString() }),
@@ -116,8 +125,14 @@ export function fromRecord(record: IncomingRecord): CloudEvent {
     tenant: headers["ce_tenant"] ?? "",
     sequence: sequence === undefined ? undefined : parseSequence(sequence),
     data: record.value,
+    schemaVersion: versionOf(headers["ce_dataschemaversion"]),
     ...traceIdOf(headers["traceparent"]),
   };
+}
+
+/** What another producer writes there is no reason to refuse its event. */
+function versionOf(text: string | undefined): number {
+  return /^[1-9]\d{0,3}$/.test(text ?? "") ? Number(text) : 1;
 }
 
 function traceIdOf(traceparent: string | undefined): { traceId?: string } {

@@ -10,6 +10,7 @@ export interface QueuedEvent {
   readonly sequence: bigint | null;
   readonly occurredAt: Date;
   readonly payload: Buffer;
+  readonly schemaVersion: number;
   readonly traceparent: string | null;
   readonly tracestate: string | null;
 }
@@ -34,7 +35,8 @@ export async function listUnpublished(
 ): Promise<readonly QueuedEvent[]> {
   const { rows } = await db.query<QueuedEvent>(
     `select id, type, aggregate_id as "aggregateId", tenant, sequence,
-            occurred_at as "occurredAt", payload, traceparent, tracestate
+            occurred_at as "occurredAt", payload,
+            schema_version as "schemaVersion", traceparent, tracestate
      from outbox
      where published_at is null
        and slot between $1 and $2

@@ -20,17 +20,18 @@ export interface OutboxRow {
   readonly sequence: bigint | undefined;
   readonly occurred_at: Date;
   readonly payload: string;
+  readonly schema_version: number;
   readonly traceparent: string | undefined;
   readonly tracestate: string | undefined;
 }
 
 /** The columns of an {@link OutboxRow}, as an insert names them. */
 export const outboxColumns = `id, slot, type, aggregate_id, tenant, sequence, occurred_at, payload,
-       traceparent, tracestate`;
+       schema_version, traceparent, tracestate`;
 
 /** The columns of an {@link OutboxRow}, as `json_to_recordset` needs them. */
 export const outboxRecord = `id uuid, slot smallint, type text, aggregate_id text, tenant text, sequence bigint,
-         occurred_at timestamptz, payload bytea, traceparent text, tracestate text`;
+         occurred_at timestamptz, payload bytea, schema_version smallint, traceparent text, tracestate text`;
 
 /**
  * The row of an event, which continues the trace of `cause`.
@@ -53,6 +54,7 @@ export function outboxRow(
     sequence: event.sequence,
     occurred_at: event.time,
     payload: hexBytes(event.data),
+    schema_version: event.schemaVersion ?? 1,
     traceparent: trace["traceparent"],
     tracestate: trace["tracestate"],
   };

@@ -70,6 +70,7 @@ function toCloudEvent(queued: QueuedEvent, source: string): CloudEvent {
     tenant: queued.tenant,
     sequence: queued.sequence ?? undefined,
     data: queued.payload,
+    schemaVersion: queued.schemaVersion,
   };
 }
 

@@ -30,6 +30,7 @@ describe("a cloud event", () => {
     expect(headers).toEqual({
       "content-type": "application/protobuf",
       ce_specversion: "1.0",
+      ce_dataschemaversion: "1",
       ce_id: "0190a000-0000-7000-8000-000000000000",
       ce_type: "google.protobuf.StringValue",
       ce_source: "/weft/order",

@@ -10,7 +10,7 @@
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration, MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { Duration, MessageOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor, file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/policy/v1/policy.proto.
  */
 export const file_weft_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Cht3ZWZ0L3BvbGljeS92MS9wb2xpY3kucHJvdG8SDndlZnQucG9saWN5LnYxIpcBCgxNZXRob2RQb2xpY3kSJgoGYWNjZXNzGAEgASgOMhYud2VmdC5wb2xpY3kudjEuQWNjZXNzEg4KBnNjb3BlcxgCIAMoCRIPCgdjYWxsZXJzGAMgAygJEhIKCnJhdGVfY2xhc3MYBCABKAkSKgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbipYCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEg8KC0FDQ0VTU19VU0VSEAISEgoOQUNDRVNTX1NFUlZJQ0UQAzpWCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj9iAMgASgLMhwud2VmdC5wb2xpY3kudjEuTWV0aG9kUG9saWN5UgZtZXRob2RiBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("Cht3ZWZ0L3BvbGljeS92MS9wb2xpY3kucHJvdG8SDndlZnQucG9saWN5LnYxIpcBCgxNZXRob2RQb2xpY3kSJgoGYWNjZXNzGAEgASgOMhYud2VmdC5wb2xpY3kudjEuQWNjZXNzEg4KBnNjb3BlcxgCIAMoCRIPCgdjYWxsZXJzGAMgAygJEhIKCnJhdGVfY2xhc3MYBCABKAkSKgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbipYCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEg8KC0FDQ0VTU19VU0VSEAISEgoOQUNDRVNTX1NFUlZJQ0UQAzpWCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj9iAMgASgLMhwud2VmdC5wb2xpY3kudjEuTWV0aG9kUG9saWN5UgZtZXRob2Q6RgoNZXZlbnRfdmVyc2lvbhIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxj+iAMgASgFUgxldmVudFZlcnNpb25iBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * What holds for every call of one method.
@@ -128,4 +128,14 @@ export const AccessSchema: GenEnum<Access> = /*@__PURE__*/
  */
 export const method: GenExtension<MethodOptions, MethodPolicy> = /*@__PURE__*/
   extDesc(file_weft_policy_v1_policy, 0);
+
+/**
+ * The version of an event's contract, 1 if unset. Raise it with every change of the message: events carry it as
+ * `ce_dataschemaversion`, so that a log or a dead letter tells which contract made it. Changes only add, so readers of
+ * any version read events of any other; what can't be added is a new message.
+ *
+ * @generated from extension: int32 event_version = 50302;
+ */
+export const event_version: GenExtension<MessageOptions, number> = /*@__PURE__*/
+  extDesc(file_weft_policy_v1_policy, 1);
 
