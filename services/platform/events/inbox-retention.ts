@@ -41,7 +41,7 @@ export async function pruneInboxWhenSafe(
     );
     return;
   }
-  const keepMs = Math.max(configuredMs, deliverableMs);
+  const keepMs = keepForMs(configuredMs, deliverableMs);
   if (keepMs > configuredMs) {
     deps.logger.warn(
       { group: deps.group, configuredMs, keepMs },
@@ -53,6 +53,11 @@ export async function pruneInboxWhenSafe(
     (limit) => pruneInbox(deps.db, deps.group, keepMs, limit),
     stop,
   );
+}
+
+/** What is configured, if that is long enough. */
+export function keepForMs(configuredMs: number, deliverableMs: number): number {
+  return Math.max(configuredMs, deliverableMs);
 }
 
 /** The longest time between the first delivery of an event and the last. */

@@ -15,6 +15,7 @@ import {
   type SlotRange,
   splitSlots,
 } from "./relay-lease.ts";
+import { GIVEN_AWAY, type RelayShare, startRelayShare } from "./relay-share.ts";
 import { createRelayMetrics, type RelayMetrics } from "./relay-metrics.ts";
 import { createWakeUp, type WakeUp } from "./wake-up.ts";
 
@@ -24,7 +25,7 @@ export interface RelayOptions {
   readonly logger: Logger;
   /** CloudEvents source, such as `/weft/order`. */
   readonly source: string;
-  /** Ranges that the keys are split into; each is published by one process at a time. Default 1. */
+  /** Ranges that the keys are split into; each is published by one process at a time, and each process takes its share. Default 1. */
   readonly ranges?: number;
   /** Events a batch at most. Default 200. */
   readonly batchSize?: number;
@@ -78,13 +79,15 @@ export function startRelay(options: RelayOptions): Relay {
   };
   const stopping = new AbortController();
   const owner = randomUUID();
+  const share = startRelayShare({ ...deps, owner }, stopping.signal);
   const bells = new Set<WakeUp>();
   const tasks = splitSlots(SLOTS, deps.ranges).map((range) => {
     const bell = createWakeUp();
     bells.add(bell);
-    return runRange(deps, range, owner, bell, stopping.signal);
+    return runRange({ ...deps, owner, share }, range, bell, stopping.signal);
   });
   tasks.push(
+    share.done,
     pruneInBatches(
       { logger: deps.logger, name: "outbox" },
       (limit) => prunePublished(deps.db, deps.retentionMs, limit),
@@ -103,17 +106,23 @@ export function startRelay(options: RelayOptions): Relay {
   };
 }
 
+interface RangeDeps extends RelayDeps {
+  readonly owner: string;
+  readonly share: RelayShare;
+}
+
 /** Waits for the lease, publishes as long as it holds, and begins again. */
 async function runRange(
-  deps: RelayDeps,
+  deps: RangeDeps,
   range: SlotRange,
-  owner: string,
   bell: WakeUp,
   stopping: AbortSignal,
 ): Promise<void> {
   for (let failures = 0; !stopping.aborted;) {
     try {
-      const lease = await claimLease(deps.db, range, owner, deps.leaseMs);
+      const lease = deps.share.hasRoom()
+        ? await claimLease(deps.db, range, deps.owner, deps.leaseMs)
+        : undefined;
       if (lease === undefined) {
         await sleep(standByMs(deps), stopping).catch(() => undefined);
       } else {
@@ -139,7 +148,7 @@ function standByMs(deps: RelayDeps): number {
 }
 
 async function ownRange(
-  deps: RelayDeps,
+  deps: RangeDeps,
   lease: Lease,
   bell: WakeUp,
   stopping: AbortSignal,
@@ -151,6 +160,7 @@ async function ownRange(
   };
   deps.logger.info(fields, "relay owns the outbox");
   const over = new AbortController();
+  using _owned = deps.share.own(over);
   const until = AbortSignal.any([stopping, over.signal]);
   const keeping = keepLease(deps, lease, until).then(
     () => undefined,
@@ -158,7 +168,7 @@ async function ownRange(
   );
   try {
     await drainOutbox(deps, lease, bell, until);
-    over.signal.throwIfAborted();
+    if (over.signal.reason !== GIVEN_AWAY) over.signal.throwIfAborted();
   } finally {
     over.abort(new Error("relay no longer owns the outbox"));
     await keeping;

@@ -7,6 +7,10 @@ import {
 } from "../../../services/platform/events/cloud-event.ts";
 import type { Consumer } from "../../../services/platform/events/consumer.ts";
 import type { EventBus } from "../../../services/platform/events/event-bus.ts";
+import {
+  deliverableForMs,
+  keepForMs,
+} from "../../../services/platform/events/inbox-retention.ts";
 import { pruneInbox } from "../../../services/platform/events/inbox.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
@@ -263,6 +267,21 @@ describe("a consumer", () => {
     expect(() =>
       world.start({ handlers: [world.handler(), world.handler()] }),
     ).toThrow("two handlers");
+  });
+
+  it("keeps events in the inbox for as long as topic, retry topics and dead letters may deliver them together", async () => {
+    await using world = await setupConsumers(database.url);
+    const day = 86_400_000;
+
+    const deliverableMs = await deliverableForMs(world.bus, {
+      topics: [TOPIC],
+      retryTopics: ["test.retry.1", "test.retry.2"],
+      deadLetterTopics: [`${TOPIC}.test.dlt`],
+    });
+
+    expect(deliverableMs).toBe((14 + 1 + 14) * day);
+    expect(keepForMs(30 * day, deliverableMs)).toBe(30 * day);
+    expect(keepForMs(7 * day, deliverableMs)).toBe(deliverableMs);
   });
 
   it("forgets events past the retention, and only those of its group", async () => {

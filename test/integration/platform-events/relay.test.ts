@@ -262,7 +262,49 @@ describe("the outbox relay", () => {
 
     await eventually("all arrive", () => ids(world.received).size === 20);
   });
+
+  it("shares the ranges with a process that comes later, and takes them back when it goes, each key in order", async () => {
+    await using world = await setup();
+    const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`);
+    const round = () => Promise.all(keys.map((key) => world.appendNext(key)));
+    world.startRelay({ ranges: 4, leaseMs: 1_000 });
+    await eventually("it has all", async () => (await owners(world)) === "4");
+
+    await round();
+    const second = world.startRelay({ ranges: 4, leaseMs: 1_000 });
+    for (let n = 0; n < 10; n += 1) await round();
+    await eventually("they share", async () => (await owners(world)) === "2,2");
+    for (let n = 0; n < 5; n += 1) await round();
+    await second.stop();
+    await eventually(
+      "the first has all again",
+      async () => (await owners(world)) === "4",
+    );
+    await round();
+
+    await eventually(
+      "all arrive",
+      () => ids(world.received).size === 17 * keys.length,
+    );
+    for (const key of keys) {
+      expect(firstDeliveries(world.received, key)).toEqual(
+        Array.from({ length: 17 }, (_, index) => index + 1),
+      );
+    }
+  });
 });
+
+/** How many ranges each process owns now. */
+async function owners({ db }: World): Promise<string> {
+  const { rows } = await db.query<{ count: bigint }>(
+    `select count(*)
+     from relay_lease
+     where expires_at > clock_timestamp()
+     group by owner
+     order by 1`,
+  );
+  return rows.map(({ count }) => String(count)).join();
+}
 
 interface World extends AsyncDisposable {
   readonly db: Database;
@@ -287,7 +329,7 @@ async function setup(): Promise<World> {
   await db.query(
     "create table if not exists aggregate (key text primary key, version int8 not null)",
   );
-  await db.query("truncate aggregate, outbox, relay_lease");
+  await db.query("truncate aggregate, outbox, relay_lease, relay_member");
   const bus = stack.use(setupEventBus());
   const received: IncomingRecord[] = [];
   stack.use(
