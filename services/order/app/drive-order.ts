@@ -52,7 +52,12 @@ export async function driveOrder(
     }
     const isStored =
       next.version === order.version
-        ? await postponeOrder(deps.db, next, retryAt(deps, next))
+        ? await postponeOrder(
+            deps.db,
+            next,
+            retryAt(deps, next),
+            failureText(outcome),
+          )
         : await saveOrder(
             deps,
             order,
@@ -86,6 +91,17 @@ async function takeOver(
 /** Whether the step made anything of the order. */
 function succeeded(before: Order, after: Order): boolean {
   return after.version !== before.version && after.state !== "needs_attention";
+}
+
+/** What an attempt came to, for those who look after stuck orders. */
+function failureText(outcome: Outcome): string {
+  const text =
+    outcome.kind === "refused"
+      ? `${outcome.failure.reason}: ${outcome.failure.message}`
+      : outcome.kind === "unanswered"
+        ? `no answer: ${outcome.cause instanceof Error ? outcome.cause.message : "unknown"}`
+        : "";
+  return text.replaceAll("\0", "").slice(0, 500);
 }
 
 function logFailure(

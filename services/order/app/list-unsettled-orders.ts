@@ -26,6 +26,7 @@ export interface Page<Item> {
 export interface StuckOrder {
   readonly order: Order;
   readonly step: string;
+  readonly lastFailure: string;
   readonly dueAt: Date | undefined;
 }
 
@@ -65,9 +66,10 @@ export async function listStuck(
   );
   return {
     ...found,
-    items: found.items.map(({ order, dueAt }) => ({
+    items: found.items.map(({ order, dueAt, lastFailure }) => ({
       order,
       dueAt,
+      lastFailure: order.attention?.message ?? lastFailure,
       step: order.attention?.step ?? nextStep(order) ?? "",
     })),
   };

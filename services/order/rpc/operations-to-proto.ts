@@ -22,13 +22,14 @@ export function stuckToProto({
   order,
   step,
   dueAt,
+  lastFailure,
 }: StuckOrder): MessageInitShape<typeof StuckOrderSchema> {
   return {
     order: orderToProto(order),
     tenant: order.tenant,
     step,
     attempts: order.attempts,
-    lastFailure: order.attention?.message ?? "",
+    lastFailure,
     ...(dueAt && { nextAttemptTime: timestampFromDate(dueAt) }),
   };
 }

@@ -3,19 +3,20 @@ import type { Order } from "../domain/order.ts";
 import { orderColumns, orderOfRow, type OrderRow } from "./order-row.ts";
 
 /**
- * Stores that an attempt got no answer: the order itself is as it was, so nobody is told. False where it has changed in
- * the meantime.
+ * Stores that an attempt got no answer, and why: the order itself is as it was, so nobody is told. False where it has
+ * changed in the meantime.
  */
 export async function postponeOrder(
   db: Executor,
   order: Order,
   dueAt: Date,
+  failure: string,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `update orders
-     set attempts = $3, undo = $4, due_at = $5
+     set attempts = $3, undo = $4, due_at = $5, last_failure = $6
      where id = $1 and version = $2 and settled_at is null`,
-    [order.id, order.version, order.attempts, order.undo, dueAt],
+    [order.id, order.version, order.attempts, order.undo, dueAt, failure],
   );
   return rowCount === 1;
 }

@@ -7,6 +7,8 @@ export interface UnsettledOrder {
   readonly order: Order;
   /** When its next attempt is due, or when whoever drives it has lost it. */
   readonly dueAt: Date | undefined;
+  /** What the last try of its step came to; empty where none has failed. */
+  readonly lastFailure: string;
   /** Where a list goes on: its time as Postgres writes it, as a Date would cut the microseconds. */
   readonly cursor: string;
 }
@@ -30,9 +32,13 @@ export async function listUnsettledOrders(
   limit: number,
 ): Promise<UnsettledOrder[]> {
   const { rows } = await db.query<
-    OrderRow & { due_at: Date | null; cursor: string }
+    OrderRow & {
+      due_at: Date | null;
+      last_failure: string | null;
+      cursor: string;
+    }
   >(
-    `select ${orderColumns}, due_at, updated_at::text as cursor
+    `select ${orderColumns}, due_at, last_failure, updated_at::text as cursor
      from orders
      where due_at is not null
        and ($1::text is null or tenant = $1)
@@ -53,6 +59,7 @@ export async function listUnsettledOrders(
   return rows.map((row) => ({
     order: orderOfRow(row),
     dueAt: row.due_at ?? undefined,
+    lastFailure: row.attempts > 0 ? (row.last_failure ?? "") : "",
     cursor: row.cursor,
   }));
 }

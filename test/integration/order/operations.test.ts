@@ -24,6 +24,7 @@ import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
 import { peerKey } from "../../../services/platform/rpc/caller.ts";
 import { withMiddleware } from "../../../services/platform/rpc/middleware.ts";
 import { createValidate } from "../../../services/platform/rpc/validate.ts";
+import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import {
   eventsOf,
@@ -45,6 +46,12 @@ test("lists orders that have not changed for a while, with their step, those tha
   participants.neverAnswers("reserve");
   const first = await placed(user);
   const second = await placed(user);
+  await eventually("both were tried", async () => {
+    const { orders } = await operator().listStuckOrders({
+      unchangedFor: { seconds: 0n },
+    });
+    return orders.every(({ attempts }) => attempts > 0);
+  });
   const list = (seconds: bigint, more = {}) =>
     operator().listStuckOrders({ unchangedFor: { seconds }, ...more });
 
@@ -59,6 +66,7 @@ test("lists orders that have not changed for a while, with their step, those tha
   expect(orders[0]).toMatchObject({
     tenant: world.tenant,
     step: "reserve",
+    lastFailure: expect.stringContaining("no answer"),
     order: { state: State.PLACED },
   });
   expect((await list(3_600n)).orders).toEqual([]);
