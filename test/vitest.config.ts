@@ -35,7 +35,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           root,
-          include: ["test/e2e/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "test/polyglot/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/e2e-setup.ts"],
           // Tests of all kinds of clients run beside each other: most of their time is waiting.

@@ -36,6 +36,8 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   "Connect, in TypeScript": [/^orders\/\S+ \d+n? EUR$/m],
   Python: [/^orders\/\S+ STATE_COMPLETED$/m],
   Rotation: [/issued anew: .*order.*trusted no more.*signs with/s],
+  Go: [/"last":"STATE_COMPLETED"/],
+  "The reference": [/"openapi": "3\.1\.0"/],
   "The trace": [/send weft\.order\.v1.*OrderService\/CreateOrder/s],
 };
 

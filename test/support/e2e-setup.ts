@@ -57,6 +57,7 @@ function addressesOf(mesh: Mesh, controlUrl: string): MeshAddresses {
     demoTokenFile: issuer.demoTokenFile,
     paymentProviderUrl: mesh.paymentProviderUrl,
     jaegerQueryUrl: components.jaeger.queryUrl,
+    otlpUrl: components.jaeger.otlpUrl,
     controlUrl,
   };
 }

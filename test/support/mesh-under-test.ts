@@ -12,6 +12,8 @@ export interface MeshAddresses {
   readonly demoTokenFile: string;
   readonly paymentProviderUrl: string;
   readonly jaegerQueryUrl: string;
+  /** Where Jaeger takes spans. */
+  readonly otlpUrl: string;
   readonly controlUrl: string;
 }
 
