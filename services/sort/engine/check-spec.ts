@@ -1,3 +1,4 @@
+import { parsePath } from "./keys/json-scan.ts";
 import { sortError } from "./sort-error.ts";
 import type { SortOptions } from "./sort-options.ts";
 import type { SortKey, SortSpec } from "./sort-spec.ts";
@@ -92,7 +93,9 @@ function checkKey(key: SortKey, field: string): void {
       }
       return;
     case "path":
-      if (key.path === "") throw invalid(field, "the path is empty");
+      if (key.path === "" || !parsePath(key.path)) {
+        throw invalid(field, "a path is names and indexes, as a.b[0]");
+      }
   }
 }
 

@@ -1,22 +1,19 @@
 import { rm } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { checkOptions, checkSpec } from "./check-spec.ts";
-import { readHeads } from "./job/heads.ts";
+import { explainFailure } from "./job/explain-failure.ts";
+import { finishedResult, recordFinish } from "./job/finish.ts";
 import { knowInput, type KnownInput } from "./job/inputs.ts";
 import type { Job } from "./job/job.ts";
 import { openManifest, type Manifest } from "./job/manifest.ts";
-import { shareMemory } from "./job/memory-budget.ts";
 import { mergeRuns, type MergeTotals } from "./job/merge-phase.ts";
+import { linkSignal, openJob, wantedWorkers } from "./job/open-job.ts";
 import { commitOutput, newJobId, openOutput } from "./job/output.ts";
 import { reportProgress, type ProgressReport } from "./job/progress.ts";
-import { checkSameJob, runsOf, takeOverRuns } from "./job/resume.ts";
-import { PIPE_BYTES, sortInputs } from "./job/sort-phase.ts";
+import { checkSameJob, takeOverRuns } from "./job/resume.ts";
+import { sortInputs } from "./job/sort-phase.ts";
 import { specHash } from "./job/spec-hash.ts";
-import { explainFailure } from "./job/explain-failure.ts";
-import { finishedResult, recordFinish } from "./job/finish.ts";
 import { limitTempSpace } from "./job/temp-space.ts";
-import { startWorkers, type WorkerPool } from "./job/worker-pool.ts";
-import { planOrder } from "./keys/plan-keys.ts";
+import { startWorkers } from "./job/worker-pool.ts";
 import { sortError } from "./sort-error.ts";
 import type { SortOptions, SortResult } from "./sort-options.ts";
 import type { SortSpec } from "./sort-spec.ts";
@@ -62,47 +59,10 @@ async function sortJob(
   using progress = reportProgress(options, control);
   const found = spec.inputs.map(knowInput);
   const id = beginJob(manifest, spec, found);
-  const { inputs, heads, names } = await readHeads(spec, found, stop.signal);
-  const plan = planOrder(spec, names);
-  const order = {
-    ...plan.order,
-    hashing: options.verify === true && isWhole(spec),
-  };
-  await using pool = await startWorkers(
-    options.workers ?? availableParallelism() + 1,
-  );
-  const { arenaBytes, maxRecordBytes, workers } = planMemory(
-    options,
-    pool,
-    inputs,
-    plan.keys.kind === "none",
-  );
-  const job: Job = {
-    spec,
-    options,
-    inputs,
-    heads: heads.map(({ length }) => length),
-    plan: { ...plan, order },
-    control,
-    manifest,
-    pool: { ...pool, workers: pool.workers.slice(0, workers) },
-    arenaBytes,
-    maxRecordBytes,
-    stop,
-    runs: runsOf(manifest),
-    nextRun: nextRunOf(manifest),
-    reused: 0,
-  };
-  await pool.setUp({
-    control: control.shared,
-    order,
-    keys: plan.keys,
-    kernel: options.kernel ?? "auto",
-    arenaBytes,
-    maxRecordBytes,
-    durable: options.durable ?? false,
-  });
-  const totals = await runJob(job, id, heads[0] ?? new Uint8Array(), progress);
+  await using pool = await startWorkers(wantedWorkers(options));
+  const start = { spec, options, found, manifest, control, stop };
+  const { job, head } = await openJob(start, pool);
+  const totals = await runJob(job, id, head, progress);
   return await finish(job, id, totals, progress, startedAt);
 }
 
@@ -156,51 +116,10 @@ function beginJob(
   return id;
 }
 
-function planMemory(
-  options: SortOptions,
-  pool: WorkerPool,
-  inputs: readonly KnownInput[],
-  isPlain: boolean,
-) {
-  const isPiped = inputs.some(({ path }) => path === undefined);
-  const wanted = pool.workers.length;
-  const shared = shareMemory(
-    options.memory,
-    wanted,
-    process.memoryUsage.rss(),
-    isPiped ? (wanted + 6) * PIPE_BYTES : 0,
-  );
-  // Room for it in the arena, in a merge's output, and in a buffer for each of a few runs.
-  const maxRecordBytes = Math.floor(shared.arenaBytes / (isPlain ? 8 : 16));
-  return { ...shared, maxRecordBytes };
-}
-
-function nextRunOf({ lines }: Manifest): number {
-  return lines.reduce((next, line) => {
-    const run = line.kind === "merged" ? line.run : line;
-    return run.kind === "run" ? Math.max(next, run.id + 1) : next;
-  }, 0);
-}
-
-function isWhole({ unique, top }: SortSpec): boolean {
-  return unique === undefined && top === undefined;
-}
-
 function sumOf(sizes: readonly (number | undefined)[]): number | undefined {
   return sizes.reduce(
     (sum, size) =>
       sum === undefined || size === undefined ? undefined : sum + size,
     0,
   );
-}
-
-function linkSignal(
-  signal: AbortSignal | undefined,
-  onAbort: () => void,
-): Disposable {
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  return {
-    [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort),
-  };
 }

@@ -63,11 +63,25 @@ export async function takeOverRuns(job: Job): Promise<void> {
     }
   });
   await together(job, work);
-  job.runs = good.toSorted((a, b) => a.input - b.input || a.from - b.from);
-  job.reused = good.length;
-  for (const run of good) job.control.takeTemp(run.tempBytes);
-  for (const run of good) job.control.addRead(run.to - run.from, run.records);
+  const sorted = good.toSorted((a, b) => a.input - b.input || a.from - b.from);
+  job.runs = isMerging ? sorted : withoutHoles(job, sorted);
+  job.reused = job.runs.length;
+  for (const run of job.runs) {
+    job.control.takeTemp(run.tempBytes);
+    job.control.addRead(run.to - run.from, run.records);
+  }
   removeStrangers(job);
+}
+
+/** Streams are read once and in order, so of their runs only those up to the first hole are of use. */
+function withoutHoles(job: Job, runs: readonly ManifestRun[]): ManifestRun[] {
+  const ends = [...job.heads];
+  return runs.filter(({ input, from, to }) => {
+    if (job.inputs[input]?.path !== undefined) return true;
+    if (from !== ends[input]) return false;
+    ends[input] = to;
+    return true;
+  });
 }
 
 function lost(run: ManifestRun) {

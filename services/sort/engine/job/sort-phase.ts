@@ -12,15 +12,62 @@ export const PIPE_BYTES = 4 << 20;
 
 /** Makes runs of all that is not in runs yet. */
 export async function sortInputs(job: Job): Promise<void> {
+  await forEachChunk(job, (worker, item, source, onRead) =>
+    sortOne(job, worker, item, source, onRead),
+  );
+  job.inputs.forEach(checkUnchanged);
+  job.runs = job.runs.toSorted((a, b) => a.input - b.input || a.from - b.from);
+}
+
+/** What is done with a chunk; `onRead` must hear what was read as soon as it was. Returns when the chunk is done with. */
+export type ChunkWork = (
+  worker: SortWorker,
+  item: ChunkItem,
+  source: ChunkSource,
+  onRead: (read: ChunkRead) => ChunkEdge,
+) => Promise<void>;
+
+/** Where a chunk turned out to end, and whether the input does. */
+export interface ChunkEdge {
+  readonly to: number;
+  readonly isEnd: boolean;
+}
+
+/** Gives all chunks of all inputs to the workers. */
+export async function forEachChunk(job: Job, work: ChunkWork): Promise<void> {
   const items = planChunks(job);
   const queue = new ChunkQueue(items);
   const feeds = startFeeds(job, items);
-  const work = job.pool.workers.map((worker) =>
-    sortChunks(job, worker, queue, feeds),
-  );
-  await together(job, [...work, ...feeds.values().map(({ done }) => done)]);
-  job.inputs.forEach(checkUnchanged);
-  job.runs = job.runs.toSorted((a, b) => a.input - b.input || a.from - b.from);
+  const lanes = job.pool.workers.map(async (worker) => {
+    for (let item = await queue.take(); item; item = await queue.take()) {
+      await workOn(job, worker, queue, item, sourceOf(job, item, feeds), work);
+    }
+  });
+  await together(job, [...lanes, ...feeds.values().map(({ done }) => done)]);
+}
+
+async function workOn(
+  job: Job,
+  worker: SortWorker,
+  queue: ChunkQueue,
+  item: ChunkItem,
+  source: ChunkSource,
+  work: ChunkWork,
+): Promise<void> {
+  let hasTold = false;
+  const onRead = (read: ChunkRead): ChunkEdge => {
+    const rest = restOf(item, source, read);
+    hasTold = true;
+    queue.wasRead(rest);
+    const end = source.kind === "pipe" ? read.consumedTo : item.to;
+    return { to: rest?.from ?? end, isEnd: rest === undefined };
+  };
+  try {
+    await work(worker, item, source, onRead);
+  } finally {
+    // Those who wait for what this chunk leaves must not wait for ever.
+    if (!hasTold) queue.wasRead();
+  }
 }
 
 /** An input that only this thread can read, on its way to the workers. */
@@ -57,27 +104,15 @@ async function feed(
   }
 }
 
-async function sortChunks(
-  job: Job,
-  worker: SortWorker,
-  queue: ChunkQueue,
-  feeds: ReadonlyMap<number, Feed>,
-): Promise<void> {
-  for (let item = await queue.take(); item; item = await queue.take()) {
-    await sortOne(job, worker, queue, item, sourceOf(job, item, feeds));
-  }
-}
-
 async function sortOne(
   job: Job,
   worker: SortWorker,
-  queue: ChunkQueue,
   item: ChunkItem,
   source: ChunkSource,
+  onRead: (read: ChunkRead) => ChunkEdge,
 ): Promise<void> {
   const id = job.nextRun++;
-  let to = item.to;
-  let isEnd = false;
+  let edge: ChunkEdge = { to: item.to, isEnd: false };
   const task = {
     kind: "sort",
     source,
@@ -85,30 +120,15 @@ async function sortOne(
     top: job.spec.top ?? Infinity,
     mayStay: mayStay(job),
   } as const;
-  let hasTold = false;
-  const result = worker.run(task, (read) => {
-    const rest = restOf(item, source, read);
-    to = rest?.from ?? (source.kind === "pipe" ? read.consumedTo : item.to);
-    isEnd = rest === undefined;
-    hasTold = true;
-    queue.wasRead(rest);
+  const run = await worker.run(task, (read) => {
+    edge = onRead(read);
   });
-  const run = await result.finally(() => {
-    // Those who wait for what this chunk leaves must not wait for ever.
-    if (!hasTold) queue.wasRead();
-  });
-  const line = {
-    ...run,
-    kind: "run",
-    id,
-    input: item.input,
-    from: item.from,
-    to,
-  } as const;
+  const { input, from } = item;
+  const line = { ...run, kind: "run", id, input, from, to: edge.to } as const;
   job.manifest.append(line);
   job.runs.push(line);
-  if (isEnd && source.kind === "pipe") {
-    job.manifest.append({ kind: "end", input: item.input, size: to });
+  if (edge.isEnd && source.kind === "pipe") {
+    job.manifest.append({ kind: "end", input, size: edge.to });
   }
 }
 

@@ -10,6 +10,8 @@ export type KeyPlan = {
       readonly kind: "fields";
       readonly delimiter: number;
       readonly keys: readonly LineKey[];
+      /** Of keys without a direction of their own. */
+      readonly reverse: boolean;
     }
   | {
       readonly kind: "columns";

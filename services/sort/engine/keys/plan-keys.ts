@@ -89,7 +89,13 @@ function planLines(spec: SortSpec, delimiter: number): OrderPlan {
       reverse: false,
       tie,
     },
-    keys: { kind: "fields", isAnywhere: true, delimiter, keys },
+    keys: {
+      kind: "fields",
+      isAnywhere: true,
+      delimiter,
+      keys,
+      reverse: spec.reverse ?? false,
+    },
   };
 }
 

@@ -137,7 +137,11 @@ class Filling {
       const { consumed, rows, isFull } = this.#extract();
       if (rows > 0) this.#assemble(rows);
       this.#dropConsumed(consumed);
-      if (this.#isFull || !isFull) return;
+      if (this.#isFull) return;
+      if (!isFull) {
+        this.#refuseRest();
+        return;
+      }
       if (rows === 0) {
         // The arena is full; or, with nothing in it, too small for this record.
         if (this.#made === 0) this.#refuseLongRecord();
@@ -145,6 +149,15 @@ class Filling {
         return;
       }
     }
+  }
+
+  /** At the input's end only a quote that is not closed can leave something. */
+  #refuseRest(): void {
+    const { start } = this.#layout.stage;
+    const isRange = this.#position < this.#source.to;
+    if (!this.#atEnd || this.#filled === start || !isRange) return;
+    const message = "the input ends within a quoted field";
+    throw this.#explain(new RecordFault("INPUT_MALFORMED", start, message));
   }
 
   #extract() {

@@ -26,7 +26,8 @@ export function byteStart(record: u32, by: u32): u32 {
 
 export function byteLength(record: u32, length: u32, by: u32): u32 {
   if (layout === KEYED) {
-    return by === BY_KEY ? load<u32>(record) : load<u32>(record + 4);
+    // The delimiter is no part of the last resort: a tab comes before it.
+    return by === BY_KEY ? load<u32>(record) : load<u32>(record + 4) - 1;
   }
   return layout === FIXED && by === BY_KEY ? keyBytes : length;
 }

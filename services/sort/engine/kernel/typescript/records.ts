@@ -27,7 +27,10 @@ export function byteLength(
 ): number {
   switch (heap.order.layout) {
     case "keyed":
-      return heap.view.getUint32(by === "key" ? record : record + 4, true);
+      // The delimiter is no part of the last resort: a tab comes before it.
+      return by === "key"
+        ? heap.view.getUint32(record, true)
+        : heap.view.getUint32(record + 4, true) - 1;
     case "fixed":
       return by === "key" ? heap.order.keyBytes : length;
     case "lines":

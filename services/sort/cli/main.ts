@@ -1,0 +1,10 @@
+import { enableCompileCache } from "node:module";
+
+// Threads that find their code compiled take 15 MB less each.
+enableCompileCache();
+const { runSort } = await import("./run-sort.ts");
+
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
+process.once("SIGTERM", () => stop.abort());
+process.exitCode = await runSort(process, process.argv.slice(2), stop.signal);

@@ -1,0 +1,120 @@
+import { availableParallelism } from "node:os";
+import { planOrder } from "../keys/plan-keys.ts";
+import type { SortOptions } from "../sort-options.ts";
+import type { SortSpec } from "../sort-spec.ts";
+import type { Control } from "../worker/control.ts";
+import { readHeads } from "./heads.ts";
+import type { KnownInput } from "./inputs.ts";
+import type { Job } from "./job.ts";
+import type { Manifest } from "./manifest.ts";
+import { shareMemory } from "./memory-budget.ts";
+import { runsOf } from "./resume.ts";
+import { PIPE_BYTES } from "./sort-phase.ts";
+import type { WorkerPool } from "./worker-pool.ts";
+
+export interface JobStart {
+  readonly spec: SortSpec;
+  readonly options: SortOptions;
+  readonly found: readonly KnownInput[];
+  readonly manifest: Manifest;
+  readonly control: Control;
+  readonly stop: AbortController;
+}
+
+/** How many threads a sort starts, before its memory is shared among them. */
+export function wantedWorkers({ workers }: SortOptions): number {
+  return workers ?? availableParallelism() + 1;
+}
+
+/** Plans the order, shares the memory, and sets the workers up. Also returns the first input's header. */
+export async function openJob(
+  start: JobStart,
+  pool: WorkerPool,
+): Promise<{ job: Job; head: Uint8Array }> {
+  const { spec, options, manifest, control, stop } = start;
+  const { inputs, heads, names } = await readHeads(
+    spec,
+    start.found,
+    stop.signal,
+  );
+  const plan = planOrder(spec, names);
+  const order = {
+    ...plan.order,
+    hashing: options.verify === true && isWhole(spec),
+  };
+  const { arenaBytes, maxRecordBytes, workers } = planMemory(
+    options,
+    pool.workers.length,
+    inputs,
+    plan.keys.kind === "none",
+  );
+  const used = { ...pool, workers: pool.workers.slice(0, workers) };
+  await pool.setUp({
+    control: control.shared,
+    order,
+    keys: plan.keys,
+    kernel: options.kernel ?? "auto",
+    arenaBytes,
+    maxRecordBytes,
+    durable: options.durable ?? false,
+  });
+  const job: Job = {
+    spec,
+    options,
+    inputs,
+    heads: heads.map(({ length }) => length),
+    plan: { ...plan, order },
+    control,
+    manifest,
+    pool: used,
+    arenaBytes,
+    maxRecordBytes,
+    stop,
+    runs: runsOf(manifest),
+    nextRun: nextRunOf(manifest),
+    reused: 0,
+  };
+  return { job, head: heads[0] ?? new Uint8Array() };
+}
+
+function planMemory(
+  options: SortOptions,
+  wanted: number,
+  inputs: readonly KnownInput[],
+  isPlain: boolean,
+) {
+  const isPiped = inputs.some(({ path }) => path === undefined);
+  const shared = shareMemory(
+    options.memory,
+    wanted,
+    process.memoryUsage.rss(),
+    isPiped ? (wanted + 6) * PIPE_BYTES : 0,
+  );
+  // Room for it in the arena, in a merge's output, and in a buffer for each of a few runs.
+  const maxRecordBytes = Math.floor(shared.arenaBytes / (isPlain ? 8 : 16));
+  return { ...shared, maxRecordBytes };
+}
+
+/** Where records are left out, their sum says nothing. */
+function isWhole({ unique, top }: SortSpec): boolean {
+  return unique === undefined && top === undefined;
+}
+
+function nextRunOf({ lines }: Manifest): number {
+  return lines.reduce((next, line) => {
+    const run = line.kind === "merged" ? line.run : line;
+    return run.kind === "run" ? Math.max(next, run.id + 1) : next;
+  }, 0);
+}
+
+/** Cancels a job's work when the caller's signal says so. */
+export function linkSignal(
+  signal: AbortSignal | undefined,
+  onAbort: () => void,
+): Disposable {
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return {
+    [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort),
+  };
+}
