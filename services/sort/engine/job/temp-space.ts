@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { sortError } from "../sort-error.ts";
 import type { SortOutput } from "../sort-spec.ts";
 import type { Job } from "./job.ts";
+import { outputError } from "./output.ts";
 
 /** Left free on the disk of the runs, whatever the budget. */
 const RESERVE = 16 << 20;
@@ -37,7 +38,14 @@ async function outputOnSameDisk(
   bytes: number,
 ): Promise<number> {
   if (output.kind !== "file") return 0;
-  const { type: outType, bavail, bsize } = await statfs(dirname(output.path));
+  const folder = dirname(output.path);
+  const {
+    type: outType,
+    bavail,
+    bsize,
+  } = await statfs(folder).catch((error: unknown) => {
+    throw outputError(output.path, error);
+  });
   const isSame =
     outType === type && Math.abs(bavail * bsize - RESERVE - free) < RESERVE;
   return isSame ? bytes : 0;

@@ -79,7 +79,8 @@ class Filling {
   }
 
   chunk(): Chunk {
-    this.#refuseLongRecord();
+    const isLong = (this.#last?.longest ?? 0) > this.#deps.setup.maxRecordBytes;
+    if (isLong) this.#refuseLongRecord();
     const { kernel } = this.#deps;
     const entries = this.#layout.entries;
     return {
@@ -107,7 +108,9 @@ class Filling {
   /** Up to the range's end in large pieces; behind it only the record that crosses it is still wanted. */
   #read(room: number): number {
     const left = this.#source.to - this.#reader.position;
-    const most = left > 0 ? Math.min(room, left) : Math.min(room, 65_536);
+    // A long record is searched from its start after each read, so reads grow with it.
+    const behind = Math.max(65_536, this.#filled - this.#parsedTo);
+    const most = Math.min(room, left > 0 ? left : behind);
     const target = this.#deps.kernel.bytes.subarray(
       this.#filled,
       this.#filled + most,
@@ -134,6 +137,10 @@ class Filling {
     this.#made += now.made;
     control.addRead(now.consumed - from, now.records - this.#records);
     this.#records = now.records;
+    if (this.#filled - this.#parsedTo > this.#deps.setup.maxRecordBytes) {
+      const isWanted = this.#parsedTo < this.#startLimit && left > now.made;
+      if (isWanted) this.#refuseLongRecord();
+    }
   }
 
   /** The last line of an input gets the delimiter that it lacks, as GNU sort does. */
@@ -151,25 +158,14 @@ class Filling {
     this.#isCompleted = true;
   }
 
-  #refuseLongRecord(): void {
+  #refuseLongRecord(): never {
     const { maxRecordBytes } = this.#deps.setup;
-    const isStuck =
-      this.#made === 0 &&
-      !this.#atEnd &&
-      this.#records === 0 &&
-      this.#parsedTo < this.#startLimit;
-    if (isStuck || (this.#last?.longest ?? 0) > maxRecordBytes) {
-      throw sortError(
-        "RECORD_TOO_LONG",
-        `${this.#reader.name} has a record of more than ${maxRecordBytes} bytes, the most that this memory budget allows`,
-        {
-          metadata: {
-            input: this.#reader.name,
-            limit: String(maxRecordBytes),
-          },
-        },
-      );
-    }
+    const { name } = this.#reader;
+    throw sortError(
+      "RECORD_TOO_LONG",
+      `${name} has a record of more than ${maxRecordBytes} bytes, the most that this memory budget allows`,
+      { metadata: { input: name, limit: String(maxRecordBytes) } },
+    );
   }
 
   #averageRecord(from: number, bytes: number): number {

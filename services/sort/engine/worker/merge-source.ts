@@ -23,7 +23,10 @@ export class MergeSource implements Disposable {
     const { start } = this.#area;
     if (this.#block >= index.blocks) return { start, end: start };
     const begin = index.offsets[this.#block] ?? 0;
-    this.#block += this.#reader.read(this.#block, this.#area);
+    const read = this.#reader.read(this.#block, this.#area);
+    if (read === 0)
+      throw new Error("a merge's buffer is too small for a block");
+    this.#block += read;
     const end = index.offsets[this.#block] ?? 0;
     return {
       start: start + Math.max(0, from - begin),

@@ -1,0 +1,222 @@
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
+import {
+  gzipSync,
+  zstdCompressSync,
+  gunzipSync,
+  zstdDecompressSync,
+} from "node:zlib";
+import { expect, test } from "vitest";
+import type { SortInput } from "../../../services/sort/engine/sort-spec.ts";
+import { createSortWorld } from "./sort-world.ts";
+
+const lines = { record: { kind: "lines" } } as const;
+
+/** Text without repetition, so that its compressed form is long. */
+const text = Array.from({ length: 60_000 }, (_, i) =>
+  ((i * 7_919_777) % 999_983).toString(36),
+).join("\n");
+
+test.each([
+  ["gzip", gzipSync, gunzipSync],
+  ["zstd", zstdCompressSync, zstdDecompressSync],
+] as const)("reads and writes %s", async (compression, pack, unpack) => {
+  using world = createSortWorld();
+  world.write("in", text);
+  const expected = await world.gnu();
+  world.write("in", pack(text));
+
+  await world.sort({
+    ...lines,
+    output: { kind: "file", path: world.path("out"), compression },
+  });
+
+  expect(unpack(world.read("out")).equals(expected)).toBe(true);
+});
+
+test.each(["gzip", "zstd"] as const)(
+  "refuses truncated %s and leaves no output",
+  async (compression) => {
+    using world = createSortWorld();
+    const packed =
+      compression === "gzip" ? gzipSync(text) : zstdCompressSync(text);
+    world.write("in", packed);
+    truncateSync(world.path("in"), packed.length - 1_000);
+
+    await expect(world.sort(lines)).rejects.toMatchObject({
+      reason: "INPUT_TRUNCATED",
+    });
+
+    expect(readdirSync(world.folder)).toEqual(["in"]);
+  },
+);
+
+test("refuses a file that is not there", async () => {
+  using world = createSortWorld();
+
+  await expect(world.sort(lines)).rejects.toMatchObject({
+    code: "not_found",
+    reason: "INPUT_MISSING",
+  });
+});
+
+test("refuses an output in a folder that is not there", async () => {
+  using world = createSortWorld();
+  world.write("in", "a\n");
+  const output = { kind: "file", path: world.path("no/out") } as const;
+
+  await expect(world.sort({ ...lines, output })).rejects.toMatchObject({
+    reason: "OUTPUT_FAILED",
+  });
+});
+
+test("refuses fixed records that do not fill the file", async () => {
+  using world = createSortWorld();
+  world.write("in", "aaaabb");
+  const record = {
+    kind: "fixed",
+    bytes: 4,
+    keyOffset: 0,
+    keyBytes: 2,
+  } as const;
+
+  await expect(world.sort({ record })).rejects.toMatchObject({
+    reason: "INPUT_TRUNCATED",
+  });
+});
+
+test("notices an input that changes while another is read, and keeps the old output", async () => {
+  using world = createSortWorld();
+  const path = world.write("in", text);
+  world.write("out", "old");
+  const slow: SortInput = {
+    kind: "stream",
+    name: "slow",
+    open: async function* () {
+      yield Buffer.from("x\n");
+      appendFileSync(path, "more\n");
+    },
+  };
+
+  const sorted = world.sort({
+    ...lines,
+    inputs: [{ kind: "file", path }, slow],
+  });
+
+  await expect(sorted).rejects.toMatchObject({ reason: "INPUT_CHANGED" });
+  expect(world.read("out").toString()).toBe("old");
+});
+
+test("stops before runs exceed their budget, and can go on with a larger one", async () => {
+  using world = createSortWorld();
+  world.write("in", text);
+
+  const short = world.sort({ ...lines, reverse: true }, { tempBytes: 100_000 });
+
+  await expect(short).rejects.toMatchObject({
+    reason: "TEMP_SPACE_SHORT",
+    code: "resource_exhausted",
+  });
+  expect(existsSync(world.path("out"))).toBe(false);
+  await world.sort({ ...lines, reverse: true });
+  expect(world.read("out").equals(await world.gnu("-r"))).toBe(true);
+});
+
+test("takes a line of megabytes, and refuses one beyond the limit", async () => {
+  using world = createSortWorld();
+  const long = "z".repeat(5_000_000);
+  world.write("in", `b\n${long}\na\n${long}y\n`);
+  const memory = { bytes: 128 << 20, counts: "job" } as const;
+
+  await world.sort(lines, { memory });
+  world.write("in", "b".repeat(40_000_000));
+  const tooLong = world.sort(lines, { memory });
+
+  expect(world.read("out").toString()).toBe(`a\nb\n${long}\n${long}y\n`);
+  await expect(tooLong).rejects.toMatchObject({ reason: "RECORD_TOO_LONG" });
+});
+
+test("refuses a budget that no worker fits in", async () => {
+  using world = createSortWorld();
+  world.write("in", "a\n");
+  const memory = { bytes: 20 << 20, counts: "job" } as const;
+
+  await expect(world.sort(lines, { memory })).rejects.toMatchObject({
+    reason: "MEMORY_TOO_SMALL",
+  });
+});
+
+test("is cancelled, says so, and goes on when called again", async () => {
+  using world = createSortWorld();
+  const stop = new AbortController();
+  const path = world.write("in", text);
+  const endless: SortInput = {
+    kind: "stream",
+    name: "endless",
+    open: async function* () {
+      yield Buffer.from("x\n");
+      stop.abort();
+      yield Buffer.from("y\n");
+    },
+  };
+  const inputs = [{ kind: "file", path } as const, endless];
+
+  const cancelled = world.sort({ ...lines, inputs }, { signal: stop.signal });
+
+  await expect(cancelled).rejects.toMatchObject({ reason: "CANCELLED" });
+  expect(existsSync(world.path("out"))).toBe(false);
+});
+
+test("reads ranges and writes in order, as an object store wants it", async () => {
+  using world = createSortWorld();
+  world.write("in", text);
+  const bytes = Buffer.from(text);
+  const ranges: SortInput = {
+    kind: "ranges",
+    name: "object",
+    size: bytes.length,
+    version: "1",
+    read: async function* (start, end) {
+      yield bytes.subarray(start, Math.min(start + 1_000, end));
+      yield bytes.subarray(Math.min(start + 1_000, end), end);
+    },
+  };
+  const pieces: Buffer[] = [];
+
+  await world.sort({
+    ...lines,
+    inputs: [ranges],
+    output: {
+      kind: "stream",
+      name: "object",
+      write: async (piece) => {
+        pieces.push(Buffer.from(piece));
+      },
+    },
+  });
+
+  expect(Buffer.concat(pieces).equals(await world.gnu())).toBe(true);
+});
+
+test("leaves sorted input where it is: merging copies nothing to temporary files", async () => {
+  using world = createSortWorld();
+  const sorted = `${text.split("\n").toSorted().join("\n")}\n`;
+  const first = world.write("in", sorted);
+  const second = world.write("second", sorted);
+
+  const result = await world.sort({
+    ...lines,
+    inputs: [
+      { kind: "file", path: first },
+      { kind: "file", path: second },
+    ],
+  });
+
+  expect(result.tempBytesWritten).toBeLessThan(statSync(first).size / 20);
+  expect(result.recordsOut).toBe(120_000);
+});

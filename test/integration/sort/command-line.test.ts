@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { createSortWorld } from "./sort-world.ts";
+
+const main = fileURLToPath(
+  new URL("../../../services/sort/cli/main.ts", import.meta.url),
+);
+
+test("sorts standard input to standard output", async () => {
+  const { code, out } = await run(["-r"], "a\nc\nb");
+
+  expect({ code, out }).toEqual({ code: 0, out: "c\nb\na\n" });
+});
+
+test("sorts files to a file, by keys", async () => {
+  using world = createSortWorld();
+  const input = world.write("in", "x 10\ny 9\n");
+
+  const { code } = await run(["-k2n", "-o", world.path("out"), input]);
+
+  expect(code).toBe(0);
+  expect(world.read("out").toString()).toBe("y 9\nx 10\n");
+});
+
+test("sorts CSV by named columns", async () => {
+  const csv = "name,age\nal,9\nbo,10\n";
+
+  const { out } = await run(
+    ["--csv", "--header", "--key", "age:number:desc"],
+    csv,
+  );
+
+  expect(out).toBe("name,age\nbo,10\nal,9\n");
+});
+
+test("tells by its exit code whether a file is sorted, and where it is not", async () => {
+  using world = createSortWorld();
+  const sorted = world.write("in", "a\nb\nb\n");
+  const unsorted = world.write("out", "a\nc\nb\n");
+
+  expect((await run(["-c", sorted])).code).toBe(0);
+  expect((await run(["-cu", sorted])).code).toBe(1);
+  expect((await run(["-C", unsorted])).code).toBe(1);
+  const { code, err } = await run(["-c", unsorted]);
+  expect({ code, err }).toEqual({
+    code: 1,
+    err: `sort: ${unsorted}:3: disorder: b\n`,
+  });
+});
+
+test.each([
+  [["--nonsense"], "USAGE"],
+  [["-k0"], "USAGE"],
+  [["/does/not/exist"], "INPUT_MISSING"],
+  [["--csv", "--key", "absent", "--header", "-"], "KEY_ABSENT"],
+])(
+  "ends with 2 and one line that begins with the reason: %j",
+  async (args, reason) => {
+    const { code, err } = await run(args, "a,b\n1,2\n");
+
+    expect(code).toBe(2);
+    expect(err).toMatch(new RegExp(`^sort: ${reason}: [^\n]*\n$`));
+  },
+);
+
+test("keeps within its memory budget as the system counts it", async () => {
+  using world = createSortWorld();
+  const input = world.write(
+    "in",
+    "some line of text to be sorted 0123456789\n".repeat(3_000_000),
+  );
+
+  const { code, peakBytes } = await run([
+    "-S",
+    "256M",
+    "-o",
+    world.path("out"),
+    input,
+  ]);
+
+  expect(code).toBe(0);
+  expect(peakBytes).toBeLessThanOrEqual(256 << 20);
+});
+
+/** Runs the command; its highest RSS is what it reports itself on its end. */
+async function run(args: readonly string[], input = "") {
+  const report = `process.on("exit", () => process.send?.(process.resourceUsage().maxRSS))`;
+  const preload = `data:text/javascript,${encodeURIComponent(report)}`;
+  const child = spawn(process.execPath, ["--import", preload, main, ...args], {
+    stdio: ["pipe", "pipe", "pipe", "ipc"],
+  });
+  let peakBytes = 0;
+  child.on("message", (kilobytes) => (peakBytes = Number(kilobytes) * 1024));
+  child.stdin?.end(input);
+  const [out, err] = [collect(child.stdout), collect(child.stderr)];
+  const code = await new Promise<number | null>((resolve) =>
+    child.on("close", resolve),
+  );
+  return { code, out: out(), err: err(), peakBytes };
+}
+
+function collect(stream: NodeJS.ReadableStream | null): () => string {
+  let text = "";
+  stream?.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+  return () => text;
+}
