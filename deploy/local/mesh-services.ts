@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Certificates } from "./certificates.ts";
+import type { ObjectStore } from "./components/object-store.ts";
 import type { LocalConfig } from "./config.ts";
 import { freePort } from "./ports.ts";
 import type { SupervisedService } from "./supervisor.ts";
@@ -14,7 +15,21 @@ export const MESH_SERVICES = [
   { name: "payment", schema: "payment" },
   { name: "order", schema: "orders" },
   { name: "events", schema: "events" },
+  { name: "files", schema: "files" },
 ] as const;
+
+/** Services that can't run without a component that the mesh can do without. */
+const NEEDS_OBJECT_STORE: ReadonlySet<string> = new Set(["files"]);
+
+/** The services that can run: where there is no object store, those that need one are left out. */
+export function runnable(
+  names: readonly ServiceName[],
+  objectStore: ObjectStore | undefined,
+): ServiceName[] {
+  return names.filter(
+    (name) => objectStore !== undefined || !NEEDS_OBJECT_STORE.has(name),
+  );
+}
 
 export type ServiceName = (typeof MESH_SERVICES)[number]["name"];
 
@@ -37,6 +52,7 @@ export interface ServiceSurroundings {
   readonly redisUrl: string | undefined;
   readonly otlpUrl: string | undefined;
   readonly paymentProviderUrl: string | undefined;
+  readonly objectStore: ObjectStore | undefined;
   readonly pageTokenSecret: string;
   readonly webhookSecret: string;
 }
@@ -72,6 +88,7 @@ export function serviceProcess(
       ...around.config.baseEnvironment,
       ...addressSettings(name, around),
       ...credentialSettings(name, around),
+      ...(name === "files" ? objectStoreSettings(around.objectStore) : {}),
       KAFKA_BROKERS: around.kafkaBrokers.join(","),
       REDIS_URL: around.redisUrl,
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: around.otlpUrl,
@@ -105,6 +122,15 @@ function addressSettings(name: ServiceName, around: ServiceSurroundings) {
           PAYMENT_WEBHOOK_SECRETS: around.webhookSecret,
         }
       : {}),
+  };
+}
+
+function objectStoreSettings(store: ObjectStore | undefined) {
+  return {
+    FILES_S3_ENDPOINT: store?.url,
+    FILES_S3_REGION: store?.region,
+    FILES_S3_ACCESS_KEY_ID: store?.accessKeyId,
+    FILES_S3_SECRET_ACCESS_KEY: store?.secretAccessKey,
   };
 }
 

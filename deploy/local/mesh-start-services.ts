@@ -6,6 +6,7 @@ import { issuerProcess, type LocalIssuer } from "./mesh-issuer.ts";
 import type { StartedParts } from "./mesh-parts.ts";
 import {
   ROOT,
+  runnable,
   serviceProcess,
   type ServiceAddresses,
   type ServiceName,
@@ -46,6 +47,7 @@ export async function startServices(
     redisUrl: components.redis?.url,
     otlpUrl: components.jaeger?.otlpUrl,
     paymentProviderUrl: providerUrl,
+    objectStore: components.s3,
     pageTokenSecret: await persistentSecret(directory, "page-token"),
     webhookSecret: await persistentSecret(directory, "payment-webhook"),
   };
@@ -59,7 +61,8 @@ export async function startServices(
 
   const { issuer } = plan;
   const issuerService = issuer && (await issuerProcess(issuer, plan));
-  const names = [...(issuer ? ["issuer"] : []), ...plan.names];
+  const services = runnable(plan.names, components.s3);
+  const names = [...(issuer ? ["issuer"] : []), ...services];
   plan.onProgress(`starting payment-provider, ${names.join(", ")}`);
   const provider = paymentProvider(plan, providerPort);
   await Promise.all([
@@ -71,7 +74,7 @@ export async function startServices(
     ...(issuer && issuerService
       ? [start(issuerService.name, issuer.url, supervisor.start(issuerService))]
       : []),
-    ...plan.names.map((name) =>
+    ...services.map((name) =>
       start(
         name,
         `127.0.0.1:${addresses[name]?.grpcPort} (gRPC), :${addresses[name]?.connectPort} (Connect)`,

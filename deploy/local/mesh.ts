@@ -38,7 +38,7 @@ export interface MeshOptions {
   readonly directory?: string;
   /** Begins without the data of earlier runs. */
   readonly fresh?: boolean;
-  /** Redis and Jaeger when left out. Postgres and Kafka are always there. */
+  /** Redis, Jaeger and the object store when left out. Postgres and Kafka are always there. */
   readonly components?: readonly OptionalComponent[];
   /** All when left out. */
   readonly services?: readonly ServiceName[];
@@ -78,7 +78,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   );
   const addresses = await chooseAddresses(run.names);
   const components = await startComponents(
-    options.components ?? ["redis", "jaeger"],
+    options.components ?? ["redis", "jaeger", "s3"],
     run,
     parts.own,
   );
