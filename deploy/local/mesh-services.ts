@@ -16,6 +16,7 @@ export const MESH_SERVICES = [
   { name: "order", schema: "orders" },
   { name: "events", schema: "events" },
   { name: "files", schema: "files" },
+  { name: "sort", schema: "sort" },
 ] as const;
 
 /** Services that can't run without a component that the mesh can do without. */
@@ -44,6 +45,8 @@ export type ServiceAddresses = Readonly<
 >;
 
 export interface ServiceSurroundings {
+  /** The run's folder. */
+  readonly directory: string;
   readonly config: LocalConfig;
   readonly certificates: Certificates;
   readonly addresses: ServiceAddresses;
@@ -89,6 +92,7 @@ export function serviceProcess(
       ...addressSettings(name, around),
       ...credentialSettings(name, around),
       ...(name === "files" ? objectStoreSettings(around.objectStore) : {}),
+      ...(name === "sort" ? sortSettings(around) : {}),
       KAFKA_BROKERS: around.kafkaBrokers.join(","),
       REDIS_URL: around.redisUrl,
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: around.otlpUrl,
@@ -122,6 +126,22 @@ function addressSettings(name: ServiceName, around: ServiceSurroundings) {
           PAYMENT_WEBHOOK_SECRETS: around.webhookSecret,
         }
       : {}),
+  };
+}
+
+/** Jobs read and write `<directory>/sort/shared`, files, and URLs of the object store. */
+function sortSettings({
+  addresses,
+  directory,
+  objectStore,
+}: ServiceSurroundings) {
+  const shared = `shared=${join(directory, "sort", "shared")}`;
+  return {
+    FILES_ADDRESS: objectStore && grpcAddress(addresses.files),
+    SORT_TEMP_FOLDER: join(directory, "sort", "temp"),
+    SORT_READ_FOLDERS: shared,
+    SORT_WRITE_FOLDERS: shared,
+    SORT_URL_HOSTS: objectStore && new URL(objectStore.url).host,
   };
 }
 

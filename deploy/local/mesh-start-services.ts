@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Certificates } from "./certificates.ts";
 import type { LocalConfig } from "./config.ts";
@@ -63,6 +64,7 @@ export async function startServices(
   const issuerService = issuer && (await issuerProcess(issuer, plan));
   const services = runnable(plan.names, components.s3);
   const names = [...(issuer ? ["issuer"] : []), ...services];
+  await mkdir(join(directory, "sort", "shared"), { recursive: true });
   plan.onProgress(`starting payment-provider, ${names.join(", ")}`);
   const provider = paymentProvider(plan, providerPort);
   await Promise.all([

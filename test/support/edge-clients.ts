@@ -6,9 +6,11 @@ import {
 } from "@connectrpc/connect-node";
 import { Agent } from "node:https";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { FilesService } from "../../gen/ts/weft/files/v1/files_service_pb.ts";
 import { InventoryService } from "../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { PaymentService } from "../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { SortService } from "../../gen/ts/weft/sort/v1/sort_service_pb.ts";
 import { withBearer } from "./bearer-transport.ts";
 import { createGrpcJsTransport } from "./edge-grpc-transport.ts";
 import { open, type EdgeResponse } from "./edge-http.ts";
@@ -23,6 +25,8 @@ export interface EdgeClient extends Disposable {
   readonly orders: Client<typeof OrderService>;
   readonly inventory: Client<typeof InventoryService>;
   readonly payments: Client<typeof PaymentService>;
+  readonly files: Client<typeof FilesService>;
+  readonly sort: Client<typeof SortService>;
 }
 
 type OpenTransport = (edge: EdgeAddress, stack: DisposableStack) => Transport;
@@ -69,6 +73,8 @@ export function connectToEdge(edge: EdgeAddress, kind: ClientKind): EdgeClient {
     orders: createClient(OrderService, transport),
     inventory: createClient(InventoryService, transport),
     payments: createClient(PaymentService, transport),
+    files: createClient(FilesService, transport),
+    sort: createClient(SortService, transport),
     [Symbol.dispose]: () => stack.dispose(),
   };
 }

@@ -15,6 +15,7 @@ import {
   type ClientReadableStream,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { once } from "node:events";
 import { StatusSchema } from "../../gen/ts/google/rpc/status_pb.ts";
 import type { EdgeAddress } from "./mesh-under-test.ts";
 
@@ -37,7 +38,9 @@ export function createGrpcJsTransport(
       return { ...envelope(method), stream: false, method, message };
     },
     async stream(method, signal, timeoutMs, header, input) {
-      const message = serverStream(
+      const streamOf =
+        method.methodKind === "server_streaming" ? serverStream : bidiStream;
+      const message = streamOf(
         client,
         method,
         { signal, timeoutMs, header },
@@ -117,6 +120,41 @@ async function* serverStream<I extends DescMessage, O extends DescMessage>(
       call.on("error", () => undefined);
       call.cancel();
     }
+  }
+}
+
+async function* bidiStream<I extends DescMessage, O extends DescMessage>(
+  client: Client,
+  method: DescMethod & { readonly input: I; readonly output: O },
+  options: CallOptions,
+  inputs: AsyncIterable<MessageInitShape<I>>,
+): AsyncGenerator<MessageShape<O>> {
+  const call = client.makeBidiStreamRequest(
+    pathOf(method),
+    (message: MessageShape<I>) => encode(method.input, message),
+    (bytes: Buffer) => fromBinary(method.output, bytes),
+    metadataOf(options),
+    {},
+  );
+  const cancel = () => call.cancel();
+  options.signal?.addEventListener("abort", cancel, { once: true });
+  const sending = (async () => {
+    for await (const input of inputs) {
+      if (!call.write(create(method.input, input))) await once(call, "drain");
+    }
+    call.end();
+  })();
+  sending.catch(cancel);
+  try {
+    // grpc-js types what a stream yields as any; our deserializer returns messages.
+    yield* call as AsyncIterable<MessageShape<O>>;
+  } catch (error) {
+    // What a grpc-js stream throws is a ServiceError.
+    throw errorOf(error as ServiceError);
+  } finally {
+    options.signal?.removeEventListener("abort", cancel);
+    call.on("error", () => undefined);
+    call.cancel();
   }
 }
 

@@ -8,12 +8,15 @@ import { expect, test } from "vitest";
  * inside a service the rooms depend inwards; `engine` is a service's own machinery, which knows none of them. `own` is a service's root: config.ts, service.ts, main.ts.
  */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
-  domain: ["domain", "platform/runtime/errors.ts"],
+  // What a sort is ordered by is said in the engine's own words.
+  domain: ["domain", "engine/sort-spec.ts", "platform/runtime/errors.ts"],
   store: ["store", "domain", "platform"],
   clients: ["clients", "domain", "gen", "platform"],
   app: ["app", "domain", "store", "clients", "engine", "platform"],
   engine: ["engine", "platform/runtime/errors.ts"],
   cli: ["cli", "engine", "platform/runtime/errors.ts"],
+  // A process of its own, for one job.
+  worker: ["worker", "domain", "engine", "platform/runtime/errors.ts"],
   rpc: ["rpc", "app", "domain", "gen", "platform"],
   events: ["events", "app", "domain", "gen", "platform"],
   own: [

@@ -1,0 +1,81 @@
+import type { SortPlan } from "./sort-plan.ts";
+
+export type SortJobState =
+  | "queued"
+  | "running"
+  | "suspended"
+  | "cancelling"
+  | "succeeded"
+  | "failed"
+  | "cancelled";
+
+/** A sort of a tenant's, and how far it is. */
+export interface SortJob {
+  readonly id: string;
+  readonly tenant: string;
+  readonly owner: string;
+  /** The job as its caller stated it, in the contract's bytes, without secrets. */
+  readonly request: Uint8Array;
+  readonly plan: SortPlan;
+  readonly state: SortJobState;
+  readonly placement: Placement | undefined;
+  readonly progress: JobProgress | undefined;
+  readonly result: JobResult | undefined;
+  readonly failure: JobFailure | undefined;
+  readonly version: bigint;
+  readonly attempts: number;
+  readonly createdAt: Date;
+  readonly startedAt: Date | undefined;
+  readonly updatedAt: Date;
+  readonly endedAt: Date | undefined;
+}
+
+export interface Placement {
+  readonly engine: "local" | "spark";
+  readonly reason: string;
+}
+
+export type JobPhase =
+  "planning" | "sorting" | "merging" | "finishing" | "uploading";
+
+export interface JobProgress {
+  readonly phase: JobPhase;
+  readonly bytesRead: number;
+  readonly bytesTotal?: number;
+  readonly records: number;
+  readonly bytesMerged: number;
+  readonly bytesToMerge: number;
+  readonly bytesUploaded: number;
+  readonly tempBytes: number;
+  readonly bytesPerSecond: number;
+  readonly secondsLeft?: number;
+}
+
+export interface JobResult {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly runs: number;
+  readonly reused: number;
+  readonly checksum?: string;
+  readonly file?: string;
+  readonly sorted?: boolean;
+  readonly firstUnsortedLine?: number;
+}
+
+export interface JobFailure {
+  readonly reason: string;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Whether nothing becomes of a job any more. */
+export function isSettled({ state }: Pick<SortJob, "state">): boolean {
+  return state === "succeeded" || state === "failed" || state === "cancelled";
+}
+
+/** Which failures only want fresh URLs. */
+export function isSuspension({ reason }: JobFailure): boolean {
+  return reason === "URL_EXPIRED";
+}

@@ -1,0 +1,108 @@
+import { DomainError } from "../../platform/runtime/errors.ts";
+import type { SortJob } from "./sort-job.ts";
+
+export function jobNotFound(id: string): DomainError {
+  return new DomainError({
+    code: "not_found",
+    reason: "SORT_JOB_NOT_FOUND",
+    message: `there is no sort job sortJobs/${id}`,
+    metadata: { sort_job: `sortJobs/${id}` },
+  });
+}
+
+export function wrongState(
+  job: Pick<SortJob, "id" | "state">,
+  advice: string,
+): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "SORT_JOB_STATE",
+    message: `sortJobs/${job.id} is ${job.state}; ${advice}`,
+    metadata: {
+      sort_job: `sortJobs/${job.id}`,
+      state: job.state.toUpperCase(),
+    },
+  });
+}
+
+export function specInvalid(field: string, why: string): DomainError {
+  return new DomainError({
+    code: "invalid_argument",
+    reason: "SPEC_INVALID",
+    message: `${field}: ${why}`,
+    field,
+  });
+}
+
+export function inputForbidden(field: string, why: string): DomainError {
+  return new DomainError({
+    code: "permission_denied",
+    reason: "INPUT_FORBIDDEN",
+    message: `${field}: ${why}`,
+    metadata: { field },
+  });
+}
+
+export function outputForbidden(why: string): DomainError {
+  return new DomainError({
+    code: "permission_denied",
+    reason: "OUTPUT_FORBIDDEN",
+    message: `output: ${why}`,
+    metadata: { field: "output" },
+  });
+}
+
+export function queueFull(whose: string, limit: number): DomainError {
+  return new DomainError({
+    code: "resource_exhausted",
+    reason: "QUEUE_FULL",
+    message: `${limit} jobs of ${whose} wait, and that is as many as may`,
+    metadata: { limit: String(limit) },
+    retryAfterMs: 10_000,
+  });
+}
+
+export function requestIdReused(requestId: string): DomainError {
+  return new DomainError({
+    code: "invalid_argument",
+    reason: "REQUEST_ID_REUSED",
+    message: `the request id ${requestId} began another job`,
+    field: "request_id",
+    metadata: { request_id: requestId },
+  });
+}
+
+export function sparkUnavailable(): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "SPARK_UNAVAILABLE",
+    message: "job.engine: no Spark is configured here",
+    metadata: { field: "job.engine" },
+  });
+}
+
+export function streamsBusy(limit: number): DomainError {
+  return new DomainError({
+    code: "resource_exhausted",
+    reason: "STREAMS_BUSY",
+    message: `${limit} streams are being sorted, and that is as many as may be`,
+    retryAfterMs: 2_000,
+  });
+}
+
+export function streamTooLarge(limit: number): DomainError {
+  return new DomainError({
+    code: "resource_exhausted",
+    reason: "STREAM_TOO_LARGE",
+    message: `a stream may have ${limit} bytes: make a job of it`,
+    metadata: { limit_bytes: String(limit) },
+  });
+}
+
+export function streamOutOfOrder(why: string): DomainError {
+  return new DomainError({
+    code: "invalid_argument",
+    reason: "STREAM_OUT_OF_ORDER",
+    message: why,
+  });
+}

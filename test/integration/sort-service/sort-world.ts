@@ -1,0 +1,251 @@
+import { createClient, ConnectError, type Client } from "@connectrpc/connect";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { inject } from "vitest";
+import { freePort } from "../../../deploy/local/ports.ts";
+import type { ObjectStore } from "../../../deploy/local/components/object-store.ts";
+import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { FilesService } from "../../../gen/ts/weft/files/v1/files_service_pb.ts";
+import {
+  SortJob_State,
+  type SortJob,
+  type SortJobSchema,
+} from "../../../gen/ts/weft/sort/v1/sort_job_pb.ts";
+import { SortService } from "../../../gen/ts/weft/sort/v1/sort_service_pb.ts";
+import {
+  createDatabase,
+  type Database,
+} from "../../../services/platform/data/database.ts";
+import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
+import { setupDatabase } from "../../support/database.ts";
+import { startFaultProxy, type FaultProxy } from "../../support/fault-proxy.ts";
+import { createMeshTls } from "../../support/mesh-tls.ts";
+import { setupObjectStore } from "../../support/object-store.ts";
+import {
+  startServiceProcess,
+  type ServiceProcess,
+} from "../../support/service-process.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+
+export interface SortWorld extends AsyncDisposable {
+  readonly sort: () => ServiceProcess;
+  /** Kills the service, and starts it again, with these settings changed. */
+  crash(changed?: Readonly<Record<string, string>>): Promise<void>;
+  readonly folder: string;
+  readonly inbox: string;
+  readonly outbox: string;
+  readonly temp: string;
+  readonly db: Database;
+  readonly store: ObjectStore;
+  readonly proxy: FaultProxy;
+  client(tenant?: string): Sorter;
+  files(tenant?: string): Client<typeof FilesService>;
+  headers(tenant?: string): Record<string, string>;
+}
+
+export type Sorter = Client<typeof SortService>;
+
+/** Sort and Files as processes, on a real Postgres, Kafka and object store, with a proxy that spoils what it is told to. */
+export async function setupSort(
+  env: Readonly<Record<string, string>> = {},
+): Promise<SortWorld> {
+  await using starting = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), "weft-sort-"));
+  starting.defer(() => rm(folder, { recursive: true, force: true }));
+  const [inbox, outbox, temp] = ["inbox", "outbox", "temp"].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
+  await mkdir(inbox);
+  await mkdir(outbox);
+  const tls = starting.use(await createMeshTls(["sort", "files"]));
+  const sortDatabase = starting.use(await setupDatabase({ service: "sort" }));
+  const filesDatabase = starting.use(await setupDatabase({ service: "files" }));
+  const store = starting.use(await setupObjectStore());
+  const proxy = starting.use(await startFaultProxy(store.url));
+  const brokers = { KAFKA_BROKERS: inject("kafkaBrokers").join(",") };
+  const ca = tls.certificates.ca;
+  const files = starting.use(
+    await startServiceProcess({
+      service: "files",
+      ca,
+      files: tls.filesOf("files"),
+      logFile: join(folder, "files.log"),
+      env: {
+        ...brokers,
+        DATABASE_URL: filesDatabase.url,
+        FILES_S3_ENDPOINT: store.url,
+        FILES_S3_ACCESS_KEY_ID: store.accessKeyId,
+        FILES_S3_SECRET_ACCESS_KEY: store.secretAccessKey,
+      },
+    }),
+  );
+  const ports = { grpcPort: await freePort(), connectPort: await freePort() };
+  const start = (changed: Readonly<Record<string, string>> = {}) =>
+    startServiceProcess({
+      service: "sort",
+      ca,
+      files: tls.filesOf("sort"),
+      ports,
+      logFile: join(folder, "sort.log"),
+      env: {
+        ...brokers,
+        DATABASE_URL: sortDatabase.url,
+        FILES_ADDRESS: `127.0.0.1:${files.grpcPort}`,
+        SORT_TEMP_FOLDER: temp,
+        SORT_READ_FOLDERS: `inbox=${inbox}`,
+        SORT_WRITE_FOLDERS: `outbox=${outbox}`,
+        SORT_URL_HOSTS: `${proxy.host},${new URL(store.url).host}`,
+        SORT_POLL_MS: "100",
+        SORT_WORKERS: "2",
+        ...env,
+        ...changed,
+      },
+    });
+  let sort = await start();
+  starting.defer(() => sort[Symbol.asyncDispose]());
+  const db = createDatabase({
+    url: sortDatabase.url,
+    logger: silentLogger,
+    applicationName: "sort test",
+  });
+  starting.defer(() => db.close());
+  const transport = (callee: string, port: number) => {
+    const made = createMeshTransport({
+      address: `127.0.0.1:${port}`,
+      callee,
+      tls: tls.of("edge"),
+      logger: silentLogger,
+    });
+    starting.defer(() => made.close());
+    return made;
+  };
+  const toSort = transport("sort", ports.grpcPort);
+  const toFiles = transport("files", files.grpcPort);
+  const headers = (tenant = "acme") => {
+    const claims = {
+      sub: "ada",
+      tenant,
+      scope: "sort:read sort:write files:read files:write",
+    };
+    const encoded = Buffer.from(JSON.stringify(claims)).toString("base64url");
+    return { "x-weft-claims": encoded };
+  };
+  const running = starting.move();
+  return {
+    sort: () => sort,
+    async crash(changed) {
+      await sort.kill();
+      sort = await start(changed);
+    },
+    folder,
+    inbox,
+    outbox,
+    temp,
+    db,
+    store,
+    proxy,
+    headers,
+    client: (tenant) =>
+      withHeaders(createClient(SortService, toSort), headers(tenant)),
+    files: (tenant) =>
+      withHeaders(createClient(FilesService, toFiles), headers(tenant)),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Every call of the client with these headers. */
+function withHeaders<T extends object>(
+  client: T,
+  headers: Record<string, string>,
+): T {
+  return new Proxy(client, {
+    get: (target, name) => {
+      // A Connect client is an object of functions (request, options).
+      const call = Reflect.get(target, name) as (
+        request: unknown,
+        options?: object,
+      ) => unknown;
+      return (request: unknown, options: object = {}) =>
+        call(request, { ...options, headers });
+    },
+  });
+}
+
+export type StatedJob = MessageInitShape<typeof SortJobSchema>;
+
+/** Begins a job, and returns it when it is settled or suspended. */
+export async function runJob(sorter: Sorter, job: StatedJob): Promise<SortJob> {
+  const { job: begun } = await sorter.createSortJob({ job });
+  return settled(sorter, begun?.name ?? "");
+}
+
+/** How a job stands when it is settled or suspended, by a watch that is opened anew where it breaks. */
+export async function settled(sorter: Sorter, name: string): Promise<SortJob> {
+  for (;;) {
+    try {
+      for await (const { event } of sorter.watchSortJob({ name })) {
+        if (event.case === "job" && isOver(event.value.state)) {
+          return event.value;
+        }
+      }
+    } catch (error) {
+      if (!retriable.has(ConnectError.from(error).code)) throw error;
+    }
+  }
+}
+
+const retriable: ReadonlySet<number> = new Set([14, 1]);
+
+function isOver(state: SortJob_State): boolean {
+  return (
+    state === SortJob_State.SUCCEEDED ||
+    state === SortJob_State.FAILED ||
+    state === SortJob_State.CANCELLED ||
+    state === SortJob_State.SUSPENDED
+  );
+}
+
+/** What GNU sort makes of it, in the C locale. */
+export async function gnuSort(
+  bytes: Uint8Array,
+  ...args: string[]
+): Promise<Buffer> {
+  const file = join(tmpdir(), `weft-gnu-${randomUUID()}`);
+  await writeFile(file, bytes);
+  try {
+    await promisify(execFile)("sort", [...args, "-o", `${file}.out`, file], {
+      env: { LC_ALL: "C", PATH: process.env["PATH"] },
+    });
+    return await readFile(`${file}.out`);
+  } finally {
+    await rm(file, { force: true });
+    await rm(`${file}.out`, { force: true });
+  }
+}
+
+/** So many lines in no order, of 20 to 60 bytes. */
+export function randomLines(count: number): Buffer {
+  let state = 12345;
+  const next = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0);
+  const lines = Array.from(
+    { length: count },
+    (_, n) => `${next().toString(36)}-${"x".repeat(next() % 40)}-${n}\n`,
+  );
+  return Buffer.from(lines.join(""));
+}
+
+/** The reason of the refusal that `call` ends with. */
+export async function reasonOf(call: Promise<unknown>): Promise<string> {
+  const thrown: unknown = await call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (thrown === undefined) throw new Error("the call was not refused");
+  const error = ConnectError.from(thrown);
+  return error.findDetails(ErrorInfoSchema)[0]?.reason ?? error.message;
+}

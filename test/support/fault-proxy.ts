@@ -1,0 +1,112 @@
+import { once } from "node:events";
+import {
+  createServer,
+  request,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import { Transform } from "node:stream";
+
+/** What goes wrong with an exchange; undefined where it goes through as it is. */
+export type Fault =
+  | { readonly kind: "status"; readonly status: number }
+  /** The connection breaks after so many bytes of the answer's body. */
+  | { readonly kind: "reset"; readonly afterBytes: number }
+  /** So many bytes of the body a second. */
+  | { readonly kind: "slow"; readonly bytesPerSecond: number }
+  /** The answer has another ETag. */
+  | { readonly kind: "etag"; readonly etag: string };
+
+export interface FaultProxy extends AsyncDisposable {
+  /** `host:port` */
+  readonly host: string;
+  /** The same URL, by way of the proxy. */
+  through(url: string): string;
+  /** Asked for each exchange. */
+  fault: (request: IncomingMessage, count: number) => Fault | undefined;
+  /** Requests that came so far. */
+  readonly count: () => number;
+}
+
+/** Stands before an HTTP server and spoils what it is told to. The server sees its own host, so signatures stay good. */
+export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
+  const target = new URL(upstream);
+  let count = 0;
+  const server = createServer((incoming, outgoing) => {
+    count += 1;
+    const fault = proxy.fault(incoming, count);
+    if (fault?.kind === "status") {
+      incoming.resume();
+      outgoing.writeHead(fault.status).end("a fault");
+      return;
+    }
+    forward(target, incoming, outgoing, fault);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  // A server that listens on a TCP port has an AddressInfo.
+  const { port } = server.address() as AddressInfo;
+  const host = `127.0.0.1:${port}`;
+  const proxy: FaultProxy = {
+    host,
+    through(url) {
+      const changed = new URL(url);
+      changed.host = host;
+      return changed.href;
+    },
+    fault: () => undefined,
+    count: () => count,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return proxy;
+}
+
+function forward(
+  target: URL,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  fault: Exclude<Fault, { kind: "status" }> | undefined,
+): void {
+  const sent = request(
+    {
+      host: target.hostname,
+      port: target.port,
+      method: incoming.method,
+      path: incoming.url,
+      headers: { ...incoming.headers, host: target.host },
+    },
+    (answer) => {
+      const headers = { ...answer.headers };
+      if (fault?.kind === "etag") headers.etag = fault.etag;
+      outgoing.writeHead(answer.statusCode ?? 502, headers);
+      const body =
+        fault?.kind === "slow"
+          ? answer.pipe(slowDown(fault.bytesPerSecond))
+          : answer;
+      if (fault?.kind === "reset") {
+        let passed = 0;
+        answer.on("data", (bytes: Buffer) => {
+          passed += bytes.length;
+          if (passed > fault.afterBytes) outgoing.destroy();
+        });
+      }
+      body.pipe(outgoing);
+    },
+  );
+  sent.on("error", () => outgoing.destroy());
+  incoming.on("error", () => sent.destroy());
+  outgoing.on("close", () => sent.destroy());
+  incoming.pipe(sent);
+}
+
+function slowDown(bytesPerSecond: number): Transform {
+  return new Transform({
+    transform(bytes: Buffer, _encoding, done) {
+      setTimeout(done, (bytes.length / bytesPerSecond) * 1000, null, bytes);
+    },
+  });
+}

@@ -1,0 +1,81 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { freePort } from "../../deploy/local/ports.ts";
+import type { CertificateFiles } from "../../deploy/local/certificate-files.ts";
+
+export interface ServiceProcess extends AsyncDisposable {
+  readonly pid: number;
+  readonly grpcPort: number;
+  readonly connectPort: number;
+  /** SIGKILL, and waits for its end. */
+  kill(): Promise<void>;
+}
+
+export interface ServiceProcessOptions {
+  readonly service: string;
+  readonly ca: string;
+  readonly files: CertificateFiles;
+  readonly env: Readonly<Record<string, string>>;
+  /** Free ones when left out. */
+  readonly ports?: { readonly grpcPort: number; readonly connectPort: number };
+  readonly logFile?: string;
+}
+
+/** A service of the mesh as a process of its own; resolves when it is ready. */
+export async function startServiceProcess(
+  options: ServiceProcessOptions,
+): Promise<ServiceProcess> {
+  const { grpcPort, connectPort } = options.ports ?? {
+    grpcPort: await freePort(),
+    connectPort: await freePort(),
+  };
+  const child = fork(`services/${options.service}/main.ts`, [], {
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      WEFT_HOST: "127.0.0.1",
+      WEFT_GRPC_PORT: String(grpcPort),
+      WEFT_CONNECT_PORT: String(connectPort),
+      WEFT_TLS_CA: options.ca,
+      WEFT_TLS_CERT: options.files.cert,
+      WEFT_TLS_KEY: options.files.key,
+      WEFT_PAGE_TOKEN_SECRET: "a secret of 32 characters at least",
+      WEFT_DRAIN_SECONDS: "3",
+      ...options.env,
+    },
+  });
+  let said = "";
+  const log =
+    options.logFile && createWriteStream(options.logFile, { flags: "a" });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (text: Buffer) => {
+      said = (said + text.toString()).slice(-20_000);
+      if (log) log.write(text);
+    });
+  }
+  const ended = once(child, "exit");
+  await Promise.race([
+    once(child, "message"),
+    ended.then(() => {
+      throw new Error(`${options.service} ended while starting: ${said}`);
+    }),
+  ]);
+  const { pid } = child;
+  if (pid === undefined) throw new Error("a process that is ready has a pid");
+  return {
+    pid,
+    grpcPort,
+    connectPort,
+    async kill() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      const late = setTimeout(() => child.kill("SIGKILL"), 8_000);
+      await ended;
+      clearTimeout(late);
+    },
+  };
+}
