@@ -19,7 +19,11 @@ describe("a batcher", () => {
 
   it("makes the next batch of what comes while one is under way", async () => {
     const gate = Promise.withResolvers<void>();
-    const { batcher, batches } = setup({ gate: gate.promise });
+    // However slow the machine: a batch that counts as stuck would not be waited for.
+    const { batcher, batches } = setup({
+      gate: gate.promise,
+      patienceMs: 60_000,
+    });
     const first = batcher.submit("a");
     await turn();
     const later = [batcher.submit("b"), batcher.submit("c")];
