@@ -99,7 +99,11 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   };
   const drivers = startOrderDrivers(
     { ...saving, inventory, payment, logger },
-    { limit: config.ORDER_DRIVERS, pollMs: config.ORDER_POLL_MS },
+    {
+      limit: config.ORDER_DRIVERS,
+      maxWaiting: config.ORDER_WAITING,
+      pollMs: config.ORDER_POLL_MS,
+    },
     signal,
   );
   onDrain("drivers", (hurry) => drivers.done(hurry));

@@ -3,7 +3,8 @@ import { untilAborted } from "../../platform/data/until-aborted.ts";
 import { createWakeUp } from "../../platform/events/wake-up.ts";
 import { runDetached } from "../../platform/rpc/call-scope.ts";
 import type { Order } from "../domain/order.ts";
-import { claimDueOrders } from "../store/due-orders.ts";
+import { overloaded } from "../domain/order-refusals.ts";
+import { claimDueOrders, countDueOrders } from "../store/due-orders.ts";
 import { driveOrder, leaseMs, type DriveOrderDeps } from "./drive-order.ts";
 import { inOrderTrace } from "./order-trace.ts";
 
@@ -11,6 +12,13 @@ import { inOrderTrace } from "./order-trace.ts";
 export interface OrderDrivers {
   /** A free driver, kept for the caller until it is disposed of; undefined where none is free. */
   reserve(): ReservedDriver | undefined;
+  /**
+   * A place for an order that has to wait for a driver, kept until it is disposed of: by then the order is stored, or
+   * never will be. What is accepted is settled soon, and whoever is refused knows it at once.
+   *
+   * @throws DomainError OVERLOADED, with a retry time, where no place is left.
+   */
+  admitWaiting(): Disposable;
   /** The order as far as the driver of this process gets it; undefined where none has it, or it fails. */
   driven(id: string): Promise<Order | undefined>;
   /** An order has become due: a driver looks as soon as one is free. */
@@ -29,6 +37,8 @@ export interface OrderDriversOptions {
   readonly limit: number;
   /** How often to look for orders that nobody drives. */
   readonly pollMs: number;
+  /** Orders that may wait for a driver at most, as this process knows; the next ones are refused. */
+  readonly maxWaiting: number;
 }
 
 /**
@@ -46,6 +56,10 @@ export function startOrderDrivers(
   let free = options.limit;
   /** Whether more orders may be due than drivers were free. */
   let isBacklog = false;
+  /** Stored orders that wait for a driver: as last counted, and those that came since. */
+  let waiting = 0;
+  /** Orders that will wait and are just being stored. */
+  let arriving = 0;
 
   const release = (drivers: number) => {
     free += drivers;
@@ -72,6 +86,7 @@ export function startOrderDrivers(
     byOrder.set(order.id, run);
   };
   const wake = () => {
+    waiting += 1;
     isBacklog = true;
     bell.ring();
   };
@@ -79,6 +94,7 @@ export function startOrderDrivers(
     // A quarter at a time, so that a look at the database leaves drivers for the calls that come meanwhile.
     const wanted = Math.min(free, Math.ceil(options.limit / 4));
     if (wanted === 0) {
+      waiting = await countWaiting(deps, waiting, options.maxWaiting);
       return;
     }
     free -= wanted;
@@ -86,6 +102,7 @@ export function startOrderDrivers(
     const due = await claimOrders(deps, wanted);
     due.forEach(({ order, traceparent }) => start(order, traceparent));
     isBacklog ||= due.length === wanted;
+    waiting = isBacklog ? Math.max(0, waiting - due.length) : 0;
     release(wanted - due.length);
     if (isBacklog && free > 0) {
       bell.ring();
@@ -106,6 +123,13 @@ export function startOrderDrivers(
       }
       free -= 1;
       return reservedDriver(start, () => release(1));
+    },
+    admitWaiting() {
+      if (waiting + arriving >= options.maxWaiting) {
+        throw overloaded(retryAfterMs);
+      }
+      arriving += 1;
+      return { [Symbol.dispose]: () => void (arriving -= 1) };
     },
     driven: async (id) => byOrder.get(id),
     wake,
@@ -135,6 +159,23 @@ function reservedDriver(
       }
     },
   };
+}
+
+/** About as long as a full house takes to be served. */
+const retryAfterMs = 1_000;
+
+/** How many orders are due, counted no further than it matters. */
+async function countWaiting(
+  deps: DriveOrderDeps,
+  known: number,
+  limit: number,
+): Promise<number> {
+  try {
+    return await countDueOrders(deps.db, deps.now(), limit);
+  } catch (error) {
+    deps.logger.warn({ err: error }, "due orders can't be counted");
+    return known;
+  }
 }
 
 /** Takes due orders under a lease; none where the database does not answer, as the next look comes soon. */

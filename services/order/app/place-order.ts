@@ -43,7 +43,7 @@ export interface PlaceOrderDeps {
  * Places an order: from the commit on it goes on by itself, whatever becomes of the caller or of this process. A
  * request id places one order: the platform gives its first answer again, and long after that the order as it stands.
  *
- * @throws DomainError REQUEST_ID_REUSED.
+ * @throws DomainError REQUEST_ID_REUSED; OVERLOADED where too many orders are under way: nothing is stored then.
  */
 export async function placeOrder(
   deps: PlaceOrderDeps,
@@ -58,6 +58,7 @@ export async function placeOrder(
   const at = deps.now();
   const order = place(command, { id: deps.newId(), at });
   using driver = deps.drivers.reserve();
+  using _ = driver ?? deps.drivers.admitWaiting();
   const origin: OrderOrigin = {
     requestId: request?.id,
     requestHash,

@@ -21,3 +21,13 @@ export function requestIdReused(requestId: string): DomainError {
     field: "request_id",
   });
 }
+
+/** More orders are under way than are settled in good time. Nothing is stored of this one. */
+export function overloaded(retryAfterMs: number): DomainError {
+  return new DomainError({
+    code: "resource_exhausted",
+    reason: "OVERLOADED",
+    message: "too many orders are under way; send this one again later",
+    retryAfterMs,
+  });
+}

@@ -65,3 +65,17 @@ export async function claimDueOrders(
     traceparent: row.traceparent ?? undefined,
   }));
 }
+
+/** How many orders are due, counted up to `limit`. */
+export async function countDueOrders(
+  db: Executor,
+  now: Date,
+  limit: number,
+): Promise<number> {
+  const { rows } = await db.query<{ count: bigint }>(
+    `select count(*) as count
+     from (select from orders where due_at <= $1 limit $2) as due`,
+    [now, limit],
+  );
+  return Number(rows[0]?.count ?? 0n);
+}

@@ -68,6 +68,7 @@ export interface OrderProcess {
 
 export interface ProcessOptions {
   readonly drivers?: number;
+  readonly maxWaiting?: number;
   readonly pollMs?: number;
   readonly heartbeatMs?: number;
 }
@@ -148,7 +149,11 @@ function startProcess(
   };
   const drivers = startOrderDrivers(
     { ...saving, ...participants, logger },
-    { limit: options.drivers ?? 64, pollMs: options.pollMs ?? 20 },
+    {
+      limit: options.drivers ?? 64,
+      maxWaiting: options.maxWaiting ?? 1_000,
+      pollMs: options.pollMs ?? 20,
+    },
     stopping.signal,
   );
   const stop = async () => {

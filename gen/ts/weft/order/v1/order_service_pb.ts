@@ -342,7 +342,8 @@ export const OrderService: GenService<{
    * Places an order. Long-running by nature: it answers as soon as the order is stored, in state PLACED, and the order
    * goes on by itself. With `wait` it answers when the order is settled, or as far as it got when the deadline nears.
    *
-   * Errors: INVALID_ARGUMENT (a field breaks its rule, or `request_id` was used with another body).
+   * Errors: INVALID_ARGUMENT (a field breaks its rule, or `request_id` was used with another body); RESOURCE_EXHAUSTED with
+   * OVERLOADED and a retry time (more orders are under way than are settled in good time; nothing is stored of this one).
    *
    * @generated from rpc weft.order.v1.OrderService.CreateOrder
    */

@@ -1,0 +1,90 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import {
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { eventually } from "../../support/eventually.ts";
+import {
+  placed,
+  setupWorld,
+  twoMugs,
+  type OrderClient,
+  type World,
+} from "./order-world.ts";
+
+describe("more orders than can be settled", () => {
+  test("are refused early with a retry time; all that are accepted are settled", async () => {
+    const world = await setupWorld();
+    const process = world.start({ drivers: 2, maxWaiting: 3 });
+    const held = world.participants.hold("reserve");
+    const user = process.user();
+
+    const ends = await Promise.allSettled(
+      Array.from({ length: 200 }, () => placed(user)),
+    );
+    held.open();
+
+    const refused = ends.flatMap((end) =>
+      end.status === "rejected" ? [ConnectError.from(end.reason)] : [],
+    );
+    const accepted = ends.flatMap((end) =>
+      end.status === "fulfilled" ? [end.value.name] : [],
+    );
+    // Three that wait, two at work unless a look at the database has the drivers, and what that takes up.
+    expect(accepted.length).toBeGreaterThanOrEqual(3);
+    expect(accepted.length).toBeLessThan(50);
+    expect(new Set(refused.map(({ code }) => code))).toEqual(
+      new Set([Code.ResourceExhausted]),
+    );
+    const [refusal] = refused;
+    expect(refusal?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("OVERLOADED");
+    const { seconds = 0n } =
+      refusal?.findDetails(RetryInfoSchema)[0]?.retryDelay ?? {};
+    expect(seconds).toBeGreaterThan(0n);
+    await eventually(
+      "every accepted order is completed",
+      async () =>
+        (await statesOf(world)).every((state) => state === "completed"),
+      20_000,
+    );
+    expect(await statesOf(world)).toHaveLength(accepted.length);
+  });
+
+  test("are taken again when there is room, under the name that was refused", async () => {
+    const world = await setupWorld();
+    const user = world.start({ drivers: 1, maxWaiting: 1 }).user();
+    const held = world.participants.hold("reserve");
+    const refused = await fill(user);
+
+    held.open();
+
+    await eventually("the same request is accepted", () =>
+      placed(user, refused).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+});
+
+/** Places orders until one is refused; answers with its request. */
+async function fill(user: OrderClient) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const request = { ...twoMugs(), requestId: randomUUID() };
+    const isAccepted = await placed(user, request).then(
+      () => true,
+      () => false,
+    );
+    if (!isAccepted) return request;
+  }
+  throw new Error("nothing was refused");
+}
+
+async function statesOf(world: World): Promise<string[]> {
+  const { rows } = await world.db.query<{ state: string }>(
+    "select state from orders",
+  );
+  return rows.map(({ state }) => state);
+}
