@@ -4,6 +4,7 @@ const areas: Readonly<
 > = {
   rpc: () => import("./rpc/rpc-bench.ts"),
   orders: () => import("./orders/orders-bench.ts"),
+  sort: () => import("./sort/sort-bench.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

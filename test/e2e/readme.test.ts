@@ -32,7 +32,10 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   Tokens: [
     /"orders":\[.*"inventory:read".*"SCOPE_MISSING".*"UNAUTHENTICATED"/s,
   ],
-  "Files and sorting": [/"state":"STATE_SUCCEEDED".*99999\n99998/s],
+  "Files and sorting": [
+    /"state":"STATE_SUCCEEDED".*99999\n99998/s,
+    /100000\n99999/,
+  ],
   grpcurl: [/rpc CreateOrder .*PAYMENT_DECLINED/s],
   "Connect, in TypeScript": [/^orders\/\S+ \d+n? EUR$/m],
   Python: [/^orders\/\S+ STATE_COMPLETED$/m],
