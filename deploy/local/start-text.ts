@@ -45,7 +45,7 @@ export function describeParts(mesh: Mesh, memory: MemoryUse): string {
     "",
     ...table([header, ...rows]),
     "",
-    `  memory, idle: ${memory.totalMegabytes} MB resident in all (npm start itself: ${memory.byName["start"] ?? 0} MB)`,
+    `  memory, idle: ${memory.totalMegabytes} MB in all, pages that processes share counted once (npm start itself: ${memory.byName["start"] ?? 0} MB)`,
     "",
     ...(mesh.issuer ? [] : OPEN_MODE_WARNING),
     "",
