@@ -1,5 +1,6 @@
 import { createClient, type Client, type Transport } from "@connectrpc/connect";
 import {
+  compressionGzip,
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
@@ -51,6 +52,29 @@ export function transports(world: EdgeWorld): Record<string, Transport> {
     "gRPC-Web over HTTP/2": createGrpcWebTransport(h2),
     "gRPC-Web over HTTP/1.1": createGrpcWebTransport(h1),
     "connect-node's gRPC": createGrpcTransport({ baseUrl, nodeOptions }),
+  };
+  return Object.fromEntries(
+    Object.entries(all).map(([kind, each]) => [kind, withBearer(each, world)]),
+  );
+}
+
+/** Those that compress what they send, and are answered so. */
+export function compressingTransports(
+  world: EdgeWorld,
+): Record<string, Transport> {
+  const common = {
+    baseUrl: world.url,
+    nodeOptions: { ca: world.ca },
+    sendCompression: compressionGzip,
+    acceptCompression: [compressionGzip],
+    compressMinBytes: 1,
+  };
+  const h2 = { ...common, httpVersion: "2" } as const;
+  const all = {
+    "Connect JSON": createConnectTransport({ ...h2, useBinaryFormat: false }),
+    "Connect binary": createConnectTransport({ ...h2, useBinaryFormat: true }),
+    "gRPC-Web": createGrpcWebTransport(h2),
+    gRPC: createGrpcTransport(common),
   };
   return Object.fromEntries(
     Object.entries(all).map(([kind, each]) => [kind, withBearer(each, world)]),

@@ -89,6 +89,11 @@ function orders(
     },
     async listOrders(request, context) {
       seen(context);
+      const asked = context.requestHeader.get("x-asked");
+      if (asked !== null) {
+        context.responseHeader.set("x-seen", asked);
+        context.responseTrailer.set("x-counted", String(asked.length));
+      }
       if (request.customer === SLOW)
         await delay(60_000, undefined, { signal: context.signal });
       const count = request.customer === MANY ? 20_000 : 1;

@@ -263,36 +263,36 @@ describe.each(kinds)("over %s", (kind) => {
     expect(reasonOf(await failureOf(call))).toBe("DRAINING");
     await drained;
   });
-
-  // An unknown field makes the messages large, and JSON has none.
-  test.skipIf(kind === "Connect JSON")(
-    "holds a client back that is faster than the handler",
-    async () => {
-      let taken = 0;
-      const go = Promise.withResolvers<void>();
-      await using world = await setup({
-        async collect(requests) {
-          await go.promise;
-          for await (const _ of requests);
-          return {};
-        },
-      });
-      async function* large() {
-        // 200 messages of 100 kB: 20 MB, far more than all buffers on the way.
-        for (; taken < 200; taken += 1) yield largeRequest(nameOf(taken));
-      }
-
-      const call = world.client(kind).collect(large(), asUser);
-      await settled(() => taken);
-      const heldAt = taken;
-      go.resolve();
-      await call;
-
-      expect(heldAt).toBeLessThan(100);
-      expect(taken).toBe(200);
-    },
-  );
 });
+
+// An unknown field makes the messages large, and JSON has none.
+test.each(kinds.filter((kind) => kind !== "Connect JSON"))(
+  "%s holds a client back that is faster than the handler",
+  async (kind) => {
+    let taken = 0;
+    const go = Promise.withResolvers<void>();
+    await using world = await setup({
+      async collect(requests) {
+        await go.promise;
+        for await (const _ of requests);
+        return {};
+      },
+    });
+    async function* large() {
+      // 200 messages of 100 kB: 20 MB, far more than all buffers on the way.
+      for (; taken < 200; taken += 1) yield largeRequest(nameOf(taken));
+    }
+
+    const call = world.client(kind).collect(large(), asUser);
+    await settled(() => taken);
+    const heldAt = taken;
+    go.resolve();
+    await call;
+
+    expect(heldAt).toBeLessThan(100);
+    expect(taken).toBe(200);
+  },
+);
 
 test("a bidirectional stream that came over HTTP/1.1 is refused with a reason", async () => {
   await using world = await setup({

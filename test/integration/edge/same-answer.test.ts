@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compressingTransports, orderClient, transports } from "./clients.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { http } from "./http-request.ts";
+import { MANY, ORDER } from "./upstream.ts";
+
+let world: EdgeWorld;
+beforeAll(async () => {
+  world = await startEdgeWorld();
+}, 60_000);
+afterAll(() => world[Symbol.asyncDispose]());
+
+const kinds = [
+  "Connect JSON over HTTP/2",
+  "Connect binary over HTTP/2",
+  "Connect JSON over HTTP/1.1",
+  "Connect GET over HTTP/2",
+  "gRPC-Web over HTTP/2",
+  "gRPC-Web over HTTP/1.1",
+  "connect-node's gRPC",
+];
+
+const compressing = ["Connect JSON", "Connect binary", "gRPC-Web", "gRPC"];
+
+function client(kind: string, of = transports(world)) {
+  const transport = of[kind];
+  if (transport === undefined) throw new Error(kind);
+  return orderClient(transport);
+}
+
+describe.each(kinds)("over %s", (kind) => {
+  it("headers come back before the answer and trailers after it", async () => {
+    const seen: Record<string, string | null> = {};
+
+    await client(kind).listOrders(
+      {},
+      {
+        headers: { "x-asked": "how much?" },
+        onHeader: (headers) => (seen["header"] = headers.get("x-seen")),
+        onTrailer: (trailers) => (seen["trailer"] = trailers.get("x-counted")),
+      },
+    );
+
+    expect(seen).toEqual({ header: "how much?", trailer: "9" });
+  });
+
+  it("an answer of megabytes arrives whole", async () => {
+    const { orders } = await client(kind).listOrders({ customer: MANY });
+
+    expect(orders).toHaveLength(20_000);
+    expect(orders.at(-1)).toMatchObject({ name: ORDER, customer: MANY });
+  });
+
+  it("an empty request is one", async () => {
+    const { orders } = await client(kind).listOrders({});
+
+    expect(orders).toMatchObject([{ name: ORDER, customer: "" }]);
+  });
+});
+
+describe.each(compressing)("compressed, over %s", (kind) => {
+  it("requests and answers arrive as they were", async () => {
+    const lines = Array.from({ length: 100 }, (_, at) => ({
+      sku: `tea-${at}`,
+      quantity: at + 1,
+    }));
+    const orders = client(kind, compressingTransports(world));
+
+    const { order } = await orders.createOrder({
+      order: { lines, paymentToken: "tok_1" },
+    });
+
+    expect(order?.lines).toMatchObject(lines);
+  });
+});
+
+describe("over REST", () => {
+  const authorization = () => `Bearer ${world.token}`;
+
+  it("headers come back", async () => {
+    const answer = await http(world, {
+      path: "/v1/orders",
+      headers: { authorization: authorization(), "x-asked": "how much?" },
+    });
+
+    expect(answer.headers["x-seen"]).toBe("how much?");
+  });
+
+  it("an answer of megabytes arrives whole", async () => {
+    const answer = await http(world, {
+      path: `/v1/orders?customer=${MANY}`,
+      headers: { authorization: authorization() },
+    });
+
+    const { orders } = answer.json() as { orders: object[] };
+    expect(orders).toHaveLength(20_000);
+    expect(orders.at(-1)).toMatchObject({ name: ORDER, customer: MANY });
+  });
+});
