@@ -1,5 +1,5 @@
 import { requiredScopes } from "./claims-filter.ts";
-import type { EnvoyConfig } from "./envoy-config.ts";
+import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
 import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
@@ -16,6 +16,9 @@ import type {
   RestBinding,
   ServiceRoutes,
 } from "./route-table.ts";
+
+/** Tells a service that its stream is printed as lines of JSON (weft.rest.v1.StreamError). */
+const REST_HEADER = "x-weft-rest";
 
 /** A route for each REST binding, and for each path a refusal of the verbs it has not. */
 export function restRoutes(
@@ -69,6 +72,7 @@ function bindingRoute(bound: {
 }): EnvoyConfig {
   const { service, method, binding, regex, limits } = bound;
   const retry = retryPolicy(method);
+  const isStream = method.stream !== "unary";
   return {
     name: `${binding.verb} ${binding.pattern}`,
     match: {
@@ -77,7 +81,7 @@ function bindingRoute(bound: {
     },
     route: {
       cluster: `${service.service}-grpc`,
-      ...timeLimit(method),
+      ...timeLimit(isStream ? afterService(method) : method),
       ...rateLimits(method, limits),
       ...(retry ? { retry_policy: retry } : {}),
     },
@@ -85,6 +89,9 @@ function bindingRoute(bound: {
       operation: `${binding.verb} ${binding.pattern}`,
       propagate: false,
     },
+    ...(isStream
+      ? { request_headers_to_add: [setHeader(REST_HEADER, "lines")] }
+      : {}),
     typed_per_filter_config: {
       ...requiredScopes(method),
       ...(method.stream === "unary" ? BODY_LIMITED : NDJSON_RESPONSE),
@@ -94,6 +101,11 @@ function bindingRoute(bound: {
         : {}),
     },
   };
+}
+
+/** A stream over its time is ended by its service, which can still say so in a line; cut off here, it would just break. */
+function afterService({ timeoutMs }: MethodRoutes) {
+  return { timeoutMs: timeoutMs + 1_000 };
 }
 
 function wrongVerb(regex: string, verbs: readonly string[]): EnvoyConfig {

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
@@ -73,6 +74,7 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     tls: tlsFiles(config),
     services: [inventoryService(deps)],
     logger,
+    audit: createAuditLog({ db, logger }),
     once: { db, joined: joinedMethods },
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { startConsumer } from "../platform/events/consumer.ts";
@@ -127,6 +128,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
       operationsService({ ...deps, ...looking, pageTokens }),
     ],
     logger,
+    audit: createAuditLog({ db, logger }),
     once: { db, joined: [...joinedMethods, ...joinedOperations] },
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
@@ -105,6 +106,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
       }),
     ],
     logger,
+    audit: createAuditLog({ db, logger }),
     ready: async () => (await db.query("select 1")).rowCount === 1,
   });
   onDrain("servers", (hurry) => server.drain(hurry));

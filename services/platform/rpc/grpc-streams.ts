@@ -15,10 +15,11 @@ import type {
 } from "@grpc/grpc-js";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
+import { StreamErrorSchema } from "../../../gen/ts/weft/rest/v1/stream_error_pb.ts";
 import { drained } from "./end-streams.ts";
 import { decodeRequest, encodeMessage } from "./grpc-codec.ts";
 import { GrpcContext, type GrpcServerCall } from "./grpc-context.ts";
-import { toGrpcStatus } from "./grpc-status.ts";
+import { toGrpcStatus, toStatus } from "./grpc-status.ts";
 import type { OpenCalls } from "./open-calls.ts";
 
 /** What bounds the life of a server's streams. */
@@ -122,8 +123,10 @@ async function answerEach(
   context: GrpcContext,
   handle: () => AsyncIterable<MessageInitShape<DescMessage>>,
 ): Promise<void> {
+  let began = false;
   try {
     for await (const message of handle()) {
+      began = true;
       context.sendHeaders();
       const bytes = encodeMessage(context.method.output, message);
       await write(call, bytes, context.signal);
@@ -132,9 +135,18 @@ async function answerEach(
     call.end(context.trailers());
   } catch (error) {
     context.sendHeaders();
-    const status = toGrpcStatus(ConnectError.from(error), context.trailers());
-    call.emit("error", status);
+    const reason = ConnectError.from(error);
+    if (began && context.header("x-weft-rest") !== undefined) {
+      call.write(inBandError(reason));
+    }
+    call.emit("error", toGrpcStatus(reason, context.trailers()));
   }
+}
+
+/** What tells a failure in mid-stream where a stream becomes lines of JSON, which have no trailers. */
+function inBandError(error: ConnectError): Uint8Array {
+  const told = { error: toStatus(error) };
+  return encodeMessage(StreamErrorSchema, told);
 }
 
 /** Writes one message and waits while the client is slower than we are. */

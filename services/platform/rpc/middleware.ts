@@ -17,8 +17,10 @@ import {
   type MethodImpl,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import { createAuditLog, type AuditLog } from "../audit/audit-log.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { createAnswerBatcher } from "./answer-batch.ts";
+import { audited } from "./audited-calls.ts";
 import { authorize } from "./authorize.ts";
 import { type CallScope, runInScope } from "./call-scope.ts";
 import { callerKey, callerOf, peerKey } from "./caller.ts";
@@ -36,11 +38,14 @@ import {
   type Nameable,
 } from "./request-key.ts";
 import { observeServerCall, type ObservedCall } from "./rpc-telemetry.ts";
+import type { HeaderReader } from "./header-reader.ts";
 import type { Validate } from "./validate.ts";
 
 export interface MiddlewareDeps {
   readonly logger: Logger;
   readonly validate: Validate;
+  /** Knows of every call of the methods whose policy says so; without it, the log alone does. */
+  readonly audit?: AuditLog | undefined;
   /** Answers requests that their callers name (AIP-155) once; without it a name is left to the handlers. */
   readonly once?: OnceOptions | undefined;
 }
@@ -76,6 +81,17 @@ type AnyBidiStream = MethodImpl<DescMethodBiDiStreaming>;
 type AnyHandler = AnyUnary & AnyServerStream & AnyClientStream & AnyBidiStream;
 
 function wrap(deps: MiddlewareDeps, method: DescMethod, handler: AnyHandler) {
+  const wrapped = wrapKind(deps, method, handler);
+  if (!policyOf(method).audited) return wrapped;
+  const { logger, audit = createAuditLog({ logger }) } = deps;
+  return audited({ logger, audit }, method, wrapped, headerReader);
+}
+
+function wrapKind(
+  deps: MiddlewareDeps,
+  method: DescMethod,
+  handler: AnyHandler,
+) {
   switch (method.methodKind) {
     case "unary":
       return wrapUnary(deps, method, handler);
@@ -304,8 +320,6 @@ function throwIfAborted(context: HandlerContext): void {
     context.signal.throwIfAborted();
   }
 }
-
-type HeaderReader = (name: string) => string | undefined;
 
 /** Few headers are read of a call; a `Headers` of all takes 3 % of an empty one's CPU. */
 function headerReader(context: HandlerContext): HeaderReader {

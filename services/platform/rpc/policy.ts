@@ -12,6 +12,8 @@ export interface Policy {
   /** Services that may call the method directly. */
   readonly callers: ReadonlySet<string>;
   readonly timeoutMs: number;
+  /** Whether the audit log has to know of every call. */
+  readonly audited: boolean;
   /** Whether the same request may be sent again without looking. */
   readonly idempotent: boolean;
   readonly readOnly: boolean;
@@ -47,6 +49,8 @@ function readPolicy(method: DescMethod): Policy {
     callers: new Set(option.callers),
     timeoutMs:
       Number(option.timeout.seconds) * 1000 + option.timeout.nanos / 1e6,
+    audited:
+      option.audited || option.scopes.some((scope) => scope.endsWith(":admin")),
     idempotent: method.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
     readOnly: method.idempotency === Idempotency.NO_SIDE_EFFECTS,
   };

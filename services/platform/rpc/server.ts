@@ -4,6 +4,7 @@ import { Server } from "@grpc/grpc-js";
 import type { Http2SecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { TlsFiles } from "../runtime/tls-files.ts";
 import { createConnectServer } from "./connect-mount.ts";
@@ -49,6 +50,8 @@ export interface ServeOptions {
   readonly logger: Logger;
   /** Where the names of requests and their first answers are kept, for services with methods that have a `request_id`. */
   readonly once?: OnceOptions;
+  /** Knows of every privileged call; without it, the log alone does. */
+  readonly audit?: AuditLog;
   /** Whether what the services need answers, asked every 2 s; health says NOT_SERVING while it does not. */
   readonly ready?: (signal: AbortSignal) => Promise<boolean>;
 }
@@ -66,8 +69,8 @@ export interface RunningServer {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const draining = new AbortController();
-  const { logger, once } = options;
-  const deps = { logger, once, validate: createValidate() };
+  const { logger, once, audit } = options;
+  const deps = { logger, once, audit, validate: createValidate() };
   const forgetting = once && forgetOldRequests(once, logger, draining.signal);
   const wrapped = options.services.map(({ desc, implementation }) => ({
     desc,

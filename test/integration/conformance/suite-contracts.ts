@@ -63,6 +63,7 @@ function givePolicy(method: DescMethod): void {
     access: Access.PUBLIC,
     scopes: [],
     callers: [],
+    audited: false,
     rateClass: "conformance",
     timeout: {
       $typeName: "google.protobuf.Duration",

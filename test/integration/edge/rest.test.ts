@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { http } from "./http-request.ts";
-import { MANY, NO_ORDER, ORDER } from "./upstream.ts";
+import { MANY, LOST_ORDER, NO_ORDER, ORDER } from "./upstream.ts";
 
 let world: EdgeWorld;
 beforeAll(async () => {
@@ -60,6 +60,36 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
     expect(lines).toMatchObject([
       { order: { name: ORDER } },
       { heartbeat: expect.any(String) },
+    ]);
+  });
+
+  it("tells of a failure in mid-stream in a last line", async () => {
+    const answer = await http(world, {
+      path: `/v1/orders:watch?name=${LOST_ORDER}`,
+      version,
+    });
+
+    const lines = answer.text
+      .trimEnd()
+      .split("\n")
+      .map((line): unknown => JSON.parse(line));
+    expect(answer.status).toBe(200);
+    expect(lines).toEqual([
+      { order: { name: ORDER } },
+      {
+        error: {
+          code: 5,
+          message: `there is no ${LOST_ORDER}`,
+          details: [
+            {
+              "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+              reason: "ORDER_NOT_FOUND",
+              domain: "weft.dev",
+              metadata: { order: LOST_ORDER },
+            },
+          ],
+        },
+      },
     ]);
   });
 

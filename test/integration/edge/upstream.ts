@@ -33,6 +33,8 @@ export interface UpstreamOptions {
 /** Orders that exist by their last digit: 0 is there, everything else is not. */
 export const ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8050";
 export const NO_ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8051";
+/** Its watch begins, and fails. */
+export const LOST_ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8052";
 /** A customer whose list never comes. */
 export const SLOW = "slow";
 /** A customer whose list is 2 MB long. */
@@ -112,6 +114,7 @@ function orders(
       seen(context);
       if (request.name === NO_ORDER) throw notFound(request.name);
       yield { event: { case: "order", value: { name: ORDER } } };
+      if (request.name === LOST_ORDER) throw notFound(request.name);
       while (!context.signal.aborted) {
         await delay(200, undefined, { signal: context.signal });
         yield { event: { case: "heartbeat", value: timestampNow() } };

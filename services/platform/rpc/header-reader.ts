@@ -1,0 +1,2 @@
+/** Reads one header of a request. */
+export type HeaderReader = (name: string) => string | undefined;

@@ -1,0 +1,209 @@
+import { createClient, type ServiceImpl } from "@connectrpc/connect";
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import {
+  InventoryService,
+  type AdjustStockRequest,
+} from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import {
+  createAuditLog,
+  type AuditLog,
+  type AuditRecord,
+} from "../../../services/platform/audit/audit-log.ts";
+import {
+  createDatabase,
+  type Database,
+} from "../../../services/platform/data/database.ts";
+import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
+import { serve, service } from "../../../services/platform/rpc/server.ts";
+import { DomainError } from "../../../services/platform/runtime/errors.ts";
+import type { Logger } from "../../../services/platform/runtime/logger.ts";
+import { setupDatabase, type TestDatabase } from "../../support/database.ts";
+import { refusalOf } from "../../support/edge-errors.ts";
+import { createMeshTls } from "../../support/mesh-tls.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+import { claimed } from "./rpc-world.ts";
+
+let database: TestDatabase;
+let db: Database;
+beforeAll(async () => {
+  database = await setupDatabase({ service: "inventory" });
+  db = createDatabase({
+    url: database.url,
+    logger: silentLogger,
+    applicationName: "audit test",
+    poolSize: 2,
+  });
+}, 60_000);
+afterAll(async () => {
+  await db.close();
+  await database.close();
+});
+
+const TRACE = "0af7651916cd43dd8448eb211c80319c";
+
+it("writes who asked for what, when, and how it ended", async () => {
+  await using world = await setup();
+  const name = `products/${randomUUID()}`;
+
+  await world.inventory.adjustStock(adjustment(name), world.owner);
+
+  expect(await recordsOf(name)).toEqual([
+    {
+      phase: "asked",
+      method: "weft.inventory.v1.InventoryService/AdjustStock",
+      peer: "edge",
+      tenant: "acme",
+      subject: "ada",
+      result: "",
+      trace_id: TRACE,
+    },
+    expect.objectContaining({ phase: "answered", result: "ok" }),
+  ]);
+});
+
+it("writes of a call that is refused, by the service or for want of a scope", async () => {
+  await using world = await setup();
+  const name = `products/${randomUUID()}`;
+  const refused = adjustment(name, -1n);
+  const other = `products/${randomUUID()}`;
+
+  await refusalOf(world.inventory.adjustStock(refused, world.owner));
+  const { code } = await refusalOf(
+    world.inventory.adjustStock(adjustment(other), claimed("orders:read")),
+  );
+
+  expect(code).toBe("PermissionDenied");
+  expect(await recordsOf(name)).toMatchObject([
+    { phase: "asked" },
+    { phase: "answered", result: "failed_precondition" },
+  ]);
+  expect(await recordsOf(other)).toMatchObject([
+    { phase: "asked", subject: "ada" },
+    { phase: "answered", result: "permission_denied" },
+  ]);
+});
+
+it("writes nothing of other calls", async () => {
+  await using world = await setup();
+  const name = `products/${randomUUID()}`;
+
+  await world.inventory.getProduct({ name }, claimed("inventory:read"));
+
+  expect(await recordsOf(name)).toEqual([]);
+});
+
+it("does nothing that it can't audit", async () => {
+  const audit = {
+    write: () => Promise.reject(new Error("the disk is full")),
+  };
+  await using world = await setup({ audit });
+  const name = `products/${randomUUID()}`;
+
+  const refusal = await refusalOf(
+    world.inventory.adjustStock(adjustment(name), world.owner),
+  );
+
+  expect(refusal).toMatchObject({
+    code: "Unavailable",
+    reason: "DEPENDENCY_UNAVAILABLE",
+  });
+  expect(world.adjusted).toEqual([]);
+});
+
+it("writes to the log too, without the request's content", async () => {
+  const lines: object[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    info: (fields) => void lines.push(fields),
+  };
+  await using world = await setup({ audit: createAuditLog({ logger }) });
+  const name = `products/${randomUUID()}`;
+
+  await world.inventory.adjustStock(adjustment(name), world.owner);
+
+  expect(lines).toMatchObject([
+    {
+      audit: { phase: "asked", resource: name } satisfies Partial<AuditRecord>,
+    },
+    { audit: { phase: "answered", result: "ok" } },
+  ]);
+  expect(JSON.stringify(lines)).not.toContain("a secret reason");
+});
+
+it.each([
+  "update audit_log set subject = 'mallory'",
+  "delete from audit_log",
+  "truncate audit_log",
+])("takes no change of what is written: %s", async (sql) => {
+  const kind = sql.split(" ")[0] ?? "";
+
+  await expect(db.query(sql)).rejects.toThrow(`audit_log takes no ${kind}`);
+});
+
+async function recordsOf(resource: string) {
+  const { rows } = await db.query(
+    `select phase, method, peer, tenant, subject, result, trace_id
+       from audit_log
+      where resource = $1
+      order by id`,
+    [resource],
+  );
+  return rows;
+}
+
+function adjustment(name: string, delta = 1n) {
+  const requestId = randomUUID();
+  return { name, delta, reason: "a secret reason", requestId };
+}
+
+async function setup(options: { readonly audit?: AuditLog } = {}) {
+  await using stack = new AsyncDisposableStack();
+  const tls = stack.use(await createMeshTls(["inventory"]));
+  const adjusted: string[] = [];
+  const others = Object.fromEntries(
+    Object.keys(InventoryService.method).map((name) => [name, () => ({})]),
+  );
+  // Every method of the service has a key.
+  const implementation = {
+    ...others,
+    adjustStock({ name, delta }: AdjustStockRequest) {
+      if (delta < 0n) {
+        throw new DomainError({
+          code: "failed_precondition",
+          reason: "OUT_OF_STOCK",
+          message: "there is not so much",
+        });
+      }
+      adjusted.push(name);
+      return {};
+    },
+  } as unknown as ServiceImpl<typeof InventoryService>;
+  const server = await serve({
+    host: "127.0.0.1",
+    grpcPort: 0,
+    connectPort: 0,
+    tls: tls.of("inventory"),
+    services: [service(InventoryService, implementation)],
+    logger: silentLogger,
+    audit: options.audit ?? createAuditLog({ db, logger: silentLogger }),
+  });
+  stack.defer(() => server.drain(AbortSignal.timeout(200)));
+  const transport = createMeshTransport({
+    address: `127.0.0.1:${server.grpcPort}`,
+    callee: "inventory",
+    tls: tls.of("edge"),
+    logger: silentLogger,
+  });
+  stack.defer(() => transport.close());
+  const { headers } = claimed("inventory:write");
+  const running = stack.move();
+  return {
+    adjusted,
+    inventory: createClient(InventoryService, transport),
+    owner: {
+      headers: { ...headers, traceparent: `00-${TRACE}-b7ad6b7169203331-01` },
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
