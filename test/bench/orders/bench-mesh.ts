@@ -1,13 +1,15 @@
-import { createClient, type Client } from "@connectrpc/connect";
+import { createClient, type Client, type Transport } from "@connectrpc/connect";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { CertificateFiles } from "../../../deploy/local/certificate-files.ts";
 import { startMesh } from "../../../deploy/local/mesh.ts";
 import type { Mesh } from "../../../deploy/local/mesh-handle.ts";
 import { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
+import { asAdmin } from "../../faults/as-admin.ts";
 import { createLogger } from "../../../services/platform/runtime/logger.ts";
 
 const CLAIMS = Buffer.from(
@@ -24,6 +26,8 @@ export interface BenchMesh extends AsyncDisposable {
   readonly orders: Client<typeof OrderService>;
   /** What the services' callers send: the claims that an edge would have verified. */
   readonly asUser: { readonly headers: Readonly<Record<string, string>> };
+  /** The Order service's own way to a participant, for a peer that does what it does. */
+  readonly asOrder: (callee: "inventory" | "payment") => Transport;
   /** Creates products with more stock than any run sells; returns their SKUs. */
   readonly createProducts: (count: number) => Promise<string[]>;
 }
@@ -35,7 +39,16 @@ export async function startBenchMesh(): Promise<BenchMesh> {
   const mesh = stack.use(
     await startMesh({ directory, components: [], edgePort: false }),
   );
-  const transport = await openTransports(mesh, stack);
+  const transport = await openTransports(
+    mesh,
+    stack,
+    mesh.certificates.edgeMesh,
+  );
+  const asOrder = await openTransports(
+    mesh,
+    stack,
+    mesh.certificates.services["order"],
+  );
   const orders = createClient(OrderService, transport("order"));
   const inventory = createClient(InventoryService, transport("inventory"));
   const asUser = { headers: { "x-weft-claims": CLAIMS } };
@@ -63,20 +76,30 @@ export async function startBenchMesh(): Promise<BenchMesh> {
     mesh,
     orders,
     asUser,
+    asOrder,
     createProducts,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
 
-/** As the edge: the only peer that may speak for a user. */
-async function openTransports(mesh: Mesh, stack: AsyncDisposableStack) {
-  const { ca, edgeMesh } = mesh.certificates;
+/** Brings the statistics of all tables up to date, from which statements are planned. */
+export async function analyze({ mesh }: BenchMesh): Promise<void> {
+  await asAdmin(mesh, (admin) => admin.query("analyze"));
+}
+
+/** Transports of the peer that has this certificate. The edge is the only one that may speak for a user. */
+async function openTransports(
+  mesh: Mesh,
+  stack: AsyncDisposableStack,
+  certificate: CertificateFiles | undefined,
+) {
+  if (certificate === undefined) throw new Error("the peer has no certificate");
   const tls = {
-    ca: await readFile(ca),
-    cert: await readFile(edgeMesh.cert),
-    key: await readFile(edgeMesh.key),
+    ca: await readFile(mesh.certificates.ca),
+    cert: await readFile(certificate.cert),
+    key: await readFile(certificate.key),
   };
-  return (callee: "order" | "inventory") => {
+  return (callee: "order" | "inventory" | "payment") => {
     const address = mesh.services[callee];
     if (address === undefined) throw new Error(`${callee} has no address`);
     const transport = createMeshTransport({

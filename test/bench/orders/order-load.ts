@@ -10,6 +10,8 @@ export interface OrderLoad {
   /** Orders under way at once. */
   readonly inFlight: number;
   readonly ms: number;
+  /** Sees one order through; by CreateOrder, if left out. */
+  readonly orderOne?: (sku: string) => Promise<void>;
 }
 
 export interface OrderRate {
@@ -25,7 +27,7 @@ export interface OrderRate {
 /** So many callers, each of whom orders again when the order before is completed. */
 export async function loadOrders(
   world: BenchMesh,
-  { skus, inFlight, ms }: OrderLoad,
+  { skus, inFlight, ms, orderOne: one }: OrderLoad,
 ): Promise<OrderRate> {
   const latencies: number[] = [];
   const before = cpuTime(world);
@@ -33,7 +35,7 @@ export async function loadOrders(
   const caller = async () => {
     while (performance.now() - startedAt < ms) {
       const sentAt = performance.now();
-      await orderOne(world, skus);
+      await (one ? one(pick(skus)) : orderOne(world, skus));
       latencies.push(performance.now() - sentAt);
     }
   };
@@ -65,11 +67,12 @@ export async function paceOrders(
   await Promise.all(placed);
 }
 
-async function orderOne(
+/** Orders one of the products, and waits until the order is completed. */
+export async function orderOne(
   { orders, asUser }: BenchMesh,
   skus: readonly string[],
 ): Promise<void> {
-  const sku = skus[Math.floor(Math.random() * skus.length)] ?? "";
+  const sku = pick(skus);
   const { order } = await orders.createOrder(
     {
       order: { lines: [{ sku, quantity: 1 }], paymentToken: "tok_visa" },
@@ -81,4 +84,8 @@ async function orderOne(
   if (order?.state !== State.COMPLETED) {
     throw new Error(`an order of the load is in state ${order?.state}`);
   }
+}
+
+function pick(skus: readonly string[]): string {
+  return skus[Math.floor(Math.random() * skus.length)] ?? "";
 }
