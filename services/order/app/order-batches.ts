@@ -15,6 +15,8 @@ export type Waiting<Item> = Item & { readonly alone: () => Promise<boolean> };
 
 /** How orders are stored, those that come at the same time by one statement. */
 export interface OrderBatches {
+  /** The names of requests whose orders are being placed or driven here: one of the same name needs no driver. */
+  readonly names: Set<string>;
   /** False where the request has placed an order before. */
   readonly insert: Batcher<Waiting<NewOrder>, boolean>;
   /** False where another version was stored in the meantime. */
@@ -28,6 +30,7 @@ export function createOrderBatches(deps: {
   readonly wake: () => void;
 }): OrderBatches {
   return {
+    names: new Set(),
     insert: createBatcher({
       name: "insert order",
       logger: deps.logger,

@@ -57,8 +57,11 @@ export async function placeOrder(
   }
   const at = deps.now();
   const order = place(command, { id: deps.newId(), at });
-  using driver = deps.drivers.reserve();
-  using _ = driver ?? deps.drivers.admitWaiting();
+  const name = request && `${command.tenant}/${request.id}`;
+  // A repeat finds its key taken, so it takes no place from an order that needs one.
+  const isRepeat = name !== undefined && deps.batches.names.has(name);
+  using driver = isRepeat ? undefined : deps.drivers.reserve();
+  using _ = driver ?? (isRepeat ? undefined : deps.drivers.admitWaiting());
   const origin: OrderOrigin = {
     requestId: request?.id,
     requestHash,
@@ -66,7 +69,9 @@ export async function placeOrder(
     // Where no driver is free the order is due at once, for the first that is.
     dueAt: driver ? new Date(at.getTime() + leaseMs) : at,
   };
-  const isNew = await insertNew(deps, order, origin, request);
+  const isNew = await remember(deps, isRepeat ? undefined : name, order, () =>
+    insertNew(deps, order, origin, request),
+  );
   if (!isNew) {
     // Its first answer is forgotten by now, the order is not.
     const known = await placedBefore(deps, command, request, requestHash);
@@ -82,6 +87,25 @@ export async function placeOrder(
     deps.drivers.wake();
   }
   return order;
+}
+
+/** Keeps the request's name while its order is stored, and then while it is driven here. */
+async function remember(
+  { batches, drivers }: PlaceOrderDeps,
+  name: string | undefined,
+  order: Order,
+  store: () => Promise<boolean>,
+): Promise<boolean> {
+  if (name === undefined) return store();
+  batches.names.add(name);
+  try {
+    return await store();
+  } finally {
+    // The driver starts in this turn.
+    setImmediate(() => {
+      void drivers.driven(order.id).finally(() => batches.names.delete(name));
+    });
+  }
 }
 
 /** False where the request id has placed an order before; then nothing is stored. */

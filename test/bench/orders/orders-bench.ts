@@ -19,7 +19,7 @@ type Part = (world: BenchMesh, skus: readonly string[]) => Promise<object>;
 const PARTS: Readonly<Record<string, Part>> = {
   async rate(world, skus) {
     const spread = [];
-    for (const inFlight of [1, 8, 32, 64]) {
+    for (const inFlight of [1, 8, 32, 48]) {
       spread.push(await loadOrders(world, { skus, inFlight, ms: ROUND_MS }));
     }
     const [hotSku = ""] = skus;

@@ -67,6 +67,24 @@ describe("more orders than can be settled", () => {
       ),
     );
   });
+
+  test("are not counted where they are one request that comes again", async () => {
+    const world = await setupWorld();
+    const user = world
+      .start({ drivers: 2, maxWaiting: 1, pollMs: 60_000 })
+      .user();
+    const request = { ...twoMugs(), requestId: randomUUID() };
+
+    const ends = await Promise.allSettled(
+      Array.from({ length: 50 }, () => placed(user, request)),
+    );
+
+    const codes = ends.flatMap((end) =>
+      end.status === "rejected" ? [ConnectError.from(end.reason).code] : [],
+    );
+    expect(codes.filter((code) => code !== Code.Aborted)).toEqual([]);
+    expect(await statesOf(world)).toHaveLength(1);
+  });
 });
 
 /** Places orders until one is refused; answers with its request. */
