@@ -42,6 +42,7 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   Rotation: [/issued anew: .*order.*trusted no more.*signs with/s],
   Go: [/"last":"STATE_COMPLETED"/],
   "The reference": [/"openapi": "3\.1\.0"/],
+  Operators: [/"deadLetters":\[\].*"orders":\[\]/s],
   "The trace": [/send weft\.order\.v1.*OrderService\/CreateOrder/s],
 };
 

@@ -7,7 +7,10 @@ import {
 import { Agent } from "node:https";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { FilesService } from "../../gen/ts/weft/files/v1/files_service_pb.ts";
+
+import { EventsService } from "../../gen/ts/weft/events/v1/events_service_pb.ts";
 import { InventoryService } from "../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import { OperationsService } from "../../gen/ts/weft/operations/v1/operations_service_pb.ts";
 import { OrderService } from "../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { PaymentService } from "../../gen/ts/weft/payment/v1/payment_service_pb.ts";
 import { SortService } from "../../gen/ts/weft/sort/v1/sort_service_pb.ts";
@@ -27,6 +30,9 @@ export interface EdgeClient extends Disposable {
   readonly payments: Client<typeof PaymentService>;
   readonly files: Client<typeof FilesService>;
   readonly sort: Client<typeof SortService>;
+
+  readonly events: Client<typeof EventsService>;
+  readonly operations: Client<typeof OperationsService>;
 }
 
 type OpenTransport = (edge: EdgeAddress, stack: DisposableStack) => Transport;
@@ -75,6 +81,9 @@ export function connectToEdge(edge: EdgeAddress, kind: ClientKind): EdgeClient {
     payments: createClient(PaymentService, transport),
     files: createClient(FilesService, transport),
     sort: createClient(SortService, transport),
+
+    events: createClient(EventsService, transport),
+    operations: createClient(OperationsService, transport),
     [Symbol.dispose]: () => stack.dispose(),
   };
 }
