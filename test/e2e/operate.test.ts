@@ -21,6 +21,17 @@ import { silentLogger } from "../support/silent-logger.ts";
 
 const GROUP = "order-timeline";
 
+/** A payload that keeps the contract's rules. */
+const mended = {
+  case: "payloadJson",
+  value: JSON.stringify({
+    order: {
+      lines: [{ sku: "mug", quantity: 1 }],
+      paymentToken: "tok_visa",
+    },
+  }),
+} as const;
+
 let bus: EventBus;
 
 beforeAll(() => {
@@ -66,15 +77,7 @@ describe.each(protocolKinds)(
       );
       const redriven = await events.redriveDeadLetter({
         name: letter.name,
-        edited: {
-          case: "payloadJson",
-          value: JSON.stringify({
-            order: {
-              lines: [{ sku: "mug", quantity: 1 }],
-              paymentToken: "tok_visa",
-            },
-          }),
-        },
+        edited: mended,
         reason: "mended",
         requestId: randomUUID(),
       });
@@ -165,6 +168,42 @@ describe.each(protocolKinds)(
     });
   },
 );
+
+it("sends back what was decided though the service is killed right after it said so", async () => {
+  const { edge, control } = meshUnderTest();
+  using client = connectToEdge(edge, "gRPC");
+  using shop = await openShop("gRPC");
+  const order = await shop.settled(shop.order(1));
+  const key = order.name.slice("orders/".length);
+  const letter = await buried(
+    key,
+    async () => (await client.events.listDeadLetters({ key })).deadLetters[0],
+  );
+
+  await client.events.redriveDeadLetter({ name: letter.name, edited: mended });
+  await control.kill("events");
+
+  await eventually(
+    "the timeline has it",
+    async () => {
+      const { order: now } = await client.orders.getOrder({ name: order.name });
+      return (
+        now?.timeline.some(({ eventId }) => eventId === letter.eventId) ?? false
+      );
+    },
+    60_000,
+  );
+  await eventually(
+    "the service knows it",
+    async () => {
+      const { deadLetter } = await client.events.getDeadLetter({
+        name: letter.name,
+      });
+      return deadLetter?.state === State.REDRIVEN;
+    },
+    60_000,
+  );
+});
 
 /** Announces an order with a value that is no message, and waits for its dead letter. */
 async function buried<Letter>(

@@ -3,15 +3,17 @@ import type { Mesh } from "../../deploy/local/mesh-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { moneyByOrder } from "../support/provider-log.ts";
 import { asAdmin } from "./as-admin.ts";
+import { kafkaFaults } from "./check-kafka.ts";
 import type { PlacedOrder } from "./place-orders.ts";
 
 const SCHEMAS = ["orders", "inventory", "payment"] as const;
+const TOPICS = ["weft.order.v1", "weft.inventory.v1", "weft.payment.v1"];
 const ABOUT_ORDERS =
   /^weft\.(order\.v1\.|payment\.v1\.Payment|inventory\.v1\.(Stock(Reserved|Confirmed|Released)|ReservationExpired))/;
 
 /**
  * What can't be seen from outside: that the ledger sums to zero and says what the provider says, that every event was
- * published and took effect once, and that nothing is left hanging in the database.
+ * published, in the order of its key, and took effect once, and that nothing is left hanging in the database.
  *
  * @throws Error that names every fault.
  */
@@ -28,6 +30,10 @@ export async function checkInvariants(
     const faults = [
       ...requestFaults(placed),
       ...(await eventFaults(admin)),
+      ...(await kafkaFaults(
+        { brokers: mesh.components.kafka.brokers, topics: [...TOPICS] },
+        await publishedIds(admin),
+      )),
       ...(await ledgerFaults(admin, mesh)),
       ...(await stockFaults(admin)),
       ...(await leftovers(admin)),
@@ -68,6 +74,17 @@ async function eventFaults(admin: pg.Client): Promise<string[]> {
     }
   }
   return faults;
+}
+
+async function publishedIds(admin: pg.Client): Promise<string[]> {
+  const ids: string[] = [];
+  for (const schema of SCHEMAS) {
+    const { rows } = await admin.query<{ id: string }>(
+      `select id from ${schema}.outbox where published_at is not null`,
+    );
+    ids.push(...rows.map(({ id }) => id));
+  }
+  return ids;
 }
 
 async function ledgerFaults(admin: pg.Client, mesh: Mesh): Promise<string[]> {
@@ -145,6 +162,9 @@ async function leftovers(admin: pg.Client): Promise<string[]> {
       "orders that are due",
       "select count(*) from orders.orders where due_at is not null",
     ],
+    ["keys that wait in retry", "select count(*) from orders.parked_key"],
+    ["parked events", "select count(*) from orders.parked_event"],
+    ["dead letters", "select count(*) from events.dead_letters"],
   ];
   const faults: string[] = [];
   for (const [what, sql] of counts) {
