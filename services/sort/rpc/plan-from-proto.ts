@@ -21,17 +21,17 @@ import { modeOf, orderFromProto } from "./order-from-proto.ts";
 export function planFromProto(job: SortJob): SortPlan {
   const mode = modeOf(job.spec);
   const order = orderFromProto(job.spec);
-  if (mode !== "sort") {
-    throw specInvalid("job.spec.mode", "jobs can only sort as yet");
+  if (mode === "check" && job.output) {
+    throw specInvalid("job.output", "a check has no output");
   }
-  if (!job.output) {
+  if (mode !== "check" && !job.output) {
     throw specInvalid("job.output", "a sort needs an output");
   }
   return {
     mode,
     order,
     inputs: job.inputs.map(inputOf),
-    output: outputOf(job.output, order),
+    output: job.output && outputOf(job.output, order),
     memoryBytes: job.memoryBytes === 0n ? undefined : Number(job.memoryBytes),
     engine: engines[job.engine] ?? "any",
     targetMs: job.targetTime

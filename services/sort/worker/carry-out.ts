@@ -1,6 +1,7 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { DomainError } from "../../platform/runtime/errors.ts";
+import { checkOrder } from "../engine/check-order.ts";
 import { sortFile } from "../engine/sort-file.ts";
 import type { SortOptions, SortResult } from "../engine/sort-options.ts";
 import type { SortInput, SortOutput, SortSpec } from "../engine/sort-spec.ts";
@@ -45,13 +46,23 @@ export async function carryOut(
     return resultOf(await sortFile(spec, options));
   }
   const { output } = order;
-  if (output === undefined) throw new Error("a sort has an output");
-  if (output.kind === "path") {
-    const inputs = await Promise.all(
+  const openInputs = () =>
+    Promise.all(
       order.inputs.map((input, index) =>
         inputOf(input, index, service, signal),
       ),
     );
+  if (output === undefined) {
+    return checkOnly(order, await openInputs(), options);
+  }
+  // What is merged has to be sorted: that is what sets a merge apart, its output is that of a sort.
+  const openSorted = async () => {
+    const inputs = await openInputs();
+    if (order.mode === "merge") await refuseUnsorted(order, inputs, options);
+    return inputs;
+  };
+  if (output.kind === "path") {
+    const inputs = await openSorted();
     const target: SortOutput = {
       kind: "file",
       path: output.path,
@@ -62,11 +73,7 @@ export async function carryOut(
   // Sorted into a file first: a part can be sent again, and its length is known before the first byte goes.
   const path = join(order.folder, "output");
   const result = await once(join(order.folder, "result.json"), async () => {
-    const inputs = await Promise.all(
-      order.inputs.map((input, index) =>
-        inputOf(input, index, service, signal),
-      ),
-    );
+    const inputs = await openSorted();
     const target: SortOutput = {
       kind: "file",
       path,
@@ -89,6 +96,53 @@ export async function carryOut(
   await rm(order.folder, { recursive: true, force: true });
   return { ...resultOf(result), ...(file !== undefined && { file }) };
 }
+
+async function checkOnly(
+  order: WorkOrder,
+  inputs: readonly SortInput[],
+  options: SortOptions,
+): Promise<JobResult> {
+  const { output: _, ...spec } = specOf(order, inputs, nowhere);
+  const { records, disorder } = await checkOrder(spec, options);
+  return {
+    recordsIn: records,
+    recordsOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    runs: 0,
+    reused: 0,
+    sorted: disorder === undefined,
+    // The engine counts from 0.
+    ...(disorder && { firstUnsortedLine: disorder.record + 1 }),
+  };
+}
+
+async function refuseUnsorted(
+  order: WorkOrder,
+  inputs: readonly SortInput[],
+  options: SortOptions,
+): Promise<void> {
+  for (const input of inputs) {
+    const { output: _, ...spec } = specOf(order, [input], nowhere);
+    const { disorder } = await checkOrder(spec, options);
+    if (disorder) {
+      const name = input.kind === "file" ? basename(input.path) : input.name;
+      const line = String(disorder.record + 1);
+      throw new DomainError({
+        code: "failed_precondition",
+        reason: "NOT_SORTED",
+        message: `${name} is not sorted: record ${line} is out of order`,
+        metadata: { input: name, line },
+      });
+    }
+  }
+}
+
+const nowhere: SortOutput = {
+  kind: "stream",
+  name: "nowhere",
+  write: async () => {},
+};
 
 function specOf(
   { order }: WorkOrder,
