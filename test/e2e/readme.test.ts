@@ -28,6 +28,7 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   "curl: REST": [
     /"sku":"teapot".*"state":"STATE_COMPLETED"/s,
     /"orders":\[.*"sku":"teapot".*"payments":\[.*"INVALID_FIELD"/s,
+    /idempotency-replayed: true.*"quantity":3.*"entries":\[.*"balances":\[/s,
   ],
   Tokens: [
     /"orders":\[.*"inventory:read".*"SCOPE_MISSING".*"UNAUTHENTICATED"/s,

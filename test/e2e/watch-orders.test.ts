@@ -47,6 +47,34 @@ describe.each(clientKinds)("a client of %s", { concurrent: true }, (kind) => {
     expectForward(states);
   });
 
+  it("lists, watches from there, and goes on where its connection broke", async () => {
+    using shop = await openShop(kind);
+    const { orders: listed, resumeToken: begin } =
+      await shop.client.orders.listOrders({ pageSize: 1 });
+    const { order } = await shop.client.orders.createOrder(shop.order(1));
+    const name = order?.name ?? "";
+    await shop.until(State.COMPLETED, name);
+
+    const states: string[] = [];
+    let resumeToken = begin;
+    while (states.at(-1) !== "COMPLETED") {
+      // One message a connection.
+      for await (const response of shop.client.orders.watchOrders({
+        resumeToken,
+      })) {
+        resumeToken = response.resumeToken;
+        const { event } = response;
+        if (event.case === "order" && event.value.name === name) {
+          states.push(...stateOf(response));
+        }
+        break;
+      }
+    }
+
+    expect(listed.map((each) => each.name)).not.toContain(name);
+    expectForward(states);
+  });
+
   it("stays on the line for longer than a call may take, with heartbeats in the silence", async () => {
     using shop = await openShop(kind);
     const openedAt = performance.now();

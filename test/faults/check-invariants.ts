@@ -1,10 +1,11 @@
 import type pg from "pg";
 import type { Mesh } from "../../deploy/local/mesh-handle.ts";
 import { eventually } from "../support/eventually.ts";
-import { moneyByOrder } from "../support/provider-log.ts";
+import { liveAuthorizations, moneyByOrder } from "../support/provider-log.ts";
 import { asAdmin } from "./as-admin.ts";
 import { kafkaFaults } from "./check-kafka.ts";
 import type { PlacedOrder } from "./place-orders.ts";
+import { webhookStats } from "./spoil-webhooks.ts";
 
 const SCHEMAS = ["orders", "inventory", "payment"] as const;
 const TOPICS = ["weft.order.v1", "weft.inventory.v1", "weft.payment.v1"];
@@ -35,6 +36,7 @@ export async function checkInvariants(
         await publishedIds(admin),
       )),
       ...(await ledgerFaults(admin, mesh)),
+      ...(await providerFaults(admin, mesh)),
       ...(await stockFaults(admin)),
       ...(await leftovers(admin)),
     ];
@@ -117,6 +119,24 @@ async function ledgerFaults(admin: pg.Client, mesh: Mesh): Promise<string[]> {
     ...(cash === captured
       ? []
       : [`the ledger has ${cash}, the provider captured ${captured}`]),
+  ];
+}
+
+/** No forged webhook was believed, none was given up, and each order has one live authorization at most. */
+async function providerFaults(admin: pg.Client, mesh: Mesh): Promise<string[]> {
+  const { forgedAccepted } = await webhookStats(mesh.paymentProviderUrl);
+  const { rows } = await admin.query<{ event_id: string }>(
+    "select event_id from payment.provider_events where outcome = 'given up'",
+  );
+  const live = await liveAuthorizations(mesh.paymentProviderUrl);
+  return [
+    ...(forgedAccepted === 0
+      ? []
+      : [`${forgedAccepted} forged webhooks were accepted`]),
+    ...rows.map(({ event_id }) => `the event ${event_id} was given up`),
+    ...[...live]
+      .filter(([, count]) => count > 1)
+      .map(([order, count]) => `${order} is held ${count} times`),
   ];
 }
 

@@ -230,4 +230,55 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "  if (etag !== etagOf({ version: 0n })) return;",
     caughtBy: { tests: ["test/integration/order/operations.test.ts"] },
   },
+  {
+    hole: "a webhook is believed without its signature",
+    file: "services/payment/app/verify-webhook.ts",
+    find: "  if (!isSigned) throw webhookSignatureInvalid();",
+    replace: '  if (!isSigned && time === "") throw webhookSignatureInvalid();',
+    caughtBy: { tests: ["test/integration/payment/webhooks.test.ts"] },
+  },
+  {
+    hole: "a webhook is good for ever",
+    file: "services/payment/app/verify-webhook.ts",
+    find: "  if (Math.abs(age) > toleranceSeconds) throw webhookExpired();",
+    replace: "  if (age === toleranceSeconds + 0.5) throw webhookExpired();",
+    caughtBy: { tests: ["test/integration/payment/webhooks.test.ts"] },
+  },
+  {
+    hole: "a webhook is acknowledged, and nothing is learnt from it",
+    file: "services/payment/app/provider-events.ts",
+    find: '  if (found.kind === "refused") return "unknown there";',
+    replace: '  if (found.kind !== "unknown") return "unknown there";',
+    caughtBy: { tests: ["test/integration/payment/webhooks.test.ts"] },
+  },
+  {
+    hole: "a payment of unknown outcome is asked for again under another key",
+    file: "services/payment/clients/provider.ts",
+    find: "  const idempotencyKey = `${plainTenant(payment.tenant)}/${payment.id}/${operation}`;",
+    replace:
+      "  const idempotencyKey = `${plainTenant(payment.tenant)}/${payment.id}/${operation}/${payment.version}`;",
+    caughtBy: {
+      tests: [
+        "test/integration/payment/authorize.test.ts",
+        "test/integration/payment/capture-and-refund.test.ts",
+        "test/integration/payment/void.test.ts",
+      ],
+    },
+  },
+  {
+    hole: "a reconciliation looks at the report alone",
+    file: "services/payment/app/reconcile-span.ts",
+    find: "  found.push(...(await compareOurs(deps, span, seen)));",
+    replace:
+      '  if (seen.has("")) found.push(...(await compareOurs(deps, span, seen)));',
+    caughtBy: { tests: ["test/integration/payment/reconcile.test.ts"] },
+  },
+  {
+    hole: "balances are rolled up past a transaction that is under way",
+    file: "services/payment/store/ledger-balances.ts",
+    find: "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin",
+    replace:
+      "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmin",
+    caughtBy: { tests: ["test/integration/payment/read-ledger.test.ts"] },
+  },
 ];

@@ -19,6 +19,7 @@ import { edgeOf } from "../support/mesh-under-test.ts";
 import { checkInvariants } from "./check-invariants.ts";
 import { inflict } from "./faults.ts";
 import { placeOrders, stockUp } from "./place-orders.ts";
+import { spoilWebhooks } from "./spoil-webhooks.ts";
 import { planScenario, type Scenario } from "./scenario.ts";
 
 const { values } = parseArgs({
@@ -76,6 +77,7 @@ async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
   const faults = scenario.faults
     .toSorted((a, b) => a.atMs - b.atMs)
     .map(({ atMs, fault, forMs }) => `${fault} @${atMs} ms (${forMs} ms)`);
+  faults.push(`webhooks ${JSON.stringify(scenario.webhooks)}`);
   console.log(`seed ${scenario.seed}: ${faults.join(", ")}`);
   try {
     const placed = await play(mesh, scenario);
@@ -97,6 +99,7 @@ async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
 async function play(mesh: Mesh, scenario: Scenario) {
   using client = connectToEdge(edgeOf(addressesOf(mesh)), "gRPC");
   const skus = await stockUp(client, scenario);
+  await spoilWebhooks(mesh.paymentProviderUrl, scenario.webhooks);
   const faults = scenario.faults.map(async (fault) => {
     await delay(fault.atMs);
     await inflict(mesh, fault);

@@ -43,14 +43,25 @@ export interface PlannedOrder {
 }
 
 /** Everything that a seed decides. */
+/** How the provider's webhooks go wrong during a run, as its stand-in takes it. */
+export interface PlannedWebhooks {
+  readonly duplicate: number;
+  readonly delayMs: number;
+  readonly reorder: boolean;
+  readonly drop: number;
+  readonly forge: boolean;
+}
+
 export interface Scenario {
   readonly seed: number;
   /** Opening stock by product; the first is scarce, the second hot. */
   readonly stock: readonly number[];
   readonly orders: readonly PlannedOrder[];
   readonly faults: readonly PlannedFault[];
+  readonly webhooks: PlannedWebhooks;
 }
 
+const WEBHOOK_STREAM = 0x7eb_400c;
 const DURATION_MS = 8_000;
 const ORDERS = 80;
 const LONGEST_FAULT_MS = 6_000;
@@ -78,6 +89,8 @@ export function planScenario(seed: number): Scenario {
     faults: Array.from({ length: 2 + random.below(4) }, () =>
       planFault(random),
     ),
+    // By numbers of their own, so that the rest of a seed's plan is what it was.
+    webhooks: planWebhooks(createRandom(seed ^ WEBHOOK_STREAM)),
   };
 }
 
@@ -106,6 +119,16 @@ function planFault(random: Random): PlannedFault {
     forMs: isLong
       ? LONGER_THAN_A_LEASE_MS
       : 500 + random.below(LONGEST_FAULT_MS),
+  };
+}
+
+function planWebhooks(random: Random): PlannedWebhooks {
+  return {
+    duplicate: random.pick([0, 0, 1, 2]),
+    delayMs: random.pick([0, 0, 500, 3_000]),
+    reorder: random.chance(0.5),
+    drop: random.pick([0, 0, 0.3, 1]),
+    forge: random.chance(0.5),
   };
 }
 

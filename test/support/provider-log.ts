@@ -38,6 +38,26 @@ export async function moneyByOrder(
   return money;
 }
 
+/** How often money of an order is held or taken at the same time: never more than once. */
+export async function liveAuthorizations(
+  providerUrl: string,
+): Promise<Map<string, number>> {
+  const live = new Map<string, Set<string>>();
+  const most = new Map<string, number>();
+  for (const { payment_intent: intent } of await journal(providerUrl)) {
+    if (!intent) continue;
+    const order = orderOf(intent);
+    const ids = live.get(order) ?? new Set();
+    live.set(order, ids);
+    const isLive =
+      intent.status === "requires_capture" || intent.status === "succeeded";
+    if (isLive) ids.add(intent.id);
+    else ids.delete(intent.id);
+    most.set(order, Math.max(most.get(order) ?? 0, ids.size));
+  }
+  return most;
+}
+
 /** What happened to the money of one order. */
 export async function moneyOf(
   providerUrl: string,
