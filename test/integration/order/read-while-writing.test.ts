@@ -202,6 +202,57 @@ function differences(
   return [...missing.map(([name]) => name), ...invented];
 }
 
+test("a watch from a list tells of what was being committed while the list was read", async () => {
+  const world = await setupWorld();
+  const user = world.start().user();
+  const late = new pg.Client({ connectionString: world.database.url });
+  await late.connect();
+  onTestFinished(() => late.end());
+  await late.query("begin");
+  const { rows } = await late.query<{ id: string }>(
+    `with inserted as (
+       insert into orders (
+         id, tenant, customer, request_hash, state, lines, version,
+         created_at, updated_at, settled_at
+       )
+       values (uuidv7(), $1, 'ada', '', 'completed', '[]', 1, now(), now(), now())
+       returning tenant, id, version, created_at
+     ), logged as (
+       insert into order_changes (tenant, order_id, version, changed_at)
+       select tenant, id, version, created_at
+       from inserted
+     )
+     select id
+     from inserted`,
+    [world.tenant],
+  );
+  // Its transaction is younger than the open one, and over.
+  await placed(user, { ...twoMugs(), wait: true });
+
+  const { orders, resumeToken } = await user.listOrders({});
+  await late.query("commit");
+  const name = `orders/${rows[0]?.id}`;
+  const told = await toldUntil(user, resumeToken, name);
+
+  expect(orders.map((order) => order.name)).not.toContain(name);
+  expect(told).toContain(name);
+});
+
+/** The names that a watch tells up to this one, or within ten seconds. */
+async function toldUntil(user: OrderClient, token: string, name: string) {
+  const told: string[] = [];
+  const signal = AbortSignal.timeout(10_000);
+  try {
+    for await (const { event } of watching(user, token, signal)) {
+      if (event.case === "order") told.push(event.value.name);
+      if (told.at(-1) === name) break;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  return told;
+}
+
 test("a token of another tenant, or of nobody, is refused", async () => {
   const world = await setupWorld();
   const process = world.start();
