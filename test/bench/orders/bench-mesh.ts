@@ -44,11 +44,15 @@ export async function startBenchMesh(): Promise<BenchMesh> {
     stack,
     mesh.certificates.edgeMesh,
   );
-  const asOrder = await openTransports(
+  const openAsOrder = await openTransports(
     mesh,
     stack,
     mesh.certificates.services["order"],
   );
+  const participants = {
+    inventory: openAsOrder("inventory"),
+    payment: openAsOrder("payment"),
+  };
   const orders = createClient(OrderService, transport("order"));
   const inventory = createClient(InventoryService, transport("inventory"));
   const asUser = { headers: { "x-weft-claims": CLAIMS } };
@@ -76,7 +80,7 @@ export async function startBenchMesh(): Promise<BenchMesh> {
     mesh,
     orders,
     asUser,
-    asOrder,
+    asOrder: (callee) => participants[callee],
     createProducts,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
