@@ -76,6 +76,7 @@ async function sort(
       ...baseOptions(args, signal),
       ...options,
       jobFolder: folder.path,
+      discardOnFailure: options.jobFolder === undefined,
       ...(bar ? { onProgress: (progress) => bar.show(progress) } : {}),
     },
   );

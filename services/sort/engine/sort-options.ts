@@ -16,6 +16,8 @@ export interface SortOptions {
   readonly durable?: boolean;
   /** Compares the records' checksums of input and output. */
   readonly verify?: boolean;
+  /** Nothing of a sort that fails is kept to go on from. */
+  readonly discardOnFailure?: boolean;
   /** Called at most five times a second, and at the end. */
   readonly onProgress?: (progress: SortProgress) => void;
   readonly signal?: AbortSignal;

@@ -1,7 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { availableParallelism } from "node:os";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -34,21 +39,38 @@ export async function run(): Promise<number> {
   try {
     const plan = readPlan(folder);
     console.log(`sort on ${machineLine()}, ${plan.memory}`);
-    const cases = [];
-    for (const each of plan.cases) cases.push(await measureCase(plan, each));
-    const isCold = dropCache();
-    const file = await saveResult("sort", {
-      input: isCold ? "cold: the page cache is dropped" : "warm",
-      megabytes: plan.bytes / 1e6,
-      memory: plan.memory,
-      rounds: plan.rounds,
-      cases,
-    });
-    console.log(`written to ${file.pathname}`);
-    return cases.every(({ isMet }) => isMet) ? 0 : 1;
+    let isMet = true;
+    for (const each of plan.cases) {
+      const result = await measureCase(plan, each);
+      isMet &&= result.isMet;
+      await keep(plan, result);
+    }
+    return isMet ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Written after each case, beside those of earlier runs: all of them in one take too long for some. */
+async function keep(
+  plan: Plan,
+  result: Awaited<ReturnType<typeof measureCase>>,
+): Promise<void> {
+  const file = new URL("../results/sort.json", import.meta.url);
+  // Only this function writes it.
+  const known = existsSync(file)
+    ? (JSON.parse(readFileSync(file, "utf8")) as { cases: { case: string }[] })
+    : { cases: [] };
+  const others = known.cases.filter((each) => each.case !== result.case);
+  const measured = {
+    ...result,
+    megabytes: plan.bytes / 1e6,
+    memory: plan.memory,
+    rounds: plan.rounds,
+    input: dropCache() ? "cold: the page cache is dropped" : "warm",
+    measuredAt: new Date().toISOString(),
+  };
+  await saveResult("sort", { cases: [...others, measured] });
 }
 
 function readPlan(folder: string): Plan {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createSortWorld } from "./sort-world.ts";
@@ -63,6 +64,21 @@ test.each([
     expect(err).toMatch(new RegExp(`^sort: ${reason}: [^\n]*\n$`));
   },
 );
+
+test("leaves nothing behind where temporary space runs out", async () => {
+  using world = createSortWorld();
+  const input = world.write("in", "c\nb\na\n".repeat(100_000));
+  const places = ["-T", world.path("temp"), "-o", world.path("out"), input];
+
+  const { code, err } = await run(["--temp-limit=10K", ...places]);
+
+  expect({ code, err }).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^sort: TEMP_SPACE_SHORT: /),
+  });
+  expect(readdirSync(world.folder).toSorted()).toEqual(["in", "temp"]);
+  expect(readdirSync(world.path("temp"))).toEqual([]);
+});
 
 test("keeps within its memory budget as the system counts it", async () => {
   using world = createSortWorld();

@@ -38,7 +38,8 @@ export async function explainFailure(
   // Another sort's folder is not ours to remove.
   const isForeign =
     explained instanceof DomainError && explained.field === "jobFolder";
-  if (isFinal && !isForeign) {
+  const isUseless = isFinal || options.discardOnFailure === true;
+  if (isUseless && !isForeign) {
     if (job?.kind === "job") await dropOutput(spec.output, job.id);
     await rm(options.jobFolder, { recursive: true, force: true });
   }
