@@ -10,6 +10,8 @@ import { adminService } from "./rpc/admin-service.ts";
 import { mountRateLimit } from "./rpc/mount-rate-limit.ts";
 import { openCounterStore } from "./store/counter-store.ts";
 
+const REDIS_PATIENCE_MS = 2_000;
+
 /** Starts the service. It is ready without Redis: answering then is what it is for. */
 export async function startRateLimit(runtime: Runtime): Promise<void> {
   const { logger } = runtime;
@@ -20,6 +22,9 @@ export async function startRateLimit(runtime: Runtime): Promise<void> {
     timeoutMs: config.RATELIMIT_REDIS_TIMEOUT_MS,
   });
   runtime.onDrain("redis", async () => store.close());
+
+  // Or the first calls after a start would be answered as if Redis were away.
+  await store.connected(REDIS_PATIENCE_MS);
 
   const now = () => new Date();
   const limiter = await startLimiter(

@@ -6,6 +6,7 @@ const areas: Readonly<
   >
 > = {
   rpc: () => import("./rpc/rpc-bench.ts"),
+  edge: () => import("./edge/edge-bench.ts"),
   orders: () => import("./orders/orders-bench.ts"),
   sort: () => import("./sort/sort-bench.ts"),
 };

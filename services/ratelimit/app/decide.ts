@@ -104,12 +104,17 @@ function knownRefusals(
 }
 
 function counterChecks(counted: CountedChecks) {
-  return Array.from(counted, ([key, { spec, hits, lease }]) => ({
+  return Array.from(counted, ([key, check]) => ({
     key,
-    spec,
-    hits,
-    lease,
+    spec: check.spec,
+    amount: amountOf(check),
   }));
+}
+
+/** A lease is lent once, however many hits; nothing is lent for none. */
+function amountOf({ rule, hits, lease }: Check): string {
+  if (rule.algorithm !== "concurrency") return String(hits);
+  return hits > 0 ? lease : "";
 }
 
 function countedOutcomes(

@@ -23,8 +23,7 @@ export async function peek(
   const questions = counters.map(({ key, check }) => ({
     key,
     spec: check.spec,
-    hits: 0,
-    lease: "",
+    amount: check.rule.algorithm === "concurrency" ? "" : "0",
   }));
   const results = await ask(deps, questions);
   return counters.flatMap(({ check }, index) => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import { createCounters, RedisAwayError, type Counters } from "./counters.ts";
@@ -16,6 +17,8 @@ export interface CounterStore {
     domain: string,
     forget: (key: string) => void,
   ) => ForgetChannel;
+  /** Resolves when Redis is there, and after `patienceMs` at the latest. */
+  readonly connected: (patienceMs: number) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -38,6 +41,12 @@ export function openCounterStore(deps: {
     leases: createLeases({ redis, presence, logger }),
     openForgetChannel: (domain, forget) =>
       openForgetChannel({ redis, logger }, domain, forget),
+    async connected(patienceMs) {
+      if (redis.status === "ready") return;
+      const signal = AbortSignal.timeout(patienceMs);
+      // Past that, Redis is away, which is no fault of a start.
+      await once(redis, "ready", { signal }).catch(() => undefined);
+    },
     close() {
       presence.close();
       redis.disconnect();
@@ -56,6 +65,7 @@ function withoutRedis(): CounterStore {
       forgetEverywhere: async () => undefined,
       close: () => undefined,
     }),
+    connected: async () => undefined,
     close: () => undefined,
   };
 }

@@ -8,7 +8,8 @@ import {
 } from "./decision-script.ts";
 import type { RedisPresence } from "./redis-presence.ts";
 
-const MOST_REQUESTS = 64;
+// Half of what is usually under way: while Redis decides one batch, the next is written.
+const MOST_REQUESTS = 32;
 const MOST_CHECKS = 512;
 /** Requests that wait for an answer; what comes on top is answered as if Redis were away. */
 const MOST_WAITING = 4_096;

@@ -2,11 +2,11 @@
 --
 -- KEYS: every count that the batch touches, once.
 -- ARGV[1]: the time in Unix microseconds, or "" for that of Redis. Then, a request: how many checks it has, and for each
--- the index of its key, its spec (letter, shadow, limit, period, burst, buckets; periods in microseconds), hits, lease.
--- Hits of 0 look and take nothing.
+-- the index of its key, its spec (letter, shadow, limit, period, burst, buckets; periods in microseconds), and its hits, or the
+-- lease that concurrency lends. Hits of 0, and a lease of "", look and take nothing.
 --
--- Returns four integers a check, in the order of ARGV: whether it had room (1 or 0), what remains, microseconds until the
--- same request has room, microseconds until the count is as if nothing had happened.
+-- Returns three integers a check, in the order of ARGV: what remains, microseconds until the same request has room (0 where
+-- it has), microseconds until the count is as if nothing had happened.
 --
 -- A state is read once and written once, however many requests of the batch share it, and expires when it is worth nothing.
 
@@ -24,6 +24,8 @@ else
 end
 
 local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
+-- States are doubles as they are: written as text they cost more than all the rest of a decision.
+local pack_double, unpack_double = struct.pack, struct.unpack
 -- Rounding must not refuse the last hit of a burst; half a microsecond lets nobody in early.
 local SLACK = 0.5
 
@@ -31,7 +33,7 @@ local algorithms = {}
 
 -- GCRA (ITU-T I.371, the virtual scheduling algorithm): the state is the theoretical arrival time of the next hit.
 algorithms.g = {
-  read = function(raw) return { tat = raw and tonumber(raw) or 0 } end,
+  read = function(raw) return { tat = raw and unpack_double("<d", raw) or 0 } end,
   look = function(state, spec, hits)
     local step = spec.period / spec.limit
     local tat = max(state.tat, now)
@@ -43,7 +45,7 @@ algorithms.g = {
     state.tat = max(state.tat, now) + hits * spec.period / spec.limit
     return state.tat - now
   end,
-  write = function(state) return string.format("%.17g", state.tat), state.tat - now end,
+  write = function(state) return pack_double("<d", state.tat), state.tat - now end,
 }
 
 -- Token bucket: tokens, fractions included, and when they were counted.
@@ -55,8 +57,8 @@ end
 algorithms.t = {
   read = function(raw)
     if not raw then return { at = now } end
-    local tokens, at = string.match(raw, "^(%S+) (%S+)$")
-    return { tokens = tonumber(tokens), at = tonumber(at) }
+    local tokens, at = unpack_double("<dd", raw)
+    return { tokens = tokens, at = at }
   end,
   look = function(state, spec, hits)
     refill(state, spec)
@@ -70,7 +72,7 @@ algorithms.t = {
   end,
   write = function(state, spec)
     local empty = (spec.burst - state.tokens) * spec.period / spec.limit
-    return string.format("%.17g %.17g", state.tokens, state.at), empty
+    return pack_double("<dd", state.tokens, state.at), empty
   end,
 }
 
@@ -78,8 +80,8 @@ algorithms.t = {
 algorithms.f = {
   read = function(raw)
     if not raw then return { window = 0, count = 0 } end
-    local window, count = string.match(raw, "^(%S+) (%S+)$")
-    return { window = tonumber(window), count = tonumber(count) }
+    local window, count = unpack_double("<dd", raw)
+    return { window = window, count = count }
   end,
   look = function(state, spec, hits)
     local window = floor((now + EPOCH) / spec.period)
@@ -93,7 +95,7 @@ algorithms.f = {
     return (state.window + 1) * spec.period - EPOCH - now
   end,
   write = function(state, spec)
-    return string.format("%d %d", state.window, state.count), (state.window + 1) * spec.period - EPOCH - now
+    return pack_double("<dd", state.window, state.count), (state.window + 1) * spec.period - EPOCH - now
   end,
 }
 
@@ -152,11 +154,11 @@ algorithms.s = {
 }
 
 -- Concurrency: leases by the time at which they end. Not a string, so it is neither cached nor written at the end.
-local function concurrency_look(key, spec, hits, lease)
+local function concurrency_look(key, spec, lease)
   redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
   local held = redis.call("ZCARD", key)
   local remaining = max(0, spec.limit - held)
-  if hits == 0 or held + 1 <= spec.limit or redis.call("ZSCORE", key, lease) then
+  if lease == "" or held + 1 <= spec.limit or redis.call("ZSCORE", key, lease) then
     return true, remaining, 0, 0
   end
   local first = redis.call("ZRANGE", key, 0, 0, "WITHSCORES")
@@ -201,47 +203,44 @@ local position, argument, arguments = 0, 2, #ARGV
 while argument <= arguments do
   local count = tonumber(ARGV[argument])
   local first = argument + 1
-  argument = first + 4 * count
+  argument = first + 3 * count
   local room_for_all = true
   for check = 0, count - 1 do
-    local at = first + 4 * check
-    local index, spec, hits = tonumber(ARGV[at]), spec_of(ARGV[at + 1]), tonumber(ARGV[at + 2])
+    local at, out = first + 3 * check, position + 3 * check
+    local index, spec, amount = tonumber(ARGV[at]), spec_of(ARGV[at + 1]), ARGV[at + 2]
     local room, remaining, wait, reset
     if spec.algorithm then
-      room, remaining, wait, reset = spec.algorithm.look(state_of(index, spec.algorithm), spec, hits)
+      room, remaining, wait, reset = spec.algorithm.look(state_of(index, spec.algorithm), spec, tonumber(amount))
     else
-      room, remaining, wait, reset = concurrency_look(KEYS[index], spec, hits, ARGV[at + 3])
+      room, remaining, wait, reset = concurrency_look(KEYS[index], spec, amount)
     end
     if not room and not spec.shadow then room_for_all = false end
-    local out = position + 4 * check
-    answer[out + 1] = room and 1 or 0
-    answer[out + 2] = remaining
-    answer[out + 3] = room and 0 or max(1, ceil(wait))
-    answer[out + 4] = max(0, ceil(reset))
+    answer[out + 1] = remaining
+    answer[out + 2] = room and 0 or max(1, ceil(wait))
+    answer[out + 3] = max(0, ceil(reset))
   end
   if room_for_all then
     for check = 0, count - 1 do
-      local at = first + 4 * check
-      local index, spec, hits = tonumber(ARGV[at]), spec_of(ARGV[at + 1]), tonumber(ARGV[at + 2])
-      local out = position + 4 * check
-      if answer[out + 1] == 1 and hits > 0 then
-        if spec.algorithm then
-          local reset = spec.algorithm.take(state_of(index, spec.algorithm), spec, hits)
-          answer[out + 4] = max(0, ceil(reset))
-          written_as[index] = spec
-          answer[out + 2] = answer[out + 2] - hits
-        else
-          concurrency_take(KEYS[index], spec, ARGV[at + 3])
-          answer[out + 2] = max(0, answer[out + 2] - 1)
-        end
+      local at, out = first + 3 * check, position + 3 * check
+      local index, spec, amount = tonumber(ARGV[at]), spec_of(ARGV[at + 1]), ARGV[at + 2]
+      local room = answer[out + 2] == 0
+      if room and spec.algorithm and amount ~= "0" then
+        local hits = tonumber(amount)
+        local reset = spec.algorithm.take(state_of(index, spec.algorithm), spec, hits)
+        answer[out + 1] = answer[out + 1] - hits
+        answer[out + 3] = max(0, ceil(reset))
+        written_as[index] = spec
+      elseif room and not spec.algorithm and amount ~= "" then
+        concurrency_take(KEYS[index], spec, amount)
+        answer[out + 1] = max(0, answer[out + 1] - 1)
       end
     end
   end
-  position = position + 4 * count
+  position = position + 3 * count
 end
 
 for index, spec in pairs(written_as) do
   local text, lives = spec.algorithm.write(states[index], spec)
-  redis.call("SET", KEYS[index], text, "PX", max(1, ceil(lives / 1000)) + extra_ttl)
+  redis.call("PSETEX", KEYS[index], max(1, ceil(lives / 1000)) + extra_ttl, text)
 end
 return answer

@@ -10,8 +10,8 @@ export const decisionScript = { source, sha: hash("sha1", source) } as const;
 export interface CounterCheck {
   readonly key: string;
   readonly spec: string;
-  readonly hits: number;
-  readonly lease: string;
+  /** Its hits, or the lease that `concurrency` lends; "0" and "" take nothing. */
+  readonly amount: string;
 }
 
 export interface CounterResult {
@@ -33,13 +33,13 @@ export function encodeBatch(
   const args = [nowUs === undefined ? "" : String(nowUs)];
   for (const checks of requests) {
     args.push(String(checks.length));
-    for (const { key, spec, hits, lease } of checks) {
+    for (const { key, spec, amount } of checks) {
       let index = indexes.get(key);
       if (index === undefined) {
         index = indexes.size + 1;
         indexes.set(key, index);
       }
-      args.push(String(index), spec, String(hits), lease);
+      args.push(String(index), spec, amount);
     }
   }
   return { keys: [...indexes.keys()], args };
@@ -59,11 +59,9 @@ export function decodeBatch(
     return value;
   };
   return requests.map((checks) =>
-    checks.map(() => ({
-      room: next() === 1,
-      remaining: next(),
-      retryUs: next(),
-      resetUs: next(),
-    })),
+    checks.map(() => {
+      const [remaining, retryUs, resetUs] = [next(), next(), next()];
+      return { room: retryUs === 0, remaining, retryUs, resetUs };
+    }),
   );
 }

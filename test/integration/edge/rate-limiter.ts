@@ -16,6 +16,8 @@ export async function startRateLimiter(options: {
   readonly ca: string;
   readonly files: CertificateFiles;
   readonly grpcPort: number;
+  /** Long if left out, so that a busy machine is not taken for a Redis that is away. */
+  readonly redisTimeoutMs?: number;
 }): Promise<RateLimiter> {
   const rulesFile = join(options.directory, "rate-limits.yaml");
   await writeFile(rulesFile, options.rules);
@@ -34,8 +36,7 @@ export async function startRateLimiter(options: {
       WEFT_TLS_KEY: options.files.key,
       REDIS_URL: options.redisUrl,
       RATELIMIT_RULES_FILE: rulesFile,
-      // So that a busy machine is not taken for a Redis that is away.
-      RATELIMIT_REDIS_TIMEOUT_MS: "1000",
+      RATELIMIT_REDIS_TIMEOUT_MS: String(options.redisTimeoutMs ?? 1_000),
     },
   });
   await service.ready;

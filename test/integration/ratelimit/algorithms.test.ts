@@ -74,8 +74,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
           const check = {
             key: `model-${keys}`,
             spec: specText(name, those),
-            hits,
-            lease: "",
+            amount: String(hits),
           };
 
           const { room } = await runOne(check, nowUs);
@@ -93,7 +92,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
         keys += 1;
         const spec = specText(name, those);
         const batch = plan.map(({ hits }) => [
-          { key: `batch-${keys}`, spec, hits, lease: "" },
+          { key: `batch-${keys}`, spec, amount: String(hits) },
         ]);
 
         const together = await run(batch, START_US);
@@ -119,7 +118,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
         let nowUs = START_US;
         for (const { pause, hits } of plan) {
           nowUs += Math.floor((pause * those.periodUs) / 1_000);
-          const check = { key, spec, hits, lease: "" };
+          const check = { key, spec, amount: String(hits) };
           const { room, retryUs } = await runOne(check, nowUs);
           const most =
             name === "gcra" || name === "token-bucket"
@@ -143,7 +142,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
   it("leaves no state behind when it is worth nothing", async () => {
     const those = { limit: 5, periodUs: 50_000, burst: 5, buckets: 5 };
     const requests = [
-      [{ key: `ttl-${keys}`, spec: specText(name, those), hits: 3, lease: "" }],
+      [{ key: `ttl-${keys}`, spec: specText(name, those), amount: "3" }],
     ];
 
     const { keys: names, args } = encodeBatch(requests);
@@ -164,7 +163,7 @@ describe("the most that passes around the boundary of two windows", () => {
     let passed = 0;
     for (const offset of [-1_000, 1_000]) {
       for (let hit = 0; hit < 100; hit += 1) {
-        const check = { key: `edge-${name}-${keys}`, spec, hits: 1, lease: "" };
+        const check = { key: `edge-${name}-${keys}`, spec, amount: "1" };
         const { room } = await runOne(check, START_US + 5_000_000 + offset);
         if (room) passed += 1;
       }
@@ -195,8 +194,7 @@ it("lets no period of any place have more than the limit by sliding-window", asy
         const check = {
           key: `any-${keys}`,
           spec: specText("sliding-window", those),
-          hits,
-          lease: "",
+          amount: String(hits),
         };
         if ((await runOne(check, nowUs)).room) passed.push({ hits, nowUs });
       }
@@ -224,8 +222,7 @@ describe("a request with several checks", () => {
   ) => ({
     key: `${key}-${keys}`,
     spec: specText(name, of, shadow),
-    hits: 1,
-    lease: "",
+    amount: "1",
   });
 
   it.each(Object.keys(models) as ModelName[])(
@@ -241,7 +238,7 @@ describe("a request with several checks", () => {
         START_US,
       );
       const [[left] = []] = await run(
-        [[{ ...check(name, wide, `wide-${name}`), hits: 0 }]],
+        [[{ ...check(name, wide, `wide-${name}`), amount: "0" }]],
         START_US,
       );
 
@@ -260,7 +257,7 @@ describe("a request with several checks", () => {
 
     const results = await run([request, request], START_US);
     const left = await runOne(
-      { ...check("gcra", wide, "real"), hits: 0 },
+      { ...check("gcra", wide, "real"), amount: "0" },
       START_US,
     );
 
@@ -274,8 +271,7 @@ describe("concurrency", () => {
   const lease = (name: string) => ({
     key: `conc-${keys}`,
     spec,
-    hits: 1,
-    lease: name,
+    amount: name,
   });
 
   it("holds as many leases as the limit, and knows a lease again", async () => {
