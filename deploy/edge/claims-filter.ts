@@ -15,7 +15,7 @@ export const CALLER_METADATA = "weft.caller";
 
 /**
  * Reads a verified token by its issuer's mapping, refuses it where it lacks a scope of the route, and forwards what is left
- * of it in one shape, so that no service knows of issuers. Dynamic metadata `weft.caller` has `tenant` and `subject`.
+ * of it in one shape, so that no service knows of issuers. Dynamic metadata `weft.caller` has `tenant` and `subject`, and `plan` where the token has it.
  */
 const READ_CLAIMS = `
 local function at(value, path)
@@ -118,6 +118,8 @@ function envoy_on_request(handle)
   local caller = handle:streamInfo():dynamicMetadata()
   caller:set(CALLER, "tenant", tenant)
   caller:set(CALLER, "subject", subject)
+  local plan = text_at(payload, issuer.plan_claim)
+  if plan then caller:set(CALLER, "plan", plan) end
   handle:headers():replace(CLAIMS_HEADER, base64url(handle,
     '{"sub":' .. json_text(subject) .. ',"tenant":' .. json_text(tenant)
     .. ',"scope":' .. json_text(table.concat(scopes, " ")) .. '}'))
@@ -172,6 +174,7 @@ function mappingOf(issuer: Issuer) {
   return {
     subject: claims.subject,
     tenant_claim: claims.tenant,
+    plan_claim: claims.plan,
     tenant,
     tenants: tenants && set(tenants),
     scopes: claims.scopes,

@@ -11,6 +11,8 @@ const claims = z.strictObject({
   subject: claim.default(["sub"]),
   /** The claim that names the caller's tenant. */
   tenant: claim.default(["tenant"]),
+  /** The claim that names the plan by which the caller's rate limits are scaled. */
+  plan: claim.default(["plan"]),
   /** Claims that hold scopes: words in a text (`scope`), or a list (`scp`, `roles`). */
   scopes: z.array(claim).default([["scope"]]),
   /** Cut from the front of a scope, such as Cognito's `weft/`; a scope without it does not count. */

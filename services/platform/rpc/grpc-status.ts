@@ -67,13 +67,28 @@ export function fromGrpcStatus(
   const error = new ConnectError(
     // Whatever grpc-js's types say: a peer may send no message.
     (status.details as string | undefined) ?? "",
-    status.code === 0 ? Code.Unknown : (status.code as number as Code),
+    codeOf(status),
     metadata,
   );
   error.isWireError = true;
   error.details = unpackDetails(status.metadata);
   return error;
 }
+
+/**
+ * A proxy that limits rates may answer HTTP 429 and no gRPC status. grpc-js makes UNAVAILABLE of it, which is tried again at
+ * once; it means RESOURCE_EXHAUSTED.
+ */
+function codeOf({ code, details }: ServiceError | StatusObject): Code {
+  if (code === 0) return Code.Unknown;
+  // Connect's codes are gRPC's numbers.
+  const stated = code as number as Code;
+  return stated === Code.Unavailable && details === HTTP_429
+    ? Code.ResourceExhausted
+    : stated;
+}
+
+const HTTP_429 = "Received HTTP status code 429";
 
 function packDetail(detail: ConnectError["details"][number]): Any {
   if ("desc" in detail) {

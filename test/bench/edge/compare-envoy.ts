@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toIssuer } from "../../../deploy/edge/issuer.ts";
 import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
-import { readRouteTable } from "../../../deploy/edge/route-table.ts";
 import { startEnvoy } from "../../../deploy/local/components/envoy.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
+import { absentServices } from "../../integration/edge/edge-world.ts";
 import { startRateLimiter } from "../../integration/edge/rate-limiter.ts";
 import type { MeshTls } from "../../support/mesh-tls.ts";
 import {
@@ -126,11 +126,6 @@ async function startWholeEdge(
   const [edgePort, adminPort] = [await freePort(), await freePort()];
   const { ca, edgeMesh, edgePublic } = tls.certificates;
   const at = (port: number) => ({ host: "127.0.0.1", port });
-  const routes = readRouteTable(
-    new URL("../../../gen/edge/routes.json", import.meta.url),
-  );
-  // Port 1 refuses: nobody calls these.
-  const absent = { grpc: at(1), connect: at(1) };
   const bootstrap = renderBootstrap({
     host: "127.0.0.1",
     edgePort,
@@ -143,9 +138,7 @@ async function startWholeEdge(
       publicKey: edgePublic.key,
     },
     upstreams: {
-      ...Object.fromEntries(
-        routes.services.map(({ service }) => [service, absent]),
-      ),
+      ...absentServices(),
       order: { grpc: at(grpcPort), connect: at(grpcPort) },
       ratelimit: { grpc: at(limiterPort), connect: at(limiterPort) },
     },

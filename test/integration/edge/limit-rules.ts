@@ -16,5 +16,5 @@ export function limitRules(rules: Readonly<Record<string, string>>): string {
     ({ name }) =>
       `  ${name}: { when_service_away: open, rules: { rule: ${rules[name] ?? GENEROUS} } }`,
   );
-  return `domain: edge\ndefault_plan: free\nplans: { free: {} }\nclasses:\n${lines.join("\n")}\n`;
+  return `domain: edge\ndefault_plan: free\nplans: { free: {}, double: { scale: 2 } }\nclasses:\n${lines.join("\n")}\n`;
 }

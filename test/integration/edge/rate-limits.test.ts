@@ -196,6 +196,16 @@ it("counts every way to a method as one", async () => {
   expect(answer.status).toBe(429);
 });
 
+it("scales a limit by the plan that a token claims", async () => {
+  const token = await world.issuer.token({ sub: "paying", plan: "double" });
+  const as = { ...world, token };
+  const statuses = [];
+  for (let call = 0; call < 7; call += 1)
+    statuses.push((await http(as, { path: `/v1/${ORDER}` })).status);
+
+  expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 429]);
+});
+
 it("counts callers apart, by their tokens", async () => {
   const [one, other] = [await asSomebody(), await asSomebody()];
   for (let call = 0; call < 4; call += 1)
