@@ -92,10 +92,18 @@ export async function setupConsumers(
           ...options,
         }),
       ),
-    publish: (...events) =>
-      bus.produce(
-        events.map((each) => toRecord({ ...each, source: "/weft/test" }, {})),
-      ),
+    async publish(...events) {
+      const records = events.map((each) =>
+        toRecord({ ...each, source: "/weft/test" }, {}),
+      );
+      // A topic that was just made may have no leader yet, on a busy machine for seconds.
+      await eventually("they are published", () =>
+        bus.produce(records).then(
+          () => true,
+          () => false,
+        ),
+      );
+    },
     collect(topic) {
       const records: IncomingRecord[] = [];
       stack.use(
