@@ -80,6 +80,30 @@ test("leaves nothing behind where temporary space runs out", async () => {
   expect(readdirSync(world.path("temp"))).toEqual([]);
 });
 
+test("says that the disk is full where the system lets no file grow", async () => {
+  using world = createSortWorld();
+  const input = world.write("in", "c\nb\na\n".repeat(400_000));
+  const places = ["-T", world.path("temp"), "-o", world.path("out"), input];
+  // In KiB; the runs need more than 2 MB.
+  const limited = `ulimit -f 1000; exec "$0" "$@"`;
+
+  const child = spawn(
+    "bash",
+    ["-c", limited, process.execPath, main, ...places],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  const err = collect(child.stderr);
+  const code = await new Promise<number | null>((resolve) =>
+    child.on("close", resolve),
+  );
+
+  expect({ code, err: err() }).toEqual({
+    code: 2,
+    err: "sort: TEMP_SPACE_SHORT: the disk is full\n",
+  });
+  expect(readdirSync(world.folder).toSorted()).toEqual(["in", "temp"]);
+});
+
 test("keeps within its memory budget as the system counts it", async () => {
   using world = createSortWorld();
   const input = world.write(
