@@ -44,6 +44,9 @@ const expected: Readonly<Record<string, readonly RegExp[]>> = {
   Go: [/"last":"STATE_COMPLETED"/],
   "The reference": [/"openapi": "3\.1\.0"/],
   Operators: [/"deadLetters":\[\].*"orders":\[\]/s],
+  "Rate limits": [
+    /ratelimit: "orders-read\/\w+";r=\d+.*"rule":"orders-read\/subject"/s,
+  ],
   "The trace": [/send weft\.order\.v1.*OrderService\/CreateOrder/s],
 };
 
