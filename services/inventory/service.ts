@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
+import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
 import { createOutbox } from "../platform/events/outbox.ts";
 import { startRelay } from "../platform/events/relay.ts";
@@ -19,10 +20,14 @@ import {
   announceTogetherThrough,
 } from "./events/announce-change.ts";
 import { inventoryService, joinedMethods } from "./rpc/inventory-service.ts";
+import { participantService } from "./rpc/participant-service.ts";
 import { productToProto } from "./rpc/product-to-proto.ts";
 import { reservationToProto } from "./rpc/reservation-to-proto.ts";
 
 const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
+
+/** Enough for second phases, which are one statement each. */
+const RESOLVER_POOL_SIZE = 4;
 
 /** Starts the service. What it starts last it stops first: servers, then the sweeper, the relay, the bus, the pool. */
 export async function startInventory(runtime: Runtime): Promise<void> {
@@ -38,6 +43,13 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     poolSize: config.DATABASE_POOL_SIZE,
   });
   runtime.onDrain("database", () => db.close());
+  const resolver = createDatabase({
+    url,
+    logger,
+    applicationName: "inventory two-phase",
+    poolSize: RESOLVER_POOL_SIZE,
+  });
+  runtime.onDrain("two-phase database", () => resolver.close());
   const bus = createKafkaBus({
     brokers: config.KAFKA_BROKERS,
     clientId: "inventory",
@@ -59,20 +71,25 @@ export async function startInventory(runtime: Runtime): Promise<void> {
   };
   const deps = {
     ...writing,
+    resolver,
+    wakeRelay: () => relay.wake(),
     batches: createReservationBatches(writing),
     newId: () => newId(),
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
     intervalMs: config.INVENTORY_SWEEP_INTERVAL_MS,
   };
-  const sweeper = sweepReservations(deps, signal);
-  runtime.onDrain("sweeper", () => sweeper);
+  const chores = Promise.all([
+    sweepReservations(deps, signal),
+    watchInDoubt({ ...deps, db: resolver, participant: "inventory" }, signal),
+  ]);
+  runtime.onDrain("sweeper", async () => void (await chores));
 
   const server = await serve({
     host: config.WEFT_HOST,
     grpcPort: config.WEFT_GRPC_PORT,
     connectPort: config.WEFT_CONNECT_PORT,
     tls: tlsFiles(config),
-    services: [inventoryService(deps)],
+    services: [inventoryService(deps), participantService(deps)],
     logger,
     audit: createAuditLog({ db, logger }),
     once: { db, joined: joinedMethods },

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
+import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
 import { createOutbox } from "../platform/events/outbox.ts";
 import { startRelay } from "../platform/events/relay.ts";
@@ -26,10 +27,14 @@ import {
   announceThrough,
   announceTogetherThrough,
 } from "./events/announce-change.ts";
+import { participantService } from "./rpc/participant-service.ts";
 import { paymentService } from "./rpc/payment-service.ts";
 import { paymentToProto } from "./rpc/payment-to-proto.ts";
 
 const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
+
+/** Enough for second phases, which are one statement each. */
+const RESOLVER_POOL_SIZE = 4;
 
 /** Starts the service. What it starts last it stops first: servers, then the recovery, the relay, the bus, the pool. */
 export async function startPayment(runtime: Runtime): Promise<void> {
@@ -45,6 +50,13 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     poolSize: config.DATABASE_POOL_SIZE,
   });
   onDrain("database", () => db.close());
+  const resolver = createDatabase({
+    url,
+    logger,
+    applicationName: "payment two-phase",
+    poolSize: RESOLVER_POOL_SIZE,
+  });
+  onDrain("two-phase database", () => resolver.close());
   const bus = createKafkaBus({
     brokers: config.KAFKA_BROKERS,
     clientId: "payment",
@@ -75,6 +87,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
   };
   const deps = {
     ...recording,
+    resolver,
     batches: createPaymentBatches({ ...recording, logger }),
     provider: createPaymentProvider({ http, logger }),
     flights,
@@ -90,6 +103,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     watchProviderEvents(deps, signal),
     keepBalances(deps, signal),
     runReconciliation(deps, signal),
+    watchInDoubt({ ...deps, db: resolver, participant: "payment" }, signal),
   ]).then(() => undefined);
   onDrain("chores", (hurry) => cutOff(chores, hurry));
 
@@ -104,6 +118,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
         webhookSecrets: config.PAYMENT_WEBHOOK_SECRETS,
         eventDelayMs: config.PAYMENT_EVENT_DELAY_MS,
       }),
+      participantService(deps),
     ],
     logger,
     audit: createAuditLog({ db, logger }),

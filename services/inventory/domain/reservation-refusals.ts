@@ -1,4 +1,5 @@
 import { DomainError, type ErrorCode } from "../../platform/runtime/errors.ts";
+import type { Money } from "./money.ts";
 
 export function unknownSku(sku: string): DomainError {
   return new DomainError({
@@ -16,6 +17,23 @@ export function mixedCurrencies(currencies: readonly string[]): DomainError {
     message: "The products of one reservation must be priced in one currency.",
     metadata: { currencies: currencies.toSorted().join(",") },
   });
+}
+
+export function priceChanged(
+  sku: string,
+  expected: Money,
+  actual: Money | undefined,
+): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "PRICE_CHANGED",
+    message: `The product ${sku} costs something else than the caller believes.`,
+    metadata: { sku, expected: text(expected), actual: text(actual) },
+  });
+}
+
+function text(money: Money | undefined): string {
+  return money === undefined ? "" : `${money.minorUnits} ${money.currency}`;
 }
 
 export function reservationNotFound(id: string): DomainError {

@@ -1,6 +1,7 @@
 import type { Money } from "./money.ts";
 import {
   mixedCurrencies,
+  priceChanged,
   reservationConfirmed,
   reservationConflict,
   reservationExpired,
@@ -71,6 +72,34 @@ export function hold(
     createdAt: at,
     updatedAt: at,
   };
+}
+
+/** A line of a sale at a price that the caller knows. */
+export interface PricedLine extends WantedLine {
+  readonly unitPrice: Money;
+}
+
+/**
+ * A reservation that is sold as it is made: the branch of a two-phase commit. The caller has told its customer the prices.
+ *
+ * @throws DomainError UNKNOWN_SKU, MIXED_CURRENCIES, PRICE_CHANGED.
+ */
+export function sell(
+  command: ReserveCommand & { readonly lines: readonly PricedLine[] },
+  prices: ReadonlyMap<string, Money>,
+  at: Date,
+): Reservation {
+  const held = hold(command, prices, at);
+  for (const { sku, unitPrice } of command.lines) {
+    const actual = prices.get(sku);
+    if (
+      actual?.currency !== unitPrice.currency ||
+      actual.minorUnits !== unitPrice.minorUnits
+    ) {
+      throw priceChanged(sku, unitPrice, actual);
+    }
+  }
+  return { ...held, state: "confirmed" };
 }
 
 /**

@@ -21,15 +21,33 @@ interface ShortageRow {
  *
  * @returns the products that fall short, by SKU; none if the units are taken.
  */
-export async function takeStock(
+export function takeStock(
   db: Executor,
+  units: readonly Units[],
+  at: Date,
+): Promise<Shortage[]> {
+  return moveAvailable(db, takes, units, at);
+}
+
+/** As {@link takeStock}, from available to sold at once. */
+export function sellAvailable(
+  db: Executor,
+  units: readonly Units[],
+  at: Date,
+): Promise<Shortage[]> {
+  return moveAvailable(db, sellsAvailable, units, at);
+}
+
+async function moveAvailable(
+  db: Executor,
+  moves: string,
   units: readonly Units[],
   at: Date,
 ): Promise<Shortage[]> {
   const [only, ...others] = units;
   if (only !== undefined && others.length === 0) {
     const enough = "stock.available >= moved.quantity";
-    if (await moveOne(db, takes, only, at, enough)) return [];
+    if (await moveOne(db, moves, only, at, enough)) return [];
     // The statement below locks the row, so that what it tells of the shortage is true.
   }
   const { rows } = await db.query<ShortageRow>(
@@ -40,7 +58,7 @@ export async function takeStock(
        where available < quantity
      ),
      taken as (
-       ${movesLocked(takes)}
+       ${movesLocked(moves)}
          and not exists (select from short)
      )
      select sku, quantity as requested, available
@@ -91,6 +109,8 @@ export async function adjustAvailable(
 
 const takes = `available = stock.available - moved.quantity,
          reserved = stock.reserved + moved.quantity`;
+const sellsAvailable = `available = stock.available - moved.quantity,
+         sold = stock.sold + moved.quantity`;
 const sells = `reserved = stock.reserved - moved.quantity,
          sold = stock.sold + moved.quantity`;
 const givesBack = `available = stock.available + moved.quantity,

@@ -36,29 +36,39 @@ export interface RecordDeps {
 export async function recordChanges(
   deps: RecordDeps,
   key: PaymentKey,
-  decide: (
-    payment: Payment,
-    tx: Transaction,
-  ) => Promise<readonly PaymentChange[]> | readonly PaymentChange[],
+  decide: Decide,
 ): Promise<Payment> {
-  return deps.db.transaction(async (tx) => {
-    const before = await lockPayment(tx, key);
-    if (before === undefined) throw paymentNotFound(key.id);
-    const at = deps.now();
-    let payment = before;
-    for (const change of await decide(before, tx)) {
-      const after = applyChange(payment, change, at);
-      await recordMoney(deps, tx, payment, change, at);
-      await deps.announce(tx, after, change);
-      payment = after;
-    }
-    if (payment === before) return payment;
-    const checkAt = checkTime(deps.checkTimes, payment);
-    if (!(await updatePayment(tx, payment, before.version, checkAt))) {
-      throw paymentConflict(payment);
-    }
-    return payment;
-  });
+  return deps.db.transaction((tx) => recordChangesIn(deps, tx, key, decide));
+}
+
+type Decide = (
+  payment: Payment,
+  tx: Transaction,
+) => Promise<readonly PaymentChange[]> | readonly PaymentChange[];
+
+/** As {@link recordChanges}, in a transaction of the caller's. */
+export async function recordChangesIn(
+  deps: RecordDeps,
+  tx: Transaction,
+  key: PaymentKey,
+  decide: Decide,
+): Promise<Payment> {
+  const before = await lockPayment(tx, key);
+  if (before === undefined) throw paymentNotFound(key.id);
+  const at = deps.now();
+  let payment = before;
+  for (const change of await decide(before, tx)) {
+    const after = applyChange(payment, change, at);
+    await recordMoney(deps, tx, payment, change, at);
+    await deps.announce(tx, after, change);
+    payment = after;
+  }
+  if (payment === before) return payment;
+  const checkAt = checkTime(deps.checkTimes, payment);
+  if (!(await updatePayment(tx, payment, before.version, checkAt))) {
+    throw paymentConflict(payment);
+  }
+  return payment;
 }
 
 async function recordMoney(

@@ -32,6 +32,13 @@ export function paymentVoided({ id }: Payment): DomainError {
   return refusal("failed_precondition", "PAYMENT_VOIDED", id, fault);
 }
 
+export function paymentDeclined({ id, declineCode }: Payment): DomainError {
+  const fault = `was declined: ${declineCode ?? ""}`;
+  return refusal("failed_precondition", "PAYMENT_DECLINED", id, fault, {
+    decline_code: declineCode ?? "",
+  });
+}
+
 export function paymentConflict({ id }: Pick<Payment, "id">): DomainError {
   const fault = "is of another order, amount or token";
   return refusal("invalid_argument", "PAYMENT_CONFLICT", id, fault);

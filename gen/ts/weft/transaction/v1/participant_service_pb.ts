@@ -272,7 +272,7 @@ export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*
  */
 export type ListInDoubtRequest = Message<"weft.transaction.v1.ListInDoubtRequest"> & {
   /**
-   * The most branches to return: 100 if unset, at most 500, more counts as 500.
+   * The most branches to return: 50 if unset, at most 500, more counts as 500.
    *
    * @generated from field: int32 page_size = 1;
    */

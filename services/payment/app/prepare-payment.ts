@@ -1,0 +1,109 @@
+import type { Branch } from "../../platform/data/branch-store.ts";
+import {
+  commitBranch,
+  prepareBranch,
+  rollbackBranch,
+  type TwoPhaseDeps,
+} from "../../platform/data/two-phase.ts";
+import type { AuthorizeCommand, Payment } from "../domain/payment.ts";
+import {
+  notAuthorized,
+  paymentDeclined,
+  paymentNotFound,
+  paymentVoided,
+  providerUnavailable,
+} from "../domain/payment-refusals.ts";
+import { findPayment, type PaymentKey } from "../store/payments.ts";
+import { authorizePayment } from "./authorize-payment.ts";
+import { recordChangesIn } from "./record-changes.ts";
+import { settlePayment, type SettleDeps } from "./settle-payment.ts";
+import { voidPayment } from "./void-payment.ts";
+
+export interface PreparePaymentDeps extends SettleDeps, TwoPhaseDeps {}
+
+/**
+ * Prepares that a payment is taken. The provider can't prepare, so its hold stands for the vote: the payment is a row
+ * before the provider is asked, as ever, and what is prepared is the request to capture. The commit makes that request
+ * durable, and from then on it is asked of the provider until it is done; a rollback lets the hold go.
+ *
+ * @throws DomainError PAYMENT_DECLINED, PAYMENT_VOIDED, PAYMENT_CONFLICT, PROVIDER_UNAVAILABLE, and what
+ * {@link prepareBranch} throws.
+ */
+export async function preparePayment(
+  deps: PreparePaymentDeps,
+  branch: Branch,
+  command: AuthorizeCommand,
+  signal?: AbortSignal,
+): Promise<void> {
+  const payment = await authorizePayment(deps, command);
+  requireHold(payment);
+  await prepareBranch(
+    deps,
+    branch,
+    async (tx) => {
+      await recordChangesIn(deps, tx, payment, (current) => {
+        requireHold(current);
+        if (current.state !== "AUTHORIZED" || current.pending) {
+          throw notAuthorized(current);
+        }
+        const amount = command.amount.minorUnits;
+        return [{ type: "capture-requested", amount }];
+      });
+    },
+    signal,
+  );
+}
+
+/**
+ * Commits the request to capture, and has it done.
+ *
+ * @throws DomainError BRANCH_NOT_PREPARED, PROVIDER_UNAVAILABLE (the request stands: again, or the recovery, goes on),
+ * PAYMENT_NOT_AUTHORIZED (the provider has let the hold go).
+ */
+export async function commitPayment(
+  deps: PreparePaymentDeps,
+  branch: Branch,
+  key: PaymentKey,
+): Promise<void> {
+  await commitBranch(deps, branch);
+  const payment = await findPayment(deps.db, key);
+  if (payment === undefined) throw paymentNotFound(key.id);
+  const settled =
+    payment.pending === undefined
+      ? payment
+      : await settlePayment(deps, payment);
+  if (settled.state !== "CAPTURED" && settled.state !== "REFUNDED") {
+    throw notAuthorized(settled);
+  }
+}
+
+/**
+ * Rolls the request to capture back and lets the hold go; keeps it where the payment is to be prepared again.
+ *
+ * @throws DomainError BRANCH_COMMITTED, STALE_EPOCH, BRANCH_BUSY, PAYMENT_CONFLICT, PROVIDER_UNAVAILABLE.
+ */
+export async function rollbackPayment(
+  deps: PreparePaymentDeps,
+  branch: Branch,
+  key: PaymentKey,
+  again: boolean,
+): Promise<void> {
+  await rollbackBranch(deps, branch);
+  // The order's id is the payment's as well.
+  if (!again) await voidPayment(deps, key, key.id);
+}
+
+function requireHold(payment: Payment): void {
+  switch (payment.state) {
+    case "DECLINED":
+      throw paymentDeclined(payment);
+    case "VOIDED":
+      throw paymentVoided(payment);
+    case "AUTHORIZING":
+    case "UNKNOWN":
+      throw providerUnavailable(payment.id, new Error("it has not told yet"));
+    case "AUTHORIZED":
+    case "CAPTURED":
+    case "REFUNDED":
+  }
+}
