@@ -18,6 +18,10 @@ export function readOrderConfig(env: NodeJS.ProcessEnv) {
       WEFT_PAGE_TOKEN_SECRET: secret(32),
       INVENTORY_ADDRESS: address,
       PAYMENT_ADDRESS: address,
+      /** How an order is coordinated that does not say. */
+      ORDER_COORDINATION: z
+        .enum(["orchestrated", "two_phase_commit"])
+        .default("orchestrated"),
       /**
        * Orders that one process drives at a time. More of them settle hardly more a second (64 instead of 32: 13 %), and
        * each later: this is what bounds how long an accepted order takes.

@@ -17,9 +17,11 @@ import { startOrderChanges } from "./app/order-changes.ts";
 import { observeLog } from "./app/observe-log.ts";
 import { observeStuckOrders } from "./app/observe-stuck-orders.ts";
 import { startOrderDrivers } from "./app/order-drivers.ts";
-import { inDoubtClient } from "./clients/in-doubt.ts";
+import { sweepInDoubt } from "./app/sweep-in-doubt.ts";
 import { inventoryClient } from "./clients/inventory.ts";
+import { participantClient, works } from "./clients/participant.ts";
 import { paymentClient } from "./clients/payment.ts";
+import { quoteClient } from "./clients/quote.ts";
 import { readOrderConfig } from "./config.ts";
 import {
   announceRowsThrough,
@@ -71,10 +73,8 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   });
   onDrain("consumer", () => consumer.stop());
 
-  const { inventory, payment, participants } = connectParticipants(
-    runtime,
-    config,
-  );
+  const callees = connectParticipants(runtime, config);
+  const { participants } = callees.twoPhase;
   const changes = startOrderChanges({ db, logger, now }, signal);
   onDrain("changes", () => changes.done());
   const observing = observeLog({ db, logger }, signal);
@@ -99,7 +99,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     }),
   };
   const drivers = startOrderDrivers(
-    { ...saving, inventory, payment, logger },
+    { ...saving, ...callees, logger },
     {
       limit: config.ORDER_DRIVERS,
       maxWaiting: config.ORDER_WAITING,
@@ -108,6 +108,8 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     signal,
   );
   onDrain("drivers", (hurry) => drivers.done(hurry));
+  const sweeper = sweepInDoubt({ db, logger, now, participants }, signal);
+  onDrain("in-doubt sweeper", () => sweeper);
 
   const pageTokens = createPageTokens(config.WEFT_PAGE_TOKEN_SECRET);
   const deps = { ...saving, drivers, newId: () => newId() };
@@ -119,6 +121,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     services: [
       orderService({
         ...deps,
+        coordination: config.ORDER_COORDINATION,
         pageTokens,
         resumeTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET, {
           kind: "resume",
@@ -150,9 +153,12 @@ function connectParticipants(
   return {
     inventory: inventoryClient(inventory),
     payment: paymentClient(payment),
-    participants: [
-      inDoubtClient("inventory", inventory),
-      inDoubtClient("payment", payment),
-    ],
+    twoPhase: {
+      quote: quoteClient(inventory),
+      participants: [
+        participantClient("inventory", inventory, works.sellStock),
+        participantClient("payment", payment, works.takePayment),
+      ],
+    },
   };
 }

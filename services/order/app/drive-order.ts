@@ -6,17 +6,37 @@ import { isSettled, type Order } from "../domain/order.ts";
 import { advance, nextStep, type Outcome, type Step } from "../domain/saga.ts";
 import { keepOrder, postponeOrder } from "../store/due-orders.ts";
 import { findOrderById } from "../store/orders.ts";
+import {
+  commitOrder,
+  prepareOrder,
+  rollbackOrder,
+  type TwoPhaseParticipants,
+} from "./two-phase-commit.ts";
 import { saveOrder, type SaveOrderDeps } from "./save-order.ts";
 
 export interface DriveOrderDeps extends SaveOrderDeps {
   readonly inventory: InventoryClient;
   readonly payment: PaymentClient;
+  readonly twoPhase: TwoPhaseParticipants;
   readonly logger: Logger;
   readonly now: () => Date;
 }
 
 /** How long a driver keeps an order to itself: longer than any step's call may take, its retries included (10 s). */
 export const leaseMs = 12_000;
+
+/**
+ * Shorter, as what a dead coordinator has prepared holds locks until the next one comes. Two at once do no harm: their
+ * epochs tell them apart.
+ */
+export const twoPhaseLeaseMs = 6_000;
+
+/** How long a driver keeps this order to itself. */
+export function leaseMsOf({
+  coordination,
+}: Pick<Order, "coordination">): number {
+  return coordination === "two_phase_commit" ? twoPhaseLeaseMs : leaseMs;
+}
 
 const retryBaseMs = 250;
 const retryCapMs = 10_000;
@@ -64,7 +84,7 @@ export async function driveOrder(
             next,
             isToRetry ? retryAt(deps, next) : leaseOf(deps, next),
           );
-    const current = isStored ? next : await takeOver(deps, order.id);
+    const current = isStored ? next : await takeOver(deps, order);
     if (!current || (isStored && isToRetry)) {
       return next;
     }
@@ -78,13 +98,13 @@ export async function driveOrder(
  */
 async function takeOver(
   deps: DriveOrderDeps,
-  id: string,
+  { id, epoch }: Order,
 ): Promise<Order | undefined> {
   const order = await findOrderById(deps.db, id);
-  if (order?.state !== "cancelling") {
+  if (order?.state !== "cancelling" || order.epoch !== epoch) {
     return undefined;
   }
-  const dueAt = new Date(deps.now().getTime() + leaseMs);
+  const dueAt = new Date(deps.now().getTime() + leaseMsOf(order));
   return (await keepOrder(deps.db, order, dueAt)) ? order : undefined;
 }
 
@@ -140,13 +160,19 @@ function take(
       return deps.payment.void(order);
     case "release":
       return deps.inventory.release(order);
+    case "prepare":
+      return prepareOrder(deps.twoPhase, order);
+    case "commit":
+      return commitOrder(deps.twoPhase, order);
+    case "rollback":
+      return rollbackOrder(deps.twoPhase, order);
   }
 }
 
 function leaseOf(deps: DriveOrderDeps, order: Order): Date | undefined {
   return isSettled(order)
     ? undefined
-    : new Date(deps.now().getTime() + leaseMs);
+    : new Date(deps.now().getTime() + leaseMsOf(order));
 }
 
 function retryAt(deps: DriveOrderDeps, order: Order): Date {

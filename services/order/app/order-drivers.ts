@@ -5,7 +5,12 @@ import { runDetached } from "../../platform/rpc/call-scope.ts";
 import type { Order } from "../domain/order.ts";
 import { overloaded } from "../domain/order-refusals.ts";
 import { claimDueOrders, countDueOrders } from "../store/due-orders.ts";
-import { driveOrder, leaseMs, type DriveOrderDeps } from "./drive-order.ts";
+import {
+  driveOrder,
+  leaseMs,
+  twoPhaseLeaseMs,
+  type DriveOrderDeps,
+} from "./drive-order.ts";
 import { inOrderTrace } from "./order-trace.ts";
 
 /** The drivers of this process: each takes one order at a time through its saga. */
@@ -181,9 +186,12 @@ async function countWaiting(
 /** Takes due orders under a lease; none where the database does not answer, as the next look comes soon. */
 async function claimOrders(deps: DriveOrderDeps, limit: number) {
   const now = deps.now();
-  const lease = new Date(now.getTime() + leaseMs);
+  const leases = {
+    orchestrated: new Date(now.getTime() + leaseMs),
+    two_phase_commit: new Date(now.getTime() + twoPhaseLeaseMs),
+  };
   try {
-    return await claimDueOrders(deps.db, now, lease, limit);
+    return await claimDueOrders(deps.db, now, leases, limit);
   } catch (error) {
     deps.logger.warn({ err: error }, "due orders can't be read");
     return [];

@@ -10,7 +10,7 @@ import {
   type OrderOrigin,
 } from "../store/orders.ts";
 import type { Announce, AnnounceRow } from "./announce.ts";
-import { leaseMs } from "./drive-order.ts";
+import { leaseMsOf } from "./drive-order.ts";
 import type { OrderBatches } from "./order-batches.ts";
 import type { OrderChanges } from "./order-changes.ts";
 import type { OrderDrivers } from "./order-drivers.ts";
@@ -67,7 +67,7 @@ export async function placeOrder(
     requestHash,
     traceparent: traceparentNow(),
     // Where no driver is free the order is due at once, for the first that is.
-    dueAt: driver ? new Date(at.getTime() + leaseMs) : at,
+    dueAt: driver ? new Date(at.getTime() + leaseMsOf(order)) : at,
   };
   const isNew = await remember(deps, isRepeat ? undefined : name, order, () =>
     insertNew(deps, order, origin, request),
@@ -176,13 +176,16 @@ async function placedBefore(
 
 /** What makes two requests the same: all that the caller ordered, not when or under which trace. */
 function hashOf(command: PlaceOrder): Buffer {
-  const { customer, lines, expectedTotal, paymentToken } = command;
+  const { customer, lines, expectedTotal, paymentToken, coordination } =
+    command;
   const content = [
     customer,
     lines.map(({ sku, quantity }) => [sku, quantity]),
     expectedTotal?.currency,
     expectedTotal?.minorUnits.toString(),
     paymentToken,
+    // Left out where it is the usual one, so that requests from before there was a choice are known again.
+    ...(coordination === "orchestrated" ? [] : [coordination]),
   ];
   return createHash("sha256").update(JSON.stringify(content)).digest();
 }

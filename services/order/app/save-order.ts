@@ -1,6 +1,7 @@
 import type { Database } from "../../platform/data/database.ts";
 import { eventOf, type OrderEvent } from "../domain/order-event.ts";
 import type { Order } from "../domain/order.ts";
+import { insertDecision } from "../store/decisions.ts";
 import { updateOrder } from "../store/orders.ts";
 import type { NextOrder } from "../store/update-together.ts";
 import type { Announce, AnnounceRow } from "./announce.ts";
@@ -29,6 +30,7 @@ export function saveOrder(
   const next: NextOrder = {
     order: after,
     versionBefore: before.version,
+    decides: isDecision(before, after),
     dueAt,
     event: event && deps.announceRow(event),
   };
@@ -41,14 +43,27 @@ export function saveOrder(
 /** In a transaction of its own: no other order's fault can make it fail. */
 async function saveAlone(
   deps: SaveOrderDeps,
-  { order, versionBefore, dueAt }: NextOrder,
+  { order, versionBefore, decides, dueAt }: NextOrder,
   event: OrderEvent | undefined,
 ): Promise<boolean> {
   const isStored = await deps.db.transaction(async (tx) => {
     const isUpdated = await updateOrder(tx, order, versionBefore, dueAt);
+    if (isUpdated && decides) {
+      const decision = { orderId: order.id, epoch: order.epoch };
+      await insertDecision(tx, decision, order.updatedAt);
+    }
     if (isUpdated && event) await deps.announce(tx, event);
     return isUpdated;
   });
   if (isStored) deps.changes.wake();
   return isStored;
+}
+
+/** Whether it is this step that decides a two-phase commit. */
+function isDecision(before: Order, after: Order): boolean {
+  return (
+    after.coordination === "two_phase_commit" &&
+    before.state === "placed" &&
+    after.state === "confirmed"
+  );
 }

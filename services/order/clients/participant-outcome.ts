@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
-import type { Outcome } from "../domain/saga.ts";
+import type { Vote } from "../domain/two-phase-commit.ts";
 
 /**
  * What a failed call to a participant says about its step. Codes that a participant answers with on purpose are refusals
  * for good; all others leave open whether the step happened.
  */
-export function outcomeOfError(error: unknown): Outcome {
+export function outcomeOfError(error: unknown): Vote {
   if (!(error instanceof ConnectError) || !refusals.has(error.code)) {
     return { kind: "unanswered", cause: error };
   }
@@ -39,4 +39,6 @@ const knownReasons: ReadonlySet<string> = new Set([
   "OUT_OF_STOCK",
   "MIXED_CURRENCIES",
   "RESERVATION_EXPIRED",
+  "PRICE_CHANGED",
+  "PAYMENT_DECLINED",
 ]);

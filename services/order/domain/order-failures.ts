@@ -1,5 +1,20 @@
 import type { Money } from "./money.ts";
-import type { OrderFailure, OrderState } from "./order.ts";
+import type { Order, OrderFailure, OrderState } from "./order.ts";
+
+/** Why an order can't cost that; undefined where it can. */
+export function faultOfTotal(
+  { expectedTotal }: Pick<Order, "expectedTotal">,
+  total: Money,
+): OrderFailure | undefined {
+  if (
+    expectedTotal &&
+    (expectedTotal.currency !== total.currency ||
+      expectedTotal.minorUnits !== total.minorUnits)
+  ) {
+    return priceChanged(expectedTotal, total);
+  }
+  return total.minorUnits === 0n ? nothingToPay() : undefined;
+}
 
 /** The stock costs something else than the customer was shown. */
 export function priceChanged(expected: Money, actual: Money): OrderFailure {
@@ -7,6 +22,24 @@ export function priceChanged(expected: Money, actual: Money): OrderFailure {
     reason: "PRICE_CHANGED",
     message: "the order costs something else than expected_total",
     metadata: { expected: text(expected), actual: text(actual) },
+  };
+}
+
+/** One order is paid in one currency. */
+export function mixedCurrencies(currencies: readonly string[]): OrderFailure {
+  return {
+    reason: "MIXED_CURRENCIES",
+    message: "the products of one order must be priced in one currency",
+    metadata: { currencies: currencies.toSorted().join(",") },
+  };
+}
+
+/** A line names a product that does not exist. */
+export function unknownSku(sku: string): OrderFailure {
+  return {
+    reason: "UNKNOWN_SKU",
+    message: `there is no product ${sku}`,
+    metadata: { sku },
   };
 }
 

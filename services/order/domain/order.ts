@@ -13,11 +13,15 @@ export type OrderState =
   | "cancelled"
   | "needs_attention";
 
-/** What can be given back: the payment's hold, the stock's reservation. */
-export type Undo = "void" | "release";
+/** How the services come to one outcome for an order; the contract's `Order.Coordination`. */
+export type Coordination = "orchestrated" | "two_phase_commit";
 
-/** A call that an order needs of a participant. */
-export type Step = "reserve" | "authorize" | "confirm" | "capture" | Undo;
+/** What can be given back: the payment's hold, the stock's reservation; or both branches of a two-phase commit. */
+export type Undo = "void" | "release" | "rollback";
+
+/** What an order needs of its participants: one call, or with two-phase commit one call of each. */
+export type Step =
+  "reserve" | "authorize" | "confirm" | "capture" | "prepare" | "commit" | Undo;
 
 export interface OrderLine {
   readonly sku: string;
@@ -49,6 +53,9 @@ export interface Order {
   readonly expectedTotal: Money | undefined;
   readonly total: Money | undefined;
   readonly paymentToken: string | undefined;
+  readonly coordination: Coordination;
+  /** Grows with each coordinator of a two-phase commit, until it is decided. */
+  readonly epoch: bigint;
   readonly state: OrderState;
   readonly failure: OrderFailure | undefined;
   /** In state `needs_attention`, and in no other. */
@@ -70,6 +77,7 @@ export interface PlaceOrder {
   readonly lines: readonly OrderLine[];
   readonly expectedTotal: Money | undefined;
   readonly paymentToken: string;
+  readonly coordination: Coordination;
 }
 
 /** A new order. Nothing is held for it yet. */
@@ -85,6 +93,8 @@ export function place(
     expectedTotal: command.expectedTotal,
     total: undefined,
     paymentToken: command.paymentToken,
+    coordination: command.coordination,
+    epoch: 1n,
     state: "placed",
     failure: undefined,
     attention: undefined,

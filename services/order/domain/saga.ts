@@ -1,6 +1,6 @@
 import { raiseAttention } from "./attention.ts";
 import type { Money } from "./money.ts";
-import { nothingToPay, priceChanged, timedOut } from "./order-failures.ts";
+import { faultOfTotal, timedOut } from "./order-failures.ts";
 import {
   isSettled,
   type Order,
@@ -18,17 +18,25 @@ import {
  * so on. So whoever takes over a half-done order makes the same call again (every participant knows it by the order's
  * id), and giving up gives back whatever may have been taken: giving back what was never taken does nothing, and bars it
  * from being taken late. The pivot is `confirm`; after it there is no way back.
+ *
+ * An order of two-phase commit has the same states and fewer steps: `prepare` asks both participants for their votes, and
+ * the state CONFIRMED, stored together with the decision, is what both are then told.
  */
 export type { Step };
+
+/** What an order costs. */
+export interface Prices {
+  readonly total: Money;
+  /** By SKU, in minor units of the total's currency. */
+  readonly unitPrices: ReadonlyMap<string, bigint>;
+}
 
 /** What a step's call came to. */
 export type Outcome =
   | { readonly kind: "done" }
-  | {
-      readonly kind: "reserved";
-      readonly total: Money;
-      readonly unitPrices: ReadonlyMap<string, bigint>;
-    }
+  | ({ readonly kind: "reserved" } & Prices)
+  /** Every participant has voted yes. */
+  | ({ readonly kind: "prepared" } & Prices)
   /** The participant refused for good. `undo` is what to give back, where less than all that the order may hold. */
   | {
       readonly kind: "refused";
@@ -45,13 +53,13 @@ export const confirmWithinMs = 120_000;
 export function nextStep(order: Order): Step | undefined {
   switch (order.state) {
     case "placed":
-      return "reserve";
+      return isTwoPhase(order) ? "prepare" : "reserve";
     case "reserved":
       return "authorize";
     case "authorized":
       return "confirm";
     case "confirmed":
-      return "capture";
+      return isTwoPhase(order) ? "commit" : "capture";
     case "rejecting":
     case "cancelling":
       return order.undo[0];
@@ -98,12 +106,14 @@ function advanceStep(order: Order, outcome: Outcome, at: Date): Order {
   if (outcome.kind === "refused") {
     // Past the pivot, and on the way back, no participant may refuse: the step is tried again, and soon people look.
     return isBeforePivot(order.state)
-      ? reject(order, outcome.failure, outcome.undo ?? mayHold(order.state), at)
+      ? reject(order, outcome.failure, outcome.undo ?? mayHold(order), at)
       : unanswered(order, at);
   }
   switch (order.state) {
     case "placed":
-      return reserved(order, outcome, at);
+      return isTwoPhase(order)
+        ? decided(order, outcome, at)
+        : reserved(order, outcome, at);
     case "reserved":
       return change(
         order,
@@ -127,7 +137,7 @@ function advanceStep(order: Order, outcome: Outcome, at: Date): Order {
 
 /** Gives up an order that is not past its pivot: what it may hold is given back, the last taken first. */
 export function cancel(order: Order, at: Date): Order {
-  return undoing(order, "cancelling", mayHold(order.state), at);
+  return undoing(order, "cancelling", mayHold(order), at);
 }
 
 function isBeforePivot(state: OrderState): boolean {
@@ -135,8 +145,9 @@ function isBeforePivot(state: OrderState): boolean {
 }
 
 /** What may be taken for an order while its next step is under way. */
-function mayHold(state: OrderState): readonly Undo[] {
-  switch (state) {
+function mayHold(order: Order): readonly Undo[] {
+  if (isTwoPhase(order)) return ["rollback"];
+  switch (order.state) {
     case "placed":
       return ["release"];
     case "reserved":
@@ -157,8 +168,24 @@ function reserved(order: Order, outcome: Outcome, at: Date): Order {
   if (outcome.kind !== "reserved") {
     throw new Error(`order ${order.id} was reserved without a price`);
   }
-  const { total, unitPrices } = outcome;
-  const priced: Order = {
+  const priced = withPrices(order, outcome);
+  const fault = faultOfTotal(order, outcome.total);
+  return fault
+    ? reject(priced, fault, ["release"], at)
+    : change(priced, { state: "reserved" }, at);
+}
+
+/** All votes are yes: what is stored next is the decision. */
+function decided(order: Order, outcome: Outcome, at: Date): Order {
+  if (outcome.kind !== "prepared") {
+    throw new Error(`order ${order.id} was prepared without a price`);
+  }
+  const priced = withPrices(order, outcome);
+  return change(priced, { state: "confirmed", paymentToken: undefined }, at);
+}
+
+function withPrices(order: Order, { total, unitPrices }: Prices): Order {
+  return {
     ...order,
     total,
     lines: order.lines.map((line) => {
@@ -166,25 +193,17 @@ function reserved(order: Order, outcome: Outcome, at: Date): Order {
       return unitPrice === undefined ? line : { ...line, unitPrice };
     }),
   };
-  const { expectedTotal } = order;
-  if (
-    expectedTotal &&
-    (expectedTotal.currency !== total.currency ||
-      expectedTotal.minorUnits !== total.minorUnits)
-  ) {
-    return reject(priced, priceChanged(expectedTotal, total), ["release"], at);
-  }
-  if (total.minorUnits === 0n) {
-    return reject(priced, nothingToPay(), ["release"], at);
-  }
-  return change(priced, { state: "reserved" }, at);
+}
+
+function isTwoPhase({ coordination }: Order): boolean {
+  return coordination === "two_phase_commit";
 }
 
 function unanswered(order: Order, at: Date): Order {
   const late = at.getTime() - order.createdAt.getTime() > confirmWithinMs;
   const canGiveUp = order.state === "placed" || order.state === "reserved";
   if (late && canGiveUp) {
-    return reject(order, timedOut(order.state), mayHold(order.state), at);
+    return reject(order, timedOut(order.state), mayHold(order), at);
   }
   // One that can't be given back now must not keep the others from it.
   const [failed, ...others] = order.undo;

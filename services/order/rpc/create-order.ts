@@ -13,19 +13,24 @@ import {
   type PlaceOrderDeps,
   type RequestName,
 } from "../app/place-order.ts";
-import type { PlaceOrder } from "../domain/order.ts";
-import { orderToProto } from "./order-to-proto.ts";
+import type { Coordination, PlaceOrder } from "../domain/order.ts";
+import { coordinationOf, orderToProto } from "./order-to-proto.ts";
 
 /** What is kept of the deadline for the answer itself. */
 const answerMs = 250;
 
+export interface CreateOrderDeps extends PlaceOrderDeps {
+  /** Of an order that names none. */
+  readonly coordination: Coordination;
+}
+
 export function createOrder(
-  deps: PlaceOrderDeps & AwaitSettledDeps,
+  deps: CreateOrderDeps & AwaitSettledDeps,
 ): ServiceImpl<typeof OrderService>["createOrder"] {
   return async (request, context) => {
     const placed = await placeOrder(
       deps,
-      commandOf(request.order, context),
+      commandOf(deps, request.order, context),
       requestName(request, context),
     );
     const waitMs = (context.timeoutMs() ?? 0) - answerMs;
@@ -58,6 +63,7 @@ function requestName(
 }
 
 function commandOf(
+  { coordination }: CreateOrderDeps,
   order: OrderMessage | undefined,
   context: HandlerContext,
 ): PlaceOrder {
@@ -68,5 +74,6 @@ function commandOf(
     lines: order?.lines.map(({ sku, quantity }) => ({ sku, quantity })) ?? [],
     expectedTotal: order?.expectedTotal && moneyFromProto(order.expectedTotal),
     paymentToken: order?.paymentToken ?? "",
+    coordination: (order && coordinationOf(order.coordination)) ?? coordination,
   };
 }

@@ -2,16 +2,15 @@ import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts"
 import { service, type MountedService } from "../../platform/rpc/server.ts";
 import type { CancelOrderDeps } from "../app/cancel-order.ts";
 import type { ListOrdersDeps } from "../app/list-orders.ts";
-import type { PlaceOrderDeps } from "../app/place-order.ts";
 import type { WatchOrdersDeps } from "../app/watch-orders.ts";
 import { cancelOrder } from "./cancel-order.ts";
-import { createOrder } from "./create-order.ts";
+import { createOrder, type CreateOrderDeps } from "./create-order.ts";
 import { getOrder } from "./get-order.ts";
 import { listOrders } from "./list-orders.ts";
 import { watchOrders } from "./watch-orders.ts";
 
 /** All that the RPCs need together. */
-export type OrderDeps = PlaceOrderDeps &
+export type OrderDeps = CreateOrderDeps &
   ListOrdersDeps &
   CancelOrderDeps &
   WatchOrdersDeps;

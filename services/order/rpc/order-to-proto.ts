@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  Order_Coordination as CoordinationNumber,
   Order_State as State,
   type OrderAttentionSchema,
   type OrderSchema,
@@ -12,6 +13,7 @@ import {
   orderName,
   paymentName,
   reservationName,
+  type Coordination,
   type Order,
   type OrderAttention,
   type OrderState,
@@ -40,6 +42,7 @@ export function orderToProto(
     ...(expectedTotal && { expectedTotal: moneyToProto(expectedTotal) }),
     ...(total && { total: moneyToProto(total) }),
     state: states[order.state],
+    coordination: coordinations[order.coordination],
     ...(failure && {
       failure: { ...failure, metadata: { ...failure.metadata } },
     }),
@@ -62,6 +65,19 @@ export function stateToProto(state: OrderState): State {
 export function stateOfProto(state: State): OrderState | undefined {
   return orderStates.find((candidate) => states[candidate] === state);
 }
+
+/** The coordination that a contract's number stands for; undefined for the unspecified one. */
+export function coordinationOf(
+  number: CoordinationNumber,
+): Coordination | undefined {
+  const names = Object.keys(coordinations) as Coordination[];
+  return names.find((name) => coordinations[name] === number);
+}
+
+const coordinations = {
+  orchestrated: CoordinationNumber.ORCHESTRATED,
+  two_phase_commit: CoordinationNumber.TWO_PHASE_COMMIT,
+} as const satisfies Record<Coordination, CoordinationNumber>;
 
 const states = {
   placed: State.PLACED,

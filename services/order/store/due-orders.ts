@@ -1,5 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
-import type { Order } from "../domain/order.ts";
+import type { Coordination, Order } from "../domain/order.ts";
 import { orderColumns, orderOfRow, type OrderRow } from "./order-row.ts";
 
 /**
@@ -15,8 +15,16 @@ export async function postponeOrder(
   const { rowCount } = await db.query(
     `update orders
      set attempts = $3, undo = $4, due_at = $5, last_failure = $6
-     where id = $1 and version = $2 and settled_at is null`,
-    [order.id, order.version, order.attempts, order.undo, dueAt, failure],
+     where id = $1 and version = $2 and epoch = $7 and settled_at is null`,
+    [
+      order.id,
+      order.version,
+      order.attempts,
+      order.undo,
+      dueAt,
+      failure,
+      order.epoch,
+    ],
   );
   return rowCount === 1;
 }
@@ -24,23 +32,26 @@ export async function postponeOrder(
 /** Keeps an order for whoever drives it, before its next call. False where it has changed, so another drives it. */
 export async function keepOrder(
   db: Executor,
-  order: Pick<Order, "id" | "version">,
+  order: Pick<Order, "id" | "version" | "epoch">,
   dueAt: Date,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `update orders
      set due_at = $3
-     where id = $1 and version = $2 and settled_at is null`,
-    [order.id, order.version, dueAt],
+     where id = $1 and version = $2 and epoch = $4 and settled_at is null`,
+    [order.id, order.version, dueAt, order.epoch],
   );
   return rowCount === 1;
 }
 
-/** Takes orders that nobody drives any more, or whose next attempt is due. */
+/**
+ * Takes orders that nobody drives any more, or whose next attempt is due. Whoever coordinated a two-phase commit until now
+ * is replaced: nothing of it is stored any more. Once it is decided its epoch stays, which names the branches to commit.
+ */
 export async function claimDueOrders(
   db: Executor,
   now: Date,
-  dueAt: Date,
+  leases: Readonly<Record<Coordination, Date>>,
   limit: number,
 ): Promise<{ order: Order; traceparent: string | undefined }[]> {
   const { rows } = await db.query<OrderRow & { traceparent: string | null }>(
@@ -54,11 +65,12 @@ export async function claimDueOrders(
        for update skip locked
      )
      update orders
-     set due_at = $2
+     set due_at = case coordination when 'two_phase_commit' then $4::timestamptz else $2 end,
+       epoch = epoch + (coordination = 'two_phase_commit' and state = 'placed')::int
      from due
      where id = due_id
      returning ${orderColumns}, traceparent`,
-    [now, dueAt, limit],
+    [now, leases.orchestrated, limit, leases.two_phase_commit],
   );
   return rows.map((row) => ({
     order: orderOfRow(row),

@@ -65,6 +65,7 @@ function orderRow({ order, origin, key }: NewOrder, n: number) {
     expected_currency: order.expectedTotal?.currency,
     expected_minor_units: order.expectedTotal?.minorUnits,
     payment_token: order.paymentToken,
+    coordination: order.coordination,
     version: order.version,
     due_at: origin.dueAt,
     traceparent: origin.traceparent,
@@ -76,11 +77,11 @@ function orderRow({ order, origin, key }: NewOrder, n: number) {
 const statement = `with ${patience},
      wanted as materialized (
        select n, id, tenant, customer, request_id, request_hash, has_key, state, lines, expected_currency,
-         expected_minor_units, payment_token, version, due_at, traceparent, created_at
+         expected_minor_units, payment_token, coordination, version, due_at, traceparent, created_at
        from json_to_recordset($1) as wanted (
          n integer, id uuid, tenant text, customer text, request_id uuid, request_hash bytea, has_key boolean,
          state text, lines jsonb, expected_currency text, expected_minor_units bigint, payment_token text,
-         version bigint, due_at timestamptz, traceparent text, created_at timestamptz
+         coordination text, version bigint, due_at timestamptz, traceparent text, created_at timestamptz
        )
        limit $2
      ),
@@ -110,11 +111,11 @@ const statement = `with ${patience},
      inserted as (
        insert into orders (
          id, tenant, customer, request_id, request_hash, state, lines,
-         expected_currency, expected_minor_units, payment_token,
+         expected_currency, expected_minor_units, payment_token, coordination,
          version, due_at, traceparent, created_at, updated_at
        )
        select id, tenant, customer, request_id, request_hash, state, lines,
-         expected_currency, expected_minor_units, payment_token,
+         expected_currency, expected_minor_units, payment_token, coordination,
          version, due_at, traceparent, created_at, created_at
        from wanted
        where n not in (select n from known)

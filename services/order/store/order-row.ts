@@ -1,4 +1,5 @@
 import type {
+  Coordination,
   Order,
   OrderAttention,
   OrderFailure,
@@ -22,6 +23,8 @@ export interface OrderRow {
   readonly failure: OrderFailure | null;
   readonly attention: StoredAttention | null;
   readonly undo: readonly Undo[];
+  readonly coordination: Coordination;
+  readonly epoch: bigint;
   readonly version: bigint;
   readonly attempts: number;
   readonly created_at: Date;
@@ -41,7 +44,7 @@ interface StoredLine {
 
 export const orderColumns = `id, tenant, customer, state, lines,
   expected_currency, expected_minor_units, total_currency, total_minor_units,
-  payment_token, failure, attention, undo, version, attempts,
+  payment_token, failure, attention, undo, coordination, epoch, version, attempts,
   created_at, updated_at, settled_at`;
 
 export function orderOfRow(row: OrderRow): Order {
@@ -59,6 +62,8 @@ export function orderOfRow(row: OrderRow): Order {
       ? { ...row.attention, since: new Date(row.attention.since) }
       : undefined,
     undo: row.undo,
+    coordination: row.coordination,
+    epoch: row.epoch,
     version: row.version,
     attempts: row.attempts,
     createdAt: row.created_at,

@@ -28,9 +28,9 @@ export async function insertOrder(
        insert into orders (
          id, tenant, customer, request_id, request_hash, state, lines,
          expected_currency, expected_minor_units, payment_token,
-         version, due_at, traceparent, created_at, updated_at
+         version, due_at, traceparent, created_at, updated_at, coordination, epoch
        )
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15, $16)
        on conflict (tenant, request_id) where request_id is not null do nothing
        returning tenant, id, version, created_at
      )
@@ -52,13 +52,16 @@ export async function insertOrder(
       origin.dueAt,
       origin.traceparent ?? null,
       order.createdAt,
+      order.coordination,
+      order.epoch,
     ],
   );
   return rowCount === 1;
 }
 
 /**
- * Stores the next version of an order, if `before` is still its version; false if somebody else was faster.
+ * Stores the next version of an order, if `before` is still its version and nobody has taken it over; false if somebody
+ * else was faster.
  */
 export async function updateOrder(
   db: Executor,
@@ -73,7 +76,7 @@ export async function updateOrder(
            payment_token = $7, failure = $8, undo = $9, version = $10,
            attempts = $11, due_at = $12, updated_at = $13, settled_at = $14,
            attention = $15
-       where id = $1 and version = $2
+       where id = $1 and version = $2 and epoch = $16
        returning tenant, id, version, updated_at
      )
      insert into order_changes (tenant, order_id, version, changed_at)
@@ -95,6 +98,7 @@ export async function updateOrder(
       order.updatedAt,
       order.settledAt ?? null,
       order.attention ?? null,
+      order.epoch,
     ],
   );
   return rowCount === 1;

@@ -12,12 +12,14 @@ import { lineColumn } from "./order-row.ts";
 export interface NextOrder {
   readonly order: Order;
   readonly versionBefore: bigint;
+  /** Whether this version is the decision to commit, which the log then has as well. */
+  readonly decides: boolean;
   readonly dueAt: Date | undefined;
   readonly event: OutboxRow | undefined;
 }
 
 /**
- * Stores the next versions of those orders whose version is still the one before, each with its change and its event, as
+ * Stores the next versions of those orders whose version is still the one before and that nobody has taken over, each with its change and its event, as
  * one statement, which is a transaction by itself. No two may be of one order.
  *
  * @returns which were stored, by their place in the list.
@@ -37,11 +39,16 @@ export async function updateOrdersTogether(
   return new Set(rows.map(({ n }) => n));
 }
 
-function orderRow({ order, versionBefore, dueAt }: NextOrder, n: number) {
+function orderRow(
+  { order, versionBefore, decides, dueAt }: NextOrder,
+  n: number,
+) {
   return {
     n,
     id: order.id,
     version_before: versionBefore,
+    epoch: order.epoch,
+    decides,
     state: order.state,
     lines: order.lines.map(lineColumn),
     total_currency: order.total?.currency,
@@ -61,10 +68,10 @@ function orderRow({ order, versionBefore, dueAt }: NextOrder, n: number) {
 // The limit tells the planner how many rows there are: it takes every record set for a hundred.
 const statement = `with ${patience},
      next as materialized (
-       select n, id, version_before, state, lines, total_currency, total_minor_units, payment_token, failure,
+       select n, id, version_before, epoch, decides, state, lines, total_currency, total_minor_units, payment_token, failure,
          attention, undo, version, attempts, due_at, updated_at, settled_at
        from json_to_recordset($1) as next (
-         n integer, id uuid, version_before bigint, state text, lines jsonb, total_currency text,
+         n integer, id uuid, version_before bigint, epoch bigint, decides boolean, state text, lines jsonb, total_currency text,
          total_minor_units bigint, payment_token text, failure jsonb, attention jsonb, undo text[],
          version bigint, attempts integer, due_at timestamptz, updated_at timestamptz, settled_at timestamptz
        )
@@ -79,13 +86,19 @@ const statement = `with ${patience},
            due_at = next.due_at, updated_at = next.updated_at, settled_at = next.settled_at
        from patience
        cross join next
-       where orders.id = next.id and orders.version = next.version_before
-       returning next.n, orders.tenant, orders.id, orders.version, orders.updated_at
+       where orders.id = next.id and orders.version = next.version_before and orders.epoch = next.epoch
+       returning next.n, next.decides, orders.epoch, orders.tenant, orders.id, orders.version, orders.updated_at
      ),
      logged as (
        insert into order_changes (tenant, order_id, version, changed_at)
        select tenant, id, version, updated_at
        from updated
+     ),
+     decided as (
+       insert into transaction_decisions (order_id, epoch, decided_at)
+       select id, epoch, updated_at
+       from updated
+       where decides
      ),
      announced as (
        insert into outbox (${outboxColumns})

@@ -3,6 +3,7 @@ import {
   commitBranch,
   prepareBranch,
   rollbackBranch,
+  settlePredecessors,
   type TwoPhaseDeps,
 } from "../../platform/data/two-phase.ts";
 import type { AuthorizeCommand, Payment } from "../domain/payment.ts";
@@ -35,6 +36,8 @@ export async function preparePayment(
   command: AuthorizeCommand,
   signal?: AbortSignal,
 ): Promise<void> {
+  // What they have prepared holds the payment's row.
+  if (await settlePredecessors(deps, branch)) return;
   const payment = await authorizePayment(deps, command);
   requireHold(payment);
   await prepareBranch(

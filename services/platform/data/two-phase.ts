@@ -48,8 +48,7 @@ export async function prepareBranch(
   work: (tx: Transaction) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
-  // A first coordinator has no predecessor, and this is one look less for nearly every transaction.
-  if (branch.epoch > 1n && (await settlePredecessors(deps, branch))) return;
+  if (await settlePredecessors(deps, branch)) return;
   try {
     await deps.db.transaction(
       async (tx) => {
@@ -62,9 +61,23 @@ export async function prepareBranch(
     if (error instanceof AlreadyCommitted) return;
     if (!isBusy(error)) throw error;
     // The lock may be that of an earlier delivery of the same request.
-    if (await settlePredecessors(deps, branch)) return;
+    if (await isPrepared(deps, branch)) return;
     throw branchBusy(branch.transaction, error);
   }
+}
+
+/**
+ * Rolls back the branches of replaced coordinators, for work that has to touch the same rows before it is prepared:
+ * {@link prepareBranch} does so by itself. True where this very branch is prepared already.
+ *
+ * @throws DomainError STALE_EPOCH.
+ */
+export async function settlePredecessors(
+  deps: TwoPhaseDeps,
+  branch: Branch,
+): Promise<boolean> {
+  // A first coordinator has none, and this is one look less for nearly every transaction.
+  return branch.epoch > 1n && isPrepared(deps, branch);
 }
 
 /**
@@ -137,8 +150,7 @@ async function bar(tx: Transaction, branch: Branch): Promise<void> {
   if (verdict === "enter") await updateBarrier(tx, branch, "rollback");
 }
 
-/** Rolls back the branches of replaced coordinators. True where this very branch is prepared already. */
-async function settlePredecessors(
+async function isPrepared(
   deps: TwoPhaseDeps,
   branch: Branch,
 ): Promise<boolean> {

@@ -83,6 +83,7 @@ function setup() {
           lines: [{ sku: "mug", quantity: 1 }],
           expectedTotal: undefined,
           paymentToken: "tok_visa",
+          coordination: "orchestrated",
         },
         { id: newId(), at: new Date() },
       );

@@ -84,6 +84,12 @@ export interface World {
   readonly now: () => Date;
 }
 
+/** Two-phase commits have a world of their own: test/integration/coordination. */
+const twoPhase = {
+  quote: () => Promise.reject(new Error("no order here is quoted")),
+  participants: [],
+};
+
 /** A database of its own, as drivers take up whatever is due in theirs, and participants on a real socket. */
 export async function setupWorld(): Promise<World> {
   const tenant = `tenant-${randomUUID()}`;
@@ -148,7 +154,7 @@ function startProcess(
     batches: createOrderBatches({ db, logger, wake: () => changes.wake() }),
   };
   const drivers = startOrderDrivers(
-    { ...saving, ...participants, logger },
+    { ...saving, ...participants, twoPhase, logger },
     {
       limit: options.drivers ?? 64,
       maxWaiting: options.maxWaiting ?? 1_000,
@@ -169,6 +175,7 @@ function startProcess(
     newId: () => newId(),
     pageTokens: createPageTokens(tokenSecret, { now }),
     resumeTokens: createPageTokens(tokenSecret, { kind: "resume", now }),
+    coordination: "orchestrated",
     heartbeatMs: options.heartbeatMs ?? 15_000,
   };
   const client = clientOf(deps);

@@ -23,6 +23,7 @@ const confirmed: Order = {
       lines: [{ sku: "mug", quantity: 1 }],
       expectedTotal: undefined,
       paymentToken: "tok_visa",
+      coordination: "orchestrated",
     },
     { id: "0199a5a0-0000-7000-8000-000000000001", at: start },
   ),

@@ -21,6 +21,7 @@ const placed = place(
     lines: [{ sku: "mug", quantity: 2, unitPrice: 1n }],
     expectedTotal: undefined,
     paymentToken: "tok_visa",
+    coordination: "orchestrated",
   },
   { id, at: start },
 );

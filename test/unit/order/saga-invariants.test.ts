@@ -77,6 +77,7 @@ function createWorld(expected: bigint | undefined) {
           ? undefined
           : { currency: "EUR", minorUnits: expected },
       paymentToken: "tok_visa",
+      coordination: "orchestrated",
     },
     { id, at: new Date(at) },
   );

@@ -27,6 +27,7 @@ const placed = place(
     lines: [{ sku: "mug", quantity: 2 }],
     expectedTotal: undefined,
     paymentToken: "tok_visa",
+    coordination: "orchestrated",
   },
   { id: "0199a5a0-0000-7000-8000-000000000001", at: start },
 );

@@ -59,6 +59,10 @@ export function createToyParticipants(total = 2_500n) {
           if (account.payment === "captured") return refused("CAPTURED");
           if (account.payment !== "declined") account.payment = "voided";
           return done;
+        case "prepare":
+        case "commit":
+        case "rollback":
+          throw new Error("no step of a saga");
       }
     },
     /** The participant says no, as it may: for a reason of its own, and only to what it has not agreed to before. */

@@ -1,0 +1,81 @@
+import type { Money } from "./money.ts";
+import { faultOfTotal, mixedCurrencies } from "./order-failures.ts";
+import { isSettled, type Order } from "./order.ts";
+import type { Outcome, Prices } from "./saga.ts";
+
+/** What has to be known to prepare an order, or why it is refused before anybody is asked. */
+export type Quote =
+  | ({ readonly kind: "quoted" } & Prices)
+  | Extract<Outcome, { kind: "refused" }>;
+
+/** What the order costs at these prices, by SKU. */
+export function quote(order: Order, prices: ReadonlyMap<string, Money>): Quote {
+  const currencies = new Set(
+    [...prices.values()].map((price) => price.currency),
+  );
+  const [currency = ""] = currencies;
+  if (currencies.size !== 1) {
+    return { kind: "refused", failure: mixedCurrencies([...currencies]) };
+  }
+  const unitPrices = new Map(
+    [...prices].map(([sku, price]) => [sku, price.minorUnits]),
+  );
+  const minorUnits = order.lines.reduce(
+    (sum, { sku, quantity }) =>
+      sum + (unitPrices.get(sku) ?? 0n) * BigInt(quantity),
+    0n,
+  );
+  const total = { currency, minorUnits };
+  const failure = faultOfTotal(order, total);
+  return failure
+    ? { kind: "refused", failure }
+    : { kind: "quoted", total, unitPrices };
+}
+
+/** A participant's vote: `done` is a yes. */
+export type Vote = Extract<
+  Outcome,
+  { kind: "done" | "refused" | "unanswered" }
+>;
+
+/**
+ * What the votes come to: one no is a no, all yes is a yes, and anything else is neither: the coordinator prepares again
+ * under the next epoch, as nobody has been told to commit.
+ */
+export function countVotes(votes: readonly Vote[], prices: Prices): Outcome {
+  const no = votes.find((vote) => vote.kind === "refused");
+  if (no) return no;
+  const silent = votes.find((vote) => vote.kind === "unanswered");
+  const { total, unitPrices } = prices;
+  return silent ?? { kind: "prepared", total, unitPrices };
+}
+
+/** What telling the decision to all came to: done when all have done it. */
+export function countAnswers(answers: readonly Vote[]): Vote {
+  return (
+    answers.find((answer) => answer.kind === "refused") ??
+    answers.find((answer) => answer.kind === "unanswered") ?? { kind: "done" }
+  );
+}
+
+/** A decision to commit, as the log has it. That there is none means abort: only a commit is ever written. */
+export interface Decision {
+  readonly orderId: string;
+  /** Of the branches that voted yes. */
+  readonly epoch: bigint;
+}
+
+/**
+ * What is to become of a branch that a participant has in doubt: told by the log, and by nothing else. While an order is
+ * neither decided nor over, its coordinator, or the one that takes it over, is at it.
+ */
+export function resolutionOf(
+  branch: { readonly epoch: bigint },
+  order: Order | undefined,
+  decision: Decision | undefined,
+): "commit" | "rollback" | "leave" {
+  if (decision) {
+    return decision.epoch === branch.epoch ? "commit" : "leave";
+  }
+  return order === undefined || isSettled(order) ? "rollback" : "leave";
+}
