@@ -85,6 +85,7 @@ function newOrder(id: string, sku: string): Order {
     lines: [{ sku, quantity: 1 }],
     expectedTotal: undefined,
     paymentToken: "tok_visa",
+    coordination: "orchestrated" as const,
   };
   return place(command, { id, at: new Date() });
 }
