@@ -15,7 +15,7 @@ import { inOrderTrace } from "./order-trace.ts";
 
 /** The drivers of this process: each takes one order at a time through its saga. */
 export interface OrderDrivers {
-  /** A free driver, kept for the caller until it is disposed of; undefined where none is free. */
+  /** A free driver, kept for the caller until it is disposed of; undefined where none is free, or orders wait for one. */
   reserve(): ReservedDriver | undefined;
   /**
    * A place for an order that has to wait for a driver, kept until it is disposed of: by then the order is stored, or
@@ -123,7 +123,8 @@ export function startOrderDrivers(
 
   return {
     reserve() {
-      if (free === 0 || stopping.aborted) {
+      // Orders that wait were there first: a newcomer that passed them would make their wait as long as the rush.
+      if (free === 0 || waiting > 0 || stopping.aborted) {
         return undefined;
       }
       free -= 1;
