@@ -57,6 +57,7 @@ export interface ServiceSurroundings {
   readonly paymentProviderUrl: string | undefined;
   readonly objectStore: ObjectStore | undefined;
   readonly pageTokenSecret: string;
+  readonly paymentTokenSecret: string;
   readonly webhookSecret: string;
 }
 
@@ -162,6 +163,9 @@ function credentialSettings(name: ServiceName, around: ServiceSurroundings) {
     WEFT_TLS_KEY: certificate?.key,
     DATABASE_URL: around.databaseUrls[name],
     WEFT_PAGE_TOKEN_SECRET: around.pageTokenSecret,
+    ...(name === "order" || name === "payment"
+      ? { PAYMENT_TOKEN_SECRET: around.paymentTokenSecret }
+      : {}),
   };
 }
 

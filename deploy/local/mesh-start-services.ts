@@ -50,6 +50,7 @@ export async function startServices(
     paymentProviderUrl: providerUrl,
     objectStore: components.s3,
     pageTokenSecret: await persistentSecret(directory, "page-token"),
+    paymentTokenSecret: await persistentSecret(directory, "payment-token"),
     webhookSecret: await persistentSecret(directory, "payment-webhook"),
   };
 

@@ -3,6 +3,7 @@ import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
+import { startConsumer } from "../platform/events/consumer.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
 import { createOutbox } from "../platform/events/outbox.ts";
 import { startRelay } from "../platform/events/relay.ts";
@@ -19,6 +20,7 @@ import {
   announceThrough,
   announceTogetherThrough,
 } from "./events/announce-change.ts";
+import { onChoreographedOrder } from "./events/on-choreographed-order.ts";
 import { inventoryService, joinedMethods } from "./rpc/inventory-service.ts";
 import { participantService } from "./rpc/participant-service.ts";
 import { productToProto } from "./rpc/product-to-proto.ts";
@@ -78,6 +80,14 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
     intervalMs: config.INVENTORY_SWEEP_INTERVAL_MS,
   };
+  const consumer = startConsumer({
+    db,
+    bus,
+    logger,
+    group: "inventory-choreography",
+    handlers: onChoreographedOrder(deps),
+  });
+  runtime.onDrain("consumer", () => consumer.stop());
   const chores = Promise.all([
     sweepReservations(deps, signal),
     watchInDoubt({ ...deps, db: resolver, participant: "inventory" }, signal),

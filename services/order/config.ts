@@ -20,8 +20,10 @@ export function readOrderConfig(env: NodeJS.ProcessEnv) {
       PAYMENT_ADDRESS: address,
       /** How an order is coordinated that does not say. */
       ORDER_COORDINATION: z
-        .enum(["orchestrated", "two_phase_commit"])
+        .enum(["orchestrated", "choreographed", "two_phase_commit"])
         .default("orchestrated"),
+      /** Shared with Payment: what the tokens of choreographed orders are sealed by. Without it there are none. */
+      PAYMENT_TOKEN_SECRET: secret(32).optional(),
       /**
        * Orders that one process drives at a time. More of them settle hardly more a second (64 instead of 32: 13 %), and
        * each later: this is what bounds how long an accepted order takes.

@@ -27,7 +27,9 @@ import {
   announceRowsThrough,
   announceThrough,
 } from "./events/announce-order.ts";
+import { onChoreographedOrder } from "./events/on-choreographed-order.ts";
 import { onOrderEvent } from "./events/on-order-event.ts";
+import { sealTokens } from "./events/seal-token.ts";
 import {
   joinedOperations,
   operationsService,
@@ -83,12 +85,14 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   const observingStuck = observeStuckOrders(looking, signal);
   onDrain("observer of stuck orders", () => observingStuck);
   const outbox = createOutbox(relay);
+  const tokenSecret = config.PAYMENT_TOKEN_SECRET;
+  const seal = tokenSecret && sealTokens(tokenSecret);
   const saving = {
     db,
     changes,
     now,
-    announce: announceThrough(outbox, orderToProto),
-    announceRow: announceRowsThrough(outbox, orderToProto),
+    announce: announceThrough(outbox, orderToProto, seal),
+    announceRow: announceRowsThrough(outbox, orderToProto, seal),
     batches: createOrderBatches({
       db,
       logger,
@@ -108,6 +112,16 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     signal,
   );
   onDrain("drivers", (hurry) => drivers.done(hurry));
+  if (seal) {
+    const follower = startConsumer({
+      db,
+      bus,
+      logger,
+      group: "order-choreography",
+      handlers: onChoreographedOrder({ ...saving, drivers }),
+    });
+    onDrain("follower", () => follower.stop());
+  }
   const sweeper = sweepInDoubt({ db, logger, now, participants }, signal);
   onDrain("in-doubt sweeper", () => sweeper);
 
@@ -122,6 +136,8 @@ export async function startOrder(runtime: Runtime): Promise<void> {
       orderService({
         ...deps,
         coordination: config.ORDER_COORDINATION,
+        isChoreographyOffered: seal !== undefined,
+        inventory: callees.inventory,
         pageTokens,
         resumeTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET, {
           kind: "resume",

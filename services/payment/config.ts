@@ -28,6 +28,8 @@ export function readPaymentConfig(env: NodeJS.ProcessEnv) {
       ...databaseSettings,
       ...kafkaSettings,
       WEFT_PAGE_TOKEN_SECRET: secret(32),
+      /** Shared with Order: what it seals the tokens of choreographed orders by. Without it there are none. */
+      PAYMENT_TOKEN_SECRET: secret(32).optional(),
       PAYMENT_PROVIDER_URL: z.url({ protocol: /^https?$/ }),
       /** A Void makes up to three calls, and its RPC has 10 s. */
       PAYMENT_PROVIDER_TIMEOUT_MS: duration(3_000).default(2_500),

@@ -3,6 +3,7 @@ import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
+import { startConsumer } from "../platform/events/consumer.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
 import { createOutbox } from "../platform/events/outbox.ts";
 import { startRelay } from "../platform/events/relay.ts";
@@ -27,6 +28,7 @@ import {
   announceThrough,
   announceTogetherThrough,
 } from "./events/announce-change.ts";
+import { onChoreographedOrder } from "./events/on-choreographed-order.ts";
 import { participantService } from "./rpc/participant-service.ts";
 import { paymentService } from "./rpc/payment-service.ts";
 import { paymentToProto } from "./rpc/payment-to-proto.ts";
@@ -106,6 +108,16 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     watchInDoubt({ ...deps, db: resolver, participant: "payment" }, signal),
   ]).then(() => undefined);
   onDrain("chores", (hurry) => cutOff(chores, hurry));
+  if (config.PAYMENT_TOKEN_SECRET) {
+    const consumer = startConsumer({
+      db,
+      bus,
+      logger,
+      group: "payment-choreography",
+      handlers: onChoreographedOrder(deps, config.PAYMENT_TOKEN_SECRET),
+    });
+    onDrain("consumer", () => consumer.stop());
+  }
 
   const server = await serve({
     host: config.WEFT_HOST,

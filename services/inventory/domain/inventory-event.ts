@@ -17,4 +17,18 @@ export type InventoryEvent =
         | "StockReleased"
         | "ReservationExpired";
       readonly reservation: Reservation;
+      readonly choreographed?: boolean;
+      /** Of StockReserved. */
+      readonly sealedPaymentToken?: Uint8Array;
+    }
+  | {
+      readonly type: "StockRefused";
+      readonly tenant: string;
+      /** `orders/{order}` */
+      readonly order: string;
+      readonly reason: string;
+      readonly message: string;
+      readonly metadata: Readonly<Record<string, string>>;
+      readonly isAuthorized: boolean;
+      readonly at: Date;
     };

@@ -32,6 +32,25 @@ export function priceChanged(
   });
 }
 
+/** The customer was shown another total. */
+export function orderPriceChanged(expected: Money, actual: Money): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "PRICE_CHANGED",
+    message: "the order costs something else than expected_total",
+    metadata: { expected: text(expected), actual: text(actual) },
+  });
+}
+
+export function orderWithoutPrice(order: string): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "TOTAL_IS_ZERO",
+    message: "an order that costs nothing can't be paid",
+    metadata: { order },
+  });
+}
+
 function text(money: Money | undefined): string {
   return money === undefined ? "" : `${money.minorUnits} ${money.currency}`;
 }

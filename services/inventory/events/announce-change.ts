@@ -8,6 +8,7 @@ import {
   ReservationExpiredSchema,
   StockAdjustedSchema,
   StockConfirmedSchema,
+  StockRefusedSchema,
   StockReleasedSchema,
   StockReservedSchema,
 } from "../../../gen/ts/weft/inventory/v1/inventory_events_pb.ts";
@@ -59,20 +60,47 @@ function toNewEvent(event: InventoryEvent, shapes: Shapes): NewEvent {
         reason: event.reason,
       });
     case "StockReserved":
+      return ofReservation(event.reservation, StockReservedSchema, {
+        reservation: shapes.reservation(event.reservation),
+        choreographed: event.choreographed ?? false,
+        ...(event.sealedPaymentToken && {
+          sealedPaymentToken: event.sealedPaymentToken,
+        }),
+      });
     case "StockConfirmed":
     case "StockReleased":
-    case "ReservationExpired":
       return ofReservation(event.reservation, reservationEvents[event.type], {
         reservation: shapes.reservation(event.reservation),
+        choreographed: event.choreographed ?? false,
       });
+    case "ReservationExpired":
+      return ofReservation(event.reservation, ReservationExpiredSchema, {
+        reservation: shapes.reservation(event.reservation),
+      });
+    case "StockRefused": {
+      const { order, reason, message, metadata, isAuthorized } = event;
+      return newEvent(
+        StockRefusedSchema,
+        create(StockRefusedSchema, {
+          order,
+          reason,
+          message,
+          metadata: { ...metadata },
+          isAuthorized,
+        }),
+        {
+          aggregateId: order.slice("orders/".length),
+          tenant: event.tenant,
+          occurredAt: event.at,
+        },
+      );
+    }
   }
 }
 
 const reservationEvents = {
-  StockReserved: StockReservedSchema,
   StockConfirmed: StockConfirmedSchema,
   StockReleased: StockReleasedSchema,
-  ReservationExpired: ReservationExpiredSchema,
 } as const;
 
 function ofProduct<Desc extends DescMessage>(

@@ -1,13 +1,19 @@
 import type { Database } from "../../platform/data/database.ts";
 import type { Transaction } from "../../platform/data/transaction.ts";
 import { cancelOnRequest } from "../domain/cancel-order.ts";
-import { orderNotFound } from "../domain/order-refusals.ts";
+import type { InventoryClient } from "../clients/inventory.ts";
+import {
+  notCancellable,
+  orderNotFound,
+  stockUnknown,
+} from "../domain/order-refusals.ts";
 import type { Order } from "../domain/order.ts";
-import { lockOrder, updateOrder } from "../store/orders.ts";
+import { findOrder, lockOrder, updateOrder } from "../store/orders.ts";
 import type { OrderChanges } from "./order-changes.ts";
 
 export interface CancelOrderDeps {
   readonly db: Database;
+  readonly inventory: Pick<InventoryClient, "release">;
   readonly changes: OrderChanges;
   readonly now: () => Date;
 }
@@ -27,18 +33,40 @@ export async function cancelOrder(
   },
   answered?: (tx: Transaction, order: Order) => Promise<void>,
 ): Promise<Order> {
+  await askForStock(deps, request.tenant, request.id, request.etag);
   return deps.db.transaction(async (tx) => {
     const locked = await lockOrder(tx, request.tenant, request.id);
     if (!locked) {
       throw orderNotFound(request.id);
     }
-    const { order, dueAt } = locked;
-    const cancelled = cancelOnRequest(order, request.etag, deps.now());
+    const { order } = locked;
+    const at = deps.now();
+    const cancelled = cancelOnRequest(order, request.etag, at);
     if (cancelled !== order) {
+      const isDriven = order.coordination !== "choreographed";
+      const dueAt = isDriven ? locked.dueAt : at;
       await updateOrder(tx, cancelled, order.version, dueAt);
       tx.onCommit(() => deps.changes.wake());
     }
     await answered?.(tx, cancelled);
     return cancelled;
   });
+}
+
+/**
+ * How far a choreographed order is only Inventory knows, as it is Inventory that takes it past its pivot: it gives the
+ * stock back, whether it holds it yet or not, or says that it is sold.
+ */
+async function askForStock(
+  deps: CancelOrderDeps,
+  tenant: string,
+  id: string,
+  etag: string,
+): Promise<void> {
+  const order = await findOrder(deps.db, tenant, id);
+  if (order?.coordination !== "choreographed") return;
+  if (cancelOnRequest(order, etag, deps.now()) === order) return;
+  const outcome = await deps.inventory.release(order);
+  if (outcome.kind === "refused") throw notCancellable(order);
+  if (outcome.kind !== "done") throw stockUnknown(order, outcome);
 }

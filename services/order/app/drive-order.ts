@@ -12,6 +12,7 @@ import {
   rollbackOrder,
   type TwoPhaseParticipants,
 } from "./two-phase-commit.ts";
+import { reconcileOrder } from "./reconcile-order.ts";
 import { saveOrder, type SaveOrderDeps } from "./save-order.ts";
 
 export interface DriveOrderDeps extends SaveOrderDeps {
@@ -30,6 +31,9 @@ export const leaseMs = 12_000;
  * epochs tell them apart.
  */
 export const twoPhaseLeaseMs = 6_000;
+
+/** How long a choreographed order waits for its next event until it is finished by calls. Its events take far less. */
+export const eventDeadlineMs = 5_000;
 
 /** How long a driver keeps this order to itself. */
 export function leaseMsOf({
@@ -53,7 +57,7 @@ export async function driveOrder(
   start: Order,
   stopping: AbortSignal,
 ): Promise<Order> {
-  let order = start;
+  let order = await reconcileOrder(deps, start);
   for (;;) {
     const step = nextStep(order);
     if (step === undefined) {

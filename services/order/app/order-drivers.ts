@@ -188,6 +188,7 @@ async function countWaiting(
 async function claimOrders(deps: DriveOrderDeps, limit: number) {
   const now = deps.now();
   const leases = {
+    choreographed: new Date(now.getTime() + leaseMs),
     orchestrated: new Date(now.getTime() + leaseMs),
     two_phase_commit: new Date(now.getTime() + twoPhaseLeaseMs),
   };

@@ -10,7 +10,7 @@ import {
   type OrderOrigin,
 } from "../store/orders.ts";
 import type { Announce, AnnounceRow } from "./announce.ts";
-import { leaseMsOf } from "./drive-order.ts";
+import { eventDeadlineMs, leaseMsOf } from "./drive-order.ts";
 import type { OrderBatches } from "./order-batches.ts";
 import type { OrderChanges } from "./order-changes.ts";
 import type { OrderDrivers } from "./order-drivers.ts";
@@ -60,14 +60,15 @@ export async function placeOrder(
   const name = request && `${command.tenant}/${request.id}`;
   // A repeat finds its key taken, so it takes no place from an order that needs one.
   const isRepeat = name !== undefined && deps.batches.names.has(name);
-  using driver = isRepeat ? undefined : deps.drivers.reserve();
+  // A choreographed order is driven by events, and by nobody else until one is late.
+  const isDriven = order.coordination !== "choreographed";
+  using driver = isRepeat || !isDriven ? undefined : deps.drivers.reserve();
   using _ = driver ?? (isRepeat ? undefined : deps.drivers.admitWaiting());
   const origin: OrderOrigin = {
     requestId: request?.id,
     requestHash,
     traceparent: traceparentNow(),
-    // Where no driver is free the order is due at once, for the first that is.
-    dueAt: driver ? new Date(at.getTime() + leaseMsOf(order)) : at,
+    dueAt: dueAtOf(order, driver !== undefined, at),
   };
   const isNew = await remember(deps, isRepeat ? undefined : name, order, () =>
     insertNew(deps, order, origin, request),
@@ -83,10 +84,18 @@ export async function placeOrder(
   deps.changes.wake();
   if (driver) {
     driver.drive(order);
-  } else {
+  } else if (isDriven) {
     deps.drivers.wake();
   }
   return order;
+}
+
+/** Where no driver is free the order is due at once, for the first that is; one that events drive, when they are late. */
+function dueAtOf(order: Order, hasDriver: boolean, at: Date): Date {
+  if (order.coordination === "choreographed") {
+    return new Date(at.getTime() + eventDeadlineMs);
+  }
+  return hasDriver ? new Date(at.getTime() + leaseMsOf(order)) : at;
 }
 
 /** Keeps the request's name while its order is stored, and then while it is driven here. */

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { refusedBy } from "../domain/order-failures.ts";
 import type { Vote } from "../domain/two-phase-commit.ts";
 
 /**
@@ -15,13 +16,7 @@ export function outcomeOfError(error: unknown): Vote {
   const metadata = { ...info?.metadata };
   return {
     kind: "refused",
-    failure: knownReasons.has(reason)
-      ? { reason, message: error.rawMessage, metadata }
-      : {
-          reason: "ORDER_REFUSED",
-          message: error.rawMessage,
-          metadata: { ...metadata, reason },
-        },
+    failure: refusedBy(reason, error.rawMessage, metadata),
   };
 }
 
@@ -31,14 +26,4 @@ const refusals: ReadonlySet<Code> = new Set([
   Code.AlreadyExists,
   Code.FailedPrecondition,
   Code.OutOfRange,
-]);
-
-/** Reasons of a participant that mean the same in the order's own contract. */
-const knownReasons: ReadonlySet<string> = new Set([
-  "UNKNOWN_SKU",
-  "OUT_OF_STOCK",
-  "MIXED_CURRENCIES",
-  "RESERVATION_EXPIRED",
-  "PRICE_CHANGED",
-  "PAYMENT_DECLINED",
 ]);

@@ -6,6 +6,8 @@ import {
 import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
 import { actFor } from "../../platform/rpc/act-for.ts";
 import { moneyToProto } from "../../platform/rpc/money.ts";
+import type { Fact } from "../domain/choreography.ts";
+import { paymentDeclined } from "../domain/order-failures.ts";
 import { orderName, paymentName, type Order } from "../domain/order.ts";
 import type { Outcome } from "../domain/saga.ts";
 import { outcomeOfError } from "./participant-outcome.ts";
@@ -15,11 +17,25 @@ export interface PaymentClient {
   authorize(order: Order): Promise<Outcome>;
   capture(order: Order): Promise<Outcome>;
   void(order: Order): Promise<Outcome>;
+  /** What Payment knows of a choreographed order; nothing where it does not answer. */
+  find(order: Order): Promise<Fact[]>;
 }
 
 export function paymentClient(transport: Transport): PaymentClient {
   const client = createClient(PaymentService, transport);
   return {
+    async find(order) {
+      try {
+        const { payment } = await client.getPayment(
+          { name: paymentName(order.id) },
+          identityOf(order),
+        );
+        return factsOf(payment);
+      } catch {
+        // Not made yet, or nobody there: the calls that follow tell.
+        return [];
+      }
+    },
     async authorize(order) {
       if (!order.total || order.paymentToken === undefined) {
         throw new Error(`order ${order.id} has nothing to authorize`);
@@ -64,6 +80,21 @@ export function paymentClient(transport: Transport): PaymentClient {
   };
 }
 
+function factsOf(payment: Payment | undefined): Fact[] {
+  switch (payment?.state) {
+    case State.AUTHORIZED:
+      return [{ kind: "authorized" }];
+    case State.CAPTURED:
+      return [{ kind: "captured" }];
+    case State.DECLINED:
+      return [
+        { kind: "declined", failure: paymentDeclined(payment.declineCode) },
+      ];
+    default:
+      return [];
+  }
+}
+
 function authorized(payment: Payment | undefined): Outcome {
   switch (payment?.state) {
     case State.AUTHORIZED:
@@ -71,11 +102,7 @@ function authorized(payment: Payment | undefined): Outcome {
     case State.DECLINED:
       return {
         kind: "refused",
-        failure: {
-          reason: "PAYMENT_DECLINED",
-          message: `the payment was declined: ${payment.declineCode}`,
-          metadata: { decline_code: payment.declineCode },
-        },
+        failure: paymentDeclined(payment.declineCode),
         // A declined payment holds nothing.
         undo: ["release"],
       };

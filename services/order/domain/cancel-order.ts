@@ -1,4 +1,5 @@
 import { DomainError } from "../../platform/runtime/errors.ts";
+import { notCancellable } from "./order-refusals.ts";
 import { etagOf } from "./etag.ts";
 import { orderName, type Order } from "./order.ts";
 import { cancel } from "./saga.ts";
@@ -22,12 +23,7 @@ export function cancelOnRequest(order: Order, etag: string, at: Date): Order {
     });
   }
   if (order.state !== "placed" && order.state !== "reserved") {
-    throw new DomainError({
-      code: "failed_precondition",
-      reason: "ORDER_NOT_CANCELLABLE",
-      message: `${orderName(order.id)} is ${order.state} and can't be cancelled`,
-      metadata: { order: orderName(order.id), state: order.state },
-    });
+    throw notCancellable(order);
   }
   return cancel(order, at);
 }

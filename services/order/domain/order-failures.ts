@@ -43,6 +43,40 @@ export function unknownSku(sku: string): OrderFailure {
   };
 }
 
+/** The payment provider declined. */
+export function paymentDeclined(declineCode: string): OrderFailure {
+  return {
+    reason: "PAYMENT_DECLINED",
+    message: `the payment was declined: ${declineCode}`,
+    metadata: { decline_code: declineCode },
+  };
+}
+
+/** A participant's refusal in the order's own terms. */
+export function refusedBy(
+  reason: string,
+  message: string,
+  metadata: Readonly<Record<string, string>>,
+): OrderFailure {
+  return sharedReasons.has(reason)
+    ? { reason, message, metadata }
+    : {
+        reason: "ORDER_REFUSED",
+        message,
+        metadata: { ...metadata, reason },
+      };
+}
+
+/** Reasons of a participant that mean the same in the order's own contract. */
+const sharedReasons: ReadonlySet<string> = new Set([
+  "UNKNOWN_SKU",
+  "OUT_OF_STOCK",
+  "MIXED_CURRENCIES",
+  "RESERVATION_EXPIRED",
+  "PRICE_CHANGED",
+  "PAYMENT_DECLINED",
+]);
+
 /** No payment can be made of nothing. */
 export function nothingToPay(): OrderFailure {
   return {

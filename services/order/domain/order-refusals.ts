@@ -31,3 +31,42 @@ export function overloaded(retryAfterMs: number): DomainError {
     retryAfterMs,
   });
 }
+
+/** The service is not configured for it. */
+export function coordinationNotOffered(coordination: string): DomainError {
+  return new DomainError({
+    code: "invalid_argument",
+    reason: "COORDINATION_NOT_OFFERED",
+    message: `order.coordination: ${coordination} orders are not taken here`,
+    metadata: { coordination },
+    field: "order.coordination",
+  });
+}
+
+/** Its stock is being sold, or is sold. */
+export function notCancellable(order: {
+  readonly id: string;
+  readonly state: string;
+}): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "ORDER_NOT_CANCELLABLE",
+    message: `${orderName(order.id)} is ${order.state} and can't be cancelled`,
+    metadata: { order: orderName(order.id), state: order.state },
+  });
+}
+
+/** Whether it can be cancelled is not known yet. */
+export function stockUnknown(
+  order: { readonly id: string },
+  outcome: { readonly kind: string; readonly cause?: unknown },
+): DomainError {
+  return new DomainError({
+    code: "unavailable",
+    reason: "STEP_UNANSWERED",
+    message: `whether ${orderName(order.id)} can be cancelled is not known yet; ask again`,
+    metadata: { order: orderName(order.id) },
+    retryAfterMs: 1_000,
+    cause: outcome.cause,
+  });
+}

@@ -14,7 +14,8 @@ export type OrderState =
   | "needs_attention";
 
 /** How the services come to one outcome for an order; the contract's `Order.Coordination`. */
-export type Coordination = "orchestrated" | "two_phase_commit";
+export type Coordination =
+  "orchestrated" | "choreographed" | "two_phase_commit";
 
 /** What can be given back: the payment's hold, the stock's reservation; or both branches of a two-phase commit. */
 export type Undo = "void" | "release" | "rollback";

@@ -103,6 +103,13 @@ function advanceStep(order: Order, outcome: Outcome, at: Date): Order {
   if (outcome.kind === "unanswered") {
     return unanswered(order, at);
   }
+  if (outcome.kind === "refused" && isSoldAfterAll(order, outcome)) {
+    return change(
+      order,
+      { state: "confirmed", undo: [], failure: undefined },
+      at,
+    );
+  }
   if (outcome.kind === "refused") {
     // Past the pivot, and on the way back, no participant may refuse: the step is tried again, and soon people look.
     return isBeforePivot(order.state)
@@ -152,7 +159,9 @@ function mayHold(order: Order): readonly Undo[] {
       return ["release"];
     case "reserved":
     case "authorized":
-      return ["void", "release"];
+      return order.coordination === "choreographed"
+        ? ["release", "void"]
+        : ["void", "release"];
     case "confirmed":
     case "completed":
     case "rejecting":
@@ -184,7 +193,8 @@ function decided(order: Order, outcome: Outcome, at: Date): Order {
   return change(priced, { state: "confirmed", paymentToken: undefined }, at);
 }
 
-function withPrices(order: Order, { total, unitPrices }: Prices): Order {
+/** The order with what its lines cost. */
+export function withPrices(order: Order, { total, unitPrices }: Prices): Order {
   return {
     ...order,
     total,
@@ -193,6 +203,21 @@ function withPrices(order: Order, { total, unitPrices }: Prices): Order {
       return unitPrice === undefined ? line : { ...line, unitPrice };
     }),
   };
+}
+
+/**
+ * A choreographed order that is given up asks for its stock first: Inventory may have sold it meanwhile, and then it is
+ * past its pivot.
+ */
+function isSoldAfterAll(
+  { coordination, undo }: Order,
+  { failure }: Extract<Outcome, { kind: "refused" }>,
+): boolean {
+  return (
+    coordination === "choreographed" &&
+    undo[0] === "release" &&
+    failure.metadata["reason"] === "RESERVATION_CONFIRMED"
+  );
 }
 
 function isTwoPhase({ coordination }: Order): boolean {
@@ -204,6 +229,10 @@ function unanswered(order: Order, at: Date): Order {
   const canGiveUp = order.state === "placed" || order.state === "reserved";
   if (late && canGiveUp) {
     return reject(order, timedOut(order.state), mayHold(order), at);
+  }
+  if (order.coordination === "choreographed") {
+    // Whether its stock is sold has to be known before its payment is let go.
+    return { ...order, attempts: order.attempts + 1 };
   }
   // One that can't be given back now must not keep the others from it.
   const [failed, ...others] = order.undo;
@@ -236,6 +265,26 @@ function undoing(
 ): Order {
   return change(order, { state, undo, paymentToken: undefined }, at);
 }
+
+/** The moves that a choreographed order makes as well. */
+export const sagaMoves = {
+  change,
+  reject(
+    order: Order,
+    failure: OrderFailure,
+    undo: readonly Undo[],
+    at: Date,
+  ): Order {
+    if (undo.length > 0) return reject(order, failure, undo, at);
+    const ends = { state: "rejected", undo, paymentToken: undefined } as const;
+    return change({ ...order, failure }, ends, at);
+  },
+  /** One thing is given back, by whomever. */
+  undo(order: Order, done: Undo, at: Date): Order {
+    const rest = order.undo.filter((each) => each !== done);
+    return undone({ ...order, undo: [done, ...rest] }, at);
+  },
+};
 
 function change(order: Order, changes: Partial<Order>, at: Date): Order {
   const changed: Order = {

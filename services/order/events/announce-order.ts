@@ -25,25 +25,50 @@ const schemas = {
 
 type ToProto = (order: Order) => MessageInitShape<typeof OrderSchema>;
 
+/** Makes a payment token readable for Payment alone; see OrderPlaced. */
+export type SealToken = (orderId: string, token: string) => Uint8Array;
+
 /** Announces changes of orders as the contract's events, through the outbox, keyed by the order's id. */
-export function announceThrough(outbox: Outbox, toProto: ToProto): Announce {
-  return (tx, event) => outbox.add(tx, toNewEvent(event, toProto));
+export function announceThrough(
+  outbox: Outbox,
+  toProto: ToProto,
+  seal?: SealToken,
+): Announce {
+  return (tx, event) => outbox.add(tx, toNewEvent(event, toProto, seal));
 }
 
 /** As {@link announceThrough}, for batches. */
 export function announceRowsThrough(
   outbox: Outbox,
   toProto: ToProto,
+  seal?: SealToken,
 ): AnnounceRow {
-  return (event) => outbox.row(toNewEvent(event, toProto));
+  return (event) => outbox.row(toNewEvent(event, toProto, seal));
 }
 
-function toNewEvent({ type, order }: OrderEvent, toProto: ToProto): NewEvent {
-  const schema = schemas[type];
-  return newEvent(schema, create(schema, { order: toProto(order) }), {
+function toNewEvent(
+  { type, order }: OrderEvent,
+  toProto: ToProto,
+  seal: SealToken | undefined,
+): NewEvent {
+  const attributes = {
     aggregateId: order.id,
     tenant: order.tenant,
     occurredAt: order.updatedAt,
     sequence: order.version,
-  });
+  };
+  const { coordination, paymentToken } = order;
+  if (type === "OrderPlaced" && coordination === "choreographed") {
+    if (!seal || paymentToken === undefined) {
+      throw new Error(`order ${order.id} has no token that can be sealed`);
+    }
+    const placed = create(OrderPlacedSchema, {
+      order: toProto(order),
+      sealedPaymentToken: seal(order.id, paymentToken),
+    });
+    return newEvent(OrderPlacedSchema, placed, attributes);
+  }
+  const schema = schemas[type];
+  const event = create(schema, { order: toProto(order) });
+  return newEvent(schema, event, attributes);
 }

@@ -2,6 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import {
   ReservationExpiredSchema,
   StockConfirmedSchema,
+  StockRefusedSchema,
   StockReleasedSchema,
   StockReservedSchema,
 } from "../../../gen/ts/weft/inventory/v1/inventory_events_pb.ts";
@@ -37,6 +38,7 @@ const schemas = [
   StockReservedSchema,
   StockConfirmedSchema,
   StockReleasedSchema,
+  StockRefusedSchema,
   ReservationExpiredSchema,
   PaymentAuthorizedSchema,
   PaymentDeclinedSchema,

@@ -13,6 +13,7 @@ import {
   type PlaceOrderDeps,
   type RequestName,
 } from "../app/place-order.ts";
+import { coordinationNotOffered } from "../domain/order-refusals.ts";
 import type { Coordination, PlaceOrder } from "../domain/order.ts";
 import { coordinationOf, orderToProto } from "./order-to-proto.ts";
 
@@ -22,6 +23,7 @@ const answerMs = 250;
 export interface CreateOrderDeps extends PlaceOrderDeps {
   /** Of an order that names none. */
   readonly coordination: Coordination;
+  readonly isChoreographyOffered: boolean;
 }
 
 export function createOrder(
@@ -63,7 +65,7 @@ function requestName(
 }
 
 function commandOf(
-  { coordination }: CreateOrderDeps,
+  deps: CreateOrderDeps,
   order: OrderMessage | undefined,
   context: HandlerContext,
 ): PlaceOrder {
@@ -74,6 +76,19 @@ function commandOf(
     lines: order?.lines.map(({ sku, quantity }) => ({ sku, quantity })) ?? [],
     expectedTotal: order?.expectedTotal && moneyFromProto(order.expectedTotal),
     paymentToken: order?.paymentToken ?? "",
-    coordination: (order && coordinationOf(order.coordination)) ?? coordination,
+    coordination: offered(
+      deps,
+      (order && coordinationOf(order.coordination)) ?? deps.coordination,
+    ),
   };
+}
+
+function offered(
+  { isChoreographyOffered }: CreateOrderDeps,
+  coordination: Coordination,
+): Coordination {
+  if (coordination === "choreographed" && !isChoreographyOffered) {
+    throw coordinationNotOffered(coordination);
+  }
+  return coordination;
 }

@@ -76,6 +76,7 @@ export function coordinationOf(
 
 const coordinations = {
   orchestrated: CoordinationNumber.ORCHESTRATED,
+  choreographed: CoordinationNumber.CHOREOGRAPHED,
   two_phase_commit: CoordinationNumber.TWO_PHASE_COMMIT,
 } as const satisfies Record<Coordination, CoordinationNumber>;
 

@@ -116,6 +116,18 @@ export async function findOrderById(
   return rows[0] && orderOfRow(rows[0]);
 }
 
+/** An order, whichever tenant's, which nobody else changes until the transaction ends. */
+export async function lockOrderById(
+  tx: Executor,
+  id: string,
+): Promise<Order | undefined> {
+  const { rows } = await tx.query<OrderRow>(
+    `select ${orderColumns} from orders where id = $1 for update`,
+    [id],
+  );
+  return rows[0] && orderOfRow(rows[0]);
+}
+
 /** An order of a tenant. */
 export async function findOrder(
   db: Executor,

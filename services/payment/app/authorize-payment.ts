@@ -36,7 +36,11 @@ export async function authorizePayment(
 }
 
 /** Tells whether a token is the same one, when the token itself is forgotten. */
-function fingerprintOf({ tenant, paymentId, token }: AuthorizeCommand): string {
+export function fingerprintOf({
+  tenant,
+  paymentId,
+  token,
+}: AuthorizeCommand): string {
   return createHash("sha256")
     .update(JSON.stringify([tenant, paymentId, token]))
     .digest("base64url");

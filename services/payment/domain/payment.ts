@@ -25,6 +25,8 @@ export interface Payment {
   readonly tenant: string;
   readonly id: string;
   readonly orderId: string;
+  /** Its order is choreographed: what happens to it is for others to act on. */
+  readonly choreographed: boolean;
   /** Undefined for the mark that a void before its authorize leaves. */
   readonly amount: Money | undefined;
   readonly captured: bigint;
@@ -50,6 +52,7 @@ export interface AuthorizeCommand {
   readonly orderId: string;
   readonly amount: Money;
   readonly token: string;
+  readonly choreographed?: boolean;
 }
 
 /** Far past any order, and all that a 64-bit integer of any client or database holds. */
@@ -71,6 +74,7 @@ export function newPayment(
   }
   return {
     ...blank(command, at),
+    choreographed: command.choreographed ?? false,
     amount: command.amount,
     state: "AUTHORIZING",
     token: command.token,
@@ -103,6 +107,7 @@ function blank(
     tenant,
     id: paymentId,
     orderId,
+    choreographed: false,
     amount: undefined,
     captured: 0n,
     refunded: 0n,

@@ -55,14 +55,21 @@ function toNewEvent(
     occurredAt: payment.updatedAt,
   };
   const message = { payment: shapes.payment(payment) };
+  const { choreographed } = payment;
   switch (change.type) {
     case "authorized":
     case "declined":
-    case "captured":
-    case "voided": {
+    case "captured": {
       const schema = schemas[change.type];
-      return newEvent(schema, create(schema, message), attributes);
+      const event = create(schema, { ...message, choreographed });
+      return newEvent(schema, event, attributes);
     }
+    case "voided":
+      return newEvent(
+        PaymentVoidedSchema,
+        create(PaymentVoidedSchema, message),
+        attributes,
+      );
     case "refunded": {
       const currency = payment.amount?.currency ?? "";
       const refund = {
@@ -91,5 +98,4 @@ const schemas = {
   authorized: PaymentAuthorizedSchema,
   declined: PaymentDeclinedSchema,
   captured: PaymentCapturedSchema,
-  voided: PaymentVoidedSchema,
 } as const;

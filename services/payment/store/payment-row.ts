@@ -25,6 +25,7 @@ export interface PaymentRow {
   version: bigint;
   created_at: Date;
   updated_at: Date;
+  choreographed: boolean;
 }
 
 /** The order is that of an insert: what never changes, what {@link changing} lists, the version and the times. */
@@ -32,6 +33,9 @@ export const columns = `tenant, id, order_id, currency, amount, captured_amount,
        decline_code, provider_reference, payment_token, token_fingerprint,
        pending, pending_amount, pending_refund_id, pending_since, asked_at,
        version, created_at, updated_at`;
+
+/** The columns of a query that answers {@link PaymentRow}s. */
+export const selected = `${columns}, choreographed`;
 
 /** The columns from `captured_amount` to `asked_at`, by name and in the order of {@link columns}. */
 export function changingOf(payment: Payment) {
@@ -69,6 +73,7 @@ export function toPayment(row: PaymentRow): Payment {
     tenant: row.tenant,
     id: row.id,
     orderId: row.order_id,
+    choreographed: row.choreographed,
     amount:
       currency === null || amount === null
         ? undefined

@@ -3,6 +3,7 @@ import type { Payment } from "../domain/payment.ts";
 import {
   changing,
   columns,
+  selected,
   toPayment,
   type PaymentRow,
 } from "./payment-row.ts";
@@ -39,12 +40,26 @@ export async function insertPayment(
   return rowCount === 1;
 }
 
+/** Lets the events of a payment say that its order is choreographed. */
+export async function markChoreographed(
+  db: Executor,
+  key: PaymentKey,
+): Promise<void> {
+  await db.query(
+    `update payments
+     set choreographed = true
+     where tenant = $1
+       and id = $2`,
+    [key.tenant, key.id],
+  );
+}
+
 export async function findPayment(
   db: Executor,
   key: PaymentKey,
 ): Promise<Payment | undefined> {
   const { rows } = await db.query<PaymentRow>(
-    `select ${columns}
+    `select ${selected}
      from payments
      where tenant = $1
        and id = $2`,
@@ -59,7 +74,7 @@ export async function findPayments(
   keys: readonly PaymentKey[],
 ): Promise<Payment[]> {
   const { rows } = await db.query<PaymentRow>(
-    `select ${columns}
+    `select ${selected}
      from unnest($1::text[], $2::uuid[]) as wanted (wanted_tenant, wanted_id)
      join payments on tenant = wanted_tenant and id = wanted_id`,
     [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
@@ -89,7 +104,7 @@ export async function lockPayment(
   key: PaymentKey,
 ): Promise<Payment | undefined> {
   const { rows } = await tx.query<PaymentRow>(
-    `select ${columns}
+    `select ${selected}
      from payments
      where tenant = $1
        and id = $2
@@ -157,7 +172,7 @@ export async function listPayments(
   },
 ): Promise<Payment[]> {
   const { rows } = await db.query<PaymentRow>(
-    `select ${columns}
+    `select ${selected}
      from payments
      where tenant = $1
        ${query.orderId === undefined ? "and $2::text is null" : "and order_id = $2"}

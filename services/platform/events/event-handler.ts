@@ -22,6 +22,8 @@ export interface EventHandler {
   /** The types that the group knows of: those of this one's contract. Others are dead letters. */
   readonly known: readonly string[];
   handle(tx: Transaction, event: CloudEvent): Promise<void>;
+  /** Whether it has anything to do with this one: else it is skipped, without a transaction. All, if left out. */
+  readonly accepts?: (event: CloudEvent) => boolean;
   /** Where one call may take many: handlers that share it are given the events of all their types, in order. */
   readonly batch?: BatchHandler;
 }
@@ -34,16 +36,21 @@ export interface BatchHandler {
  * Handles events of the type `schema`. Do all of the effect through `tx`: it
  * commits together with the inbox row, which is what makes it happen once.
  *
- * Throwing decides what becomes of the event: see {@link startConsumer}.
+ * Throwing decides what becomes of the event: see {@link startConsumer}. An event whose message `accepts` turns down is
+ * skipped, and costs no transaction.
  */
 export function on<Desc extends DescMessage>(
   schema: Desc,
   handle: (tx: Transaction, event: ReceivedEvent<Desc>) => Promise<void>,
+  accepts?: (message: MessageShape<Desc>) => boolean,
 ): EventHandler {
   return {
     type: schema.typeName,
     known: typesBeside(schema),
     handle: (tx, event) => handle(tx, receive(schema, event)),
+    ...(accepts && {
+      accepts: ({ data }) => accepts(decode(schema, data)),
+    }),
   };
 }
 

@@ -52,6 +52,7 @@ export async function processRecord(
     );
     return "skipped";
   }
+  if (handler.accepts?.(event) === false) return "skipped";
   return inConsumerSpans(deps.group, [{ record, event }], () =>
     deps.db.transaction((tx) => handleOrPark(deps, tx, handler, record, event)),
   );

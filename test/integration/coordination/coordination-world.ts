@@ -106,6 +106,7 @@ export async function startWorld(env: NodeJS.ProcessEnv = {}): Promise<World> {
       DATABASE_URL: urls[service],
       KAFKA_BROKERS: kafka.brokers.join(","),
       WEFT_PAGE_TOKEN_SECRET: "a secret of 32 characters at least",
+      PAYMENT_TOKEN_SECRET: "another secret of 32 characters at least",
       PAYMENT_PROVIDER_URL: providerUrl,
       INVENTORY_ADDRESS: addressOf("inventory"),
       PAYMENT_ADDRESS: addressOf("payment"),

@@ -39,7 +39,11 @@ async function setup() {
   });
   const claim = async () => {
     const later = new Date(at.getTime() + 60_000);
-    const leases = { orchestrated: later, two_phase_commit: at };
+    const leases = {
+      orchestrated: later,
+      choreographed: later,
+      two_phase_commit: at,
+    };
     const [claimed] = await claimDueOrders(db, later, leases, 1);
     if (!claimed) throw new Error("no order is due");
     return claimed.order;

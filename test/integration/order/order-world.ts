@@ -176,6 +176,8 @@ function startProcess(
     pageTokens: createPageTokens(tokenSecret, { now }),
     resumeTokens: createPageTokens(tokenSecret, { kind: "resume", now }),
     coordination: "orchestrated",
+    isChoreographyOffered: false,
+    inventory: participants.inventory,
     heartbeatMs: options.heartbeatMs ?? 15_000,
   };
   const client = clientOf(deps);
@@ -234,11 +236,13 @@ function connectParticipants(served: Participants, tls: TlsFiles) {
         reserve: (order) => whileAlive(inventory.reserve(order)),
         confirm: (order) => whileAlive(inventory.confirm(order)),
         release: (order) => whileAlive(inventory.release(order)),
+        find: (order) => whileAlive(inventory.find(order)),
       } satisfies typeof inventory,
       payment: {
         authorize: (order) => whileAlive(payment.authorize(order)),
         capture: (order) => whileAlive(payment.capture(order)),
         void: (order) => whileAlive(payment.void(order)),
+        find: (order) => whileAlive(payment.find(order)),
       } satisfies typeof payment,
     },
     die: () => void (isDead = true),

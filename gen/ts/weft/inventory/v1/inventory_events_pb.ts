@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/inventory/v1/inventory_events.proto.
  */
 export const file_weft_inventory_v1_inventory_events: GenFile = /*@__PURE__*/
-  fileDesc("Cih3ZWZ0L2ludmVudG9yeS92MS9pbnZlbnRvcnlfZXZlbnRzLnByb3RvEhF3ZWZ0LmludmVudG9yeS52MSI9Cg5Qcm9kdWN0Q3JlYXRlZBIrCgdwcm9kdWN0GAEgASgLMhoud2VmdC5pbnZlbnRvcnkudjEuUHJvZHVjdCJbCg1TdG9ja0FkanVzdGVkEisKB3Byb2R1Y3QYASABKAsyGi53ZWZ0LmludmVudG9yeS52MS5Qcm9kdWN0Eg0KBWRlbHRhGAIgASgDEg4KBnJlYXNvbhgDIAEoCSJECg1TdG9ja1Jlc2VydmVkEjMKC3Jlc2VydmF0aW9uGAEgASgLMh4ud2VmdC5pbnZlbnRvcnkudjEuUmVzZXJ2YXRpb24iRQoOU3RvY2tDb25maXJtZWQSMwoLcmVzZXJ2YXRpb24YASABKAsyHi53ZWZ0LmludmVudG9yeS52MS5SZXNlcnZhdGlvbiJECg1TdG9ja1JlbGVhc2VkEjMKC3Jlc2VydmF0aW9uGAEgASgLMh4ud2VmdC5pbnZlbnRvcnkudjEuUmVzZXJ2YXRpb24iSQoSUmVzZXJ2YXRpb25FeHBpcmVkEjMKC3Jlc2VydmF0aW9uGAEgASgLMh4ud2VmdC5pbnZlbnRvcnkudjEuUmVzZXJ2YXRpb25iBnByb3RvMw", [file_weft_inventory_v1_inventory]);
+  fileDesc("Cih3ZWZ0L2ludmVudG9yeS92MS9pbnZlbnRvcnlfZXZlbnRzLnByb3RvEhF3ZWZ0LmludmVudG9yeS52MSI9Cg5Qcm9kdWN0Q3JlYXRlZBIrCgdwcm9kdWN0GAEgASgLMhoud2VmdC5pbnZlbnRvcnkudjEuUHJvZHVjdCJbCg1TdG9ja0FkanVzdGVkEisKB3Byb2R1Y3QYASABKAsyGi53ZWZ0LmludmVudG9yeS52MS5Qcm9kdWN0Eg0KBWRlbHRhGAIgASgDEg4KBnJlYXNvbhgDIAEoCSJ5Cg1TdG9ja1Jlc2VydmVkEjMKC3Jlc2VydmF0aW9uGAEgASgLMh4ud2VmdC5pbnZlbnRvcnkudjEuUmVzZXJ2YXRpb24SFQoNY2hvcmVvZ3JhcGhlZBgCIAEoCBIcChRzZWFsZWRfcGF5bWVudF90b2tlbhgDIAEoDCJcCg5TdG9ja0NvbmZpcm1lZBIzCgtyZXNlcnZhdGlvbhgBIAEoCzIeLndlZnQuaW52ZW50b3J5LnYxLlJlc2VydmF0aW9uEhUKDWNob3Jlb2dyYXBoZWQYAiABKAgiWwoNU3RvY2tSZWxlYXNlZBIzCgtyZXNlcnZhdGlvbhgBIAEoCzIeLndlZnQuaW52ZW50b3J5LnYxLlJlc2VydmF0aW9uEhUKDWNob3Jlb2dyYXBoZWQYAiABKAgiSQoSUmVzZXJ2YXRpb25FeHBpcmVkEjMKC3Jlc2VydmF0aW9uGAEgASgLMh4ud2VmdC5pbnZlbnRvcnkudjEuUmVzZXJ2YXRpb24ixwEKDFN0b2NrUmVmdXNlZBINCgVvcmRlchgBIAEoCRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRI/CghtZXRhZGF0YRgEIAMoCzItLndlZnQuaW52ZW50b3J5LnYxLlN0b2NrUmVmdXNlZC5NZXRhZGF0YUVudHJ5EhUKDWlzX2F1dGhvcml6ZWQYBSABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_weft_inventory_v1_inventory]);
 
 /**
  * A product was created.
@@ -85,6 +85,20 @@ export type StockReserved = Message<"weft.inventory.v1.StockReserved"> & {
    * @generated from field: weft.inventory.v1.Reservation reservation = 1;
    */
   reservation?: Reservation | undefined;
+
+  /**
+   * The order is choreographed: Payment is to authorize the total.
+   *
+   * @generated from field: bool choreographed = 2;
+   */
+  choreographed: boolean;
+
+  /**
+   * As OrderPlaced carries it, where the order is choreographed.
+   *
+   * @generated from field: bytes sealed_payment_token = 3;
+   */
+  sealedPaymentToken: Uint8Array;
 };
 
 /**
@@ -106,6 +120,13 @@ export type StockConfirmed = Message<"weft.inventory.v1.StockConfirmed"> & {
    * @generated from field: weft.inventory.v1.Reservation reservation = 1;
    */
   reservation?: Reservation | undefined;
+
+  /**
+   * The order is choreographed: Payment is to capture what it has authorized.
+   *
+   * @generated from field: bool choreographed = 2;
+   */
+  choreographed: boolean;
 };
 
 /**
@@ -127,6 +148,13 @@ export type StockReleased = Message<"weft.inventory.v1.StockReleased"> & {
    * @generated from field: weft.inventory.v1.Reservation reservation = 1;
    */
   reservation?: Reservation | undefined;
+
+  /**
+   * The order is choreographed, and its stock was given back because its payment was declined.
+   *
+   * @generated from field: bool choreographed = 2;
+   */
+  choreographed: boolean;
 };
 
 /**
@@ -156,4 +184,53 @@ export type ReservationExpired = Message<"weft.inventory.v1.ReservationExpired">
  */
 export const ReservationExpiredSchema: GenMessage<ReservationExpired> = /*@__PURE__*/
   messageDesc(file_weft_inventory_v1_inventory_events, 5);
+
+/**
+ * A choreographed order gets no stock: none was held for it, or what was held is given back.
+ *
+ * @generated from message weft.inventory.v1.StockRefused
+ */
+export type StockRefused = Message<"weft.inventory.v1.StockRefused"> & {
+  /**
+   * The order, `orders/{order}`.
+   *
+   * @generated from field: string order = 1;
+   */
+  order: string;
+
+  /**
+   * A name of `weft.inventory.v1.ErrorReason` without its prefix, such as OUT_OF_STOCK.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * A sentence for people.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * What it is about, such as `sku`.
+   *
+   * @generated from field: map<string, string> metadata = 4;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * Its payment is authorized by now, and has to be let go.
+   *
+   * @generated from field: bool is_authorized = 5;
+   */
+  isAuthorized: boolean;
+};
+
+/**
+ * Describes the message weft.inventory.v1.StockRefused.
+ * Use `create(StockRefusedSchema)` to create a new message.
+ */
+export const StockRefusedSchema: GenMessage<StockRefused> = /*@__PURE__*/
+  messageDesc(file_weft_inventory_v1_inventory_events, 6);
 

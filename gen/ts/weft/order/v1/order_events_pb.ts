@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/order/v1/order_events.proto.
  */
 export const file_weft_order_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("CiB3ZWZ0L29yZGVyL3YxL29yZGVyX2V2ZW50cy5wcm90bxINd2VmdC5vcmRlci52MSIyCgtPcmRlclBsYWNlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiNQoOT3JkZXJDb25maXJtZWQSIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIjUKDk9yZGVyQ29tcGxldGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI0Cg1PcmRlclJlamVjdGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI1Cg5PcmRlckNhbmNlbGxlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiOgoTT3JkZXJOZWVkc0F0dGVudGlvbhIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXJiBnByb3RvMw", [file_weft_order_v1_order]);
+  fileDesc("CiB3ZWZ0L29yZGVyL3YxL29yZGVyX2V2ZW50cy5wcm90bxINd2VmdC5vcmRlci52MSJQCgtPcmRlclBsYWNlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXISHAoUc2VhbGVkX3BheW1lbnRfdG9rZW4YAiABKAwiNQoOT3JkZXJDb25maXJtZWQSIwoFb3JkZXIYASABKAsyFC53ZWZ0Lm9yZGVyLnYxLk9yZGVyIjUKDk9yZGVyQ29tcGxldGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI0Cg1PcmRlclJlamVjdGVkEiMKBW9yZGVyGAEgASgLMhQud2VmdC5vcmRlci52MS5PcmRlciI1Cg5PcmRlckNhbmNlbGxlZBIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXIiOgoTT3JkZXJOZWVkc0F0dGVudGlvbhIjCgVvcmRlchgBIAEoCzIULndlZnQub3JkZXIudjEuT3JkZXJiBnByb3RvMw", [file_weft_order_v1_order]);
 
 /**
  * An order was accepted. Its price is not known yet.
@@ -28,6 +28,14 @@ export type OrderPlaced = Message<"weft.order.v1.OrderPlaced"> & {
    * @generated from field: weft.order.v1.Order order = 1;
    */
   order?: Order | undefined;
+
+  /**
+   * Of a choreographed order: its payment token, for Payment's eyes only. AES-256-GCM, 12 bytes of nonce before the text and
+   * 16 of tag behind it, under the key that Order and Payment share; the order's id is authenticated with it.
+   *
+   * @generated from field: bytes sealed_payment_token = 2;
+   */
+  sealedPaymentToken: Uint8Array;
 };
 
 /**

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/payment/v1/payment_events.proto.
  */
 export const file_weft_payment_v1_payment_events: GenFile = /*@__PURE__*/
-  fileDesc("CiR3ZWZ0L3BheW1lbnQvdjEvcGF5bWVudF9ldmVudHMucHJvdG8SD3dlZnQucGF5bWVudC52MSI+ChFQYXltZW50QXV0aG9yaXplZBIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQiPAoPUGF5bWVudERlY2xpbmVkEikKB3BheW1lbnQYASABKAsyGC53ZWZ0LnBheW1lbnQudjEuUGF5bWVudCI8Cg9QYXltZW50Q2FwdHVyZWQSKQoHcGF5bWVudBgBIAEoCzIYLndlZnQucGF5bWVudC52MS5QYXltZW50IjoKDVBheW1lbnRWb2lkZWQSKQoHcGF5bWVudBgBIAEoCzIYLndlZnQucGF5bWVudC52MS5QYXltZW50InMKD1BheW1lbnRSZWZ1bmRlZBIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQSEQoJcmVmdW5kX2lkGAIgASgJEiIKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5YgZwcm90bzM", [file_google_type_money, file_weft_payment_v1_payment]);
+  fileDesc("CiR3ZWZ0L3BheW1lbnQvdjEvcGF5bWVudF9ldmVudHMucHJvdG8SD3dlZnQucGF5bWVudC52MSJVChFQYXltZW50QXV0aG9yaXplZBIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQSFQoNY2hvcmVvZ3JhcGhlZBgCIAEoCCJTCg9QYXltZW50RGVjbGluZWQSKQoHcGF5bWVudBgBIAEoCzIYLndlZnQucGF5bWVudC52MS5QYXltZW50EhUKDWNob3Jlb2dyYXBoZWQYAiABKAgiUwoPUGF5bWVudENhcHR1cmVkEikKB3BheW1lbnQYASABKAsyGC53ZWZ0LnBheW1lbnQudjEuUGF5bWVudBIVCg1jaG9yZW9ncmFwaGVkGAIgASgIIjoKDVBheW1lbnRWb2lkZWQSKQoHcGF5bWVudBgBIAEoCzIYLndlZnQucGF5bWVudC52MS5QYXltZW50InMKD1BheW1lbnRSZWZ1bmRlZBIpCgdwYXltZW50GAEgASgLMhgud2VmdC5wYXltZW50LnYxLlBheW1lbnQSEQoJcmVmdW5kX2lkGAIgASgJEiIKBmFtb3VudBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5YgZwcm90bzM", [file_google_type_money, file_weft_payment_v1_payment]);
 
 /**
  * Money is held for an order.
@@ -30,6 +30,13 @@ export type PaymentAuthorized = Message<"weft.payment.v1.PaymentAuthorized"> & {
    * @generated from field: weft.payment.v1.Payment payment = 1;
    */
   payment?: Payment | undefined;
+
+  /**
+   * The order is choreographed.
+   *
+   * @generated from field: bool choreographed = 2;
+   */
+  choreographed: boolean;
 };
 
 /**
@@ -51,6 +58,13 @@ export type PaymentDeclined = Message<"weft.payment.v1.PaymentDeclined"> & {
    * @generated from field: weft.payment.v1.Payment payment = 1;
    */
   payment?: Payment | undefined;
+
+  /**
+   * The order is choreographed: Inventory is to give its stock back.
+   *
+   * @generated from field: bool choreographed = 2;
+   */
+  choreographed: boolean;
 };
 
 /**
@@ -72,6 +86,13 @@ export type PaymentCaptured = Message<"weft.payment.v1.PaymentCaptured"> & {
    * @generated from field: weft.payment.v1.Payment payment = 1;
    */
   payment?: Payment | undefined;
+
+  /**
+   * The order is choreographed.
+   *
+   * @generated from field: bool choreographed = 2;
+   */
+  choreographed: boolean;
 };
 
 /**

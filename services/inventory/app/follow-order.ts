@@ -1,0 +1,175 @@
+import type { Transaction } from "../../platform/data/transaction.ts";
+import { DomainError } from "../../platform/runtime/errors.ts";
+import type { Money } from "../domain/money.ts";
+import {
+  confirm,
+  hold,
+  release,
+  repeatOf,
+  type Reservation,
+  type ReserveCommand,
+} from "../domain/reservation.ts";
+import {
+  orderPriceChanged,
+  orderWithoutPrice,
+  reservationNotFound,
+} from "../domain/reservation-refusals.ts";
+import { outOfStock } from "../domain/stock.ts";
+import { findPrices } from "../store/products.ts";
+import {
+  insertReservation,
+  lockReservation,
+  saveReservationStates,
+} from "../store/reservations.ts";
+import { giveBackStock, sellStock, takeStock } from "../store/stock.ts";
+import type { Announce } from "./announce.ts";
+import { unitsOf } from "./units-of.ts";
+
+export interface FollowOrderDeps {
+  readonly announce: Announce;
+  readonly now: () => Date;
+}
+
+/** A choreographed order as it was placed. */
+export interface PlacedOrder extends ReserveCommand {
+  /** What its customer was shown, if that has to be its price. */
+  readonly expectedTotal: Money | undefined;
+  readonly sealedPaymentToken: Uint8Array;
+}
+
+/** Reserves the stock of a choreographed order, and tells Payment; or refuses, and tells the order. */
+export async function reserveForOrder(
+  deps: FollowOrderDeps,
+  tx: Transaction,
+  placed: PlacedOrder,
+): Promise<void> {
+  const { tenant, order, sealedPaymentToken } = placed;
+  await refusing(deps, tx, { tenant, order, isAuthorized: false }, async () => {
+    const reservation = await holdFor(deps, tx, placed);
+    await deps.announce(tx, {
+      type: "StockReserved",
+      reservation,
+      choreographed: true,
+      sealedPaymentToken,
+    });
+  });
+}
+
+/** Sells the stock of a choreographed order whose payment is authorized: its point of no return. */
+export async function confirmForPayment(
+  deps: FollowOrderDeps,
+  tx: Transaction,
+  { tenant, orderId }: { readonly tenant: string; readonly orderId: string },
+): Promise<void> {
+  const order = `orders/${orderId}`;
+  await refusing(deps, tx, { tenant, order, isAuthorized: true }, async () => {
+    const current = await lockReservation(tx, tenant, orderId);
+    if (current === undefined) throw reservationNotFound(orderId);
+    const at = deps.now();
+    const reservation = confirm(current, at);
+    if (reservation === current) return;
+    await saveReservationStates(tx, [reservation]);
+    await deps.announce(tx, {
+      type: "StockConfirmed",
+      reservation,
+      choreographed: true,
+    });
+    await sellStock(tx, unitsOf([reservation]), at);
+  });
+}
+
+/** Gives the stock of a choreographed order back whose payment was declined. */
+export async function releaseForPayment(
+  deps: FollowOrderDeps,
+  tx: Transaction,
+  { tenant, orderId }: { readonly tenant: string; readonly orderId: string },
+): Promise<void> {
+  const current = await lockReservation(tx, tenant, orderId);
+  // It was confirmed for a payment that was declined: nobody asks for that, and it would not be given back.
+  if (current === undefined || current.state === "confirmed") return;
+  const at = deps.now();
+  const reservation = release(current, `orders/${orderId}`, at);
+  if (reservation === current) return;
+  await saveReservationStates(tx, [reservation]);
+  await deps.announce(tx, {
+    type: "StockReleased",
+    reservation,
+    choreographed: true,
+  });
+  await giveBackStock(tx, unitsOf([reservation]), at);
+}
+
+/** @throws DomainError why it can't be held: then the transaction holds nothing. */
+async function holdFor(
+  deps: FollowOrderDeps,
+  tx: Transaction,
+  placed: PlacedOrder,
+): Promise<Reservation> {
+  const { tenant, id, expectedTotal } = placed;
+  const skus = placed.lines.map(({ sku }) => sku);
+  const prices = await findPrices(tx, tenant, skus);
+  const reservation = hold(placed, prices, deps.now());
+  requireTotal(reservation, expectedTotal);
+  if (!(await insertReservation(tx, reservation))) {
+    const existing = await lockReservation(tx, tenant, id);
+    if (existing === undefined) throw reservationNotFound(id);
+    return repeatOf(existing, placed);
+  }
+  const units = unitsOf([reservation]);
+  const [short] = await takeStock(tx, units, reservation.createdAt);
+  if (short === undefined) return reservation;
+  // A mark, so that whoever is late is refused as well.
+  await saveReservationStates(tx, [{ ...reservation, state: "released" }]);
+  throw outOfStock(short);
+}
+
+function requireTotal(
+  { total, order }: Reservation,
+  expected: Money | undefined,
+): void {
+  if (total === undefined || total.minorUnits === 0n) {
+    throw orderWithoutPrice(order);
+  }
+  if (
+    expected &&
+    (expected.currency !== total.currency ||
+      expected.minorUnits !== total.minorUnits)
+  ) {
+    throw orderPriceChanged(expected, total);
+  }
+}
+
+/** Runs `work`; a refusal is announced rather than thrown, for the event was handled. */
+async function refusing(
+  deps: FollowOrderDeps,
+  tx: Transaction,
+  about: {
+    readonly tenant: string;
+    readonly order: string;
+    readonly isAuthorized: boolean;
+  },
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof DomainError) || !refusals.has(error.code)) {
+      throw error;
+    }
+    const { reason, message, metadata } = error;
+    await deps.announce(tx, {
+      ...about,
+      type: "StockRefused",
+      reason,
+      message,
+      metadata,
+      at: deps.now(),
+    });
+  }
+}
+
+const refusals: ReadonlySet<string> = new Set([
+  "failed_precondition",
+  "invalid_argument",
+  "not_found",
+]);

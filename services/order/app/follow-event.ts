@@ -1,0 +1,45 @@
+import type { Transaction } from "../../platform/data/transaction.ts";
+import { follow, type Fact } from "../domain/choreography.ts";
+import { eventOf } from "../domain/order-event.ts";
+import { isSettled, type Order } from "../domain/order.ts";
+import { lockOrderById, updateOrder } from "../store/orders.ts";
+import type { Announce } from "./announce.ts";
+import { eventDeadlineMs } from "./drive-order.ts";
+import type { OrderChanges } from "./order-changes.ts";
+import type { OrderDrivers } from "./order-drivers.ts";
+
+export interface FollowEventDeps {
+  readonly announce: Announce;
+  readonly changes: Pick<OrderChanges, "wake">;
+  readonly drivers: Pick<OrderDrivers, "wake">;
+  readonly now: () => Date;
+}
+
+/** Moves a choreographed order to where an event of another service puts it. One that is not known is left alone. */
+export async function followEvent(
+  deps: FollowEventDeps,
+  tx: Transaction,
+  orderId: string,
+  fact: Fact,
+): Promise<void> {
+  const order = await lockOrderById(tx, orderId);
+  if (order === undefined) return;
+  const at = deps.now();
+  const after = follow(order, fact, at);
+  if (after === order) return;
+  const due = dueAt(after, at);
+  await updateOrder(tx, after, order.version, due);
+  const event = after.state === order.state ? undefined : eventOf(after);
+  if (event) await deps.announce(tx, event);
+  tx.onCommit(() => {
+    deps.changes.wake();
+    if (due && due <= at) deps.drivers.wake();
+  });
+}
+
+/** A payment is let go at once, by a driver; the next event has some time to come. */
+function dueAt(order: Order, at: Date): Date | undefined {
+  if (isSettled(order)) return undefined;
+  const isLettingGo = order.state === "rejecting" && order.undo[0] === "void";
+  return isLettingGo ? at : new Date(at.getTime() + eventDeadlineMs);
+}

@@ -1,0 +1,95 @@
+import { sagaMoves, withPrices, type Prices } from "./saga.ts";
+import { isSettled, type Order, type OrderFailure } from "./order.ts";
+
+/** What has happened to a choreographed order, told by an event or found by asking. */
+export type Fact =
+  | ({ readonly kind: "reserved" } & Prices)
+  | { readonly kind: "authorized" }
+  | ({ readonly kind: "confirmed" } & Prices)
+  | { readonly kind: "captured" }
+  /** Nothing is held of its stock; its payment may be, where `isAuthorized`. */
+  | {
+      readonly kind: "stock refused";
+      readonly failure: OrderFailure;
+      readonly isAuthorized: boolean;
+    }
+  | { readonly kind: "declined"; readonly failure: OrderFailure }
+  | { readonly kind: "released" };
+
+/**
+ * What a fact makes of a choreographed order: the same object where it tells nothing new. Facts of different services come
+ * in any order, so each moves the order forward to where it must be by now, and never back. What is left to do after a
+ * refusal is the drivers' work, as for every order.
+ */
+export function follow(order: Order, fact: Fact, at: Date): Order {
+  if (isSettled(order) || order.coordination !== "choreographed") return order;
+  switch (fact.kind) {
+    case "reserved":
+      return reserved(order, fact, at);
+    case "authorized":
+      return isAhead(order, "authorized")
+        ? forward(order, "authorized", at)
+        : order;
+    case "confirmed":
+      return confirmed(order, fact, at);
+    case "captured":
+      // The money is taken of those only whose stock is sold.
+      return forward(order, "completed", at);
+    case "stock refused":
+      return isPending(order)
+        ? sagaMoves.reject(
+            order,
+            fact.failure,
+            fact.isAuthorized || order.state === "authorized" ? ["void"] : [],
+            at,
+          )
+        : order;
+    case "declined":
+      return isPending(order)
+        ? sagaMoves.reject(order, fact.failure, ["release"], at)
+        : order;
+    case "released":
+      return order.undo.includes("release")
+        ? sagaMoves.undo(order, "release", at)
+        : order;
+  }
+}
+
+function reserved(order: Order, prices: Prices, at: Date): Order {
+  if (order.total !== undefined) return order;
+  const priced = withPrices(order, prices);
+  return order.state === "placed"
+    ? forward(priced, "reserved", at)
+    : forward(priced, order.state, at);
+}
+
+/** The pivot: whatever the order was about to do, its stock is sold, and it goes on. */
+function confirmed(order: Order, prices: Prices, at: Date): Order {
+  if (order.state === "confirmed") return order;
+  return forward(
+    { ...withPrices(order, prices), failure: undefined, undo: [] },
+    "confirmed",
+    at,
+  );
+}
+
+const forward = (order: Order, state: Order["state"], at: Date): Order =>
+  sagaMoves.change(
+    order,
+    {
+      state,
+      attention: undefined,
+      ...(state === "reserved" || state === "placed"
+        ? {}
+        : { paymentToken: undefined }),
+    },
+    at,
+  );
+
+function isPending({ state }: Order): boolean {
+  return state === "placed" || state === "reserved" || state === "authorized";
+}
+
+function isAhead({ state }: Order, of: "authorized"): boolean {
+  return of === "authorized" && (state === "placed" || state === "reserved");
+}
