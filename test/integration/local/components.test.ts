@@ -59,7 +59,7 @@ test(
     );
 
     expect(rows).toEqual([
-      { prepared: "64", connections: "200", fsync: "on", idle: "30s" },
+      { prepared: "256", connections: "200", fsync: "on", idle: "30s" },
     ]);
   },
   TIMEOUT_MS,
