@@ -128,7 +128,7 @@ test(
 
 /** From the edge to the services and through Kafka; siblings come in the order of their beginnings, which varies. */
 const BRANCHES_OF_A_COMPLETED_ORDER = [
-  /^ +edge · .*\n +└─ order · OrderService\/CreateOrder /m,
+  /^ +edge · .*\n +├─ edge · .*ShouldRateLimit .*\n +└─ order · OrderService\/CreateOrder /m,
   /─ order · to Kafka: OrderPlaced .*\n.* └─ order · from Kafka: OrderPlaced /,
   /─ inventory · InventoryService\/Reserve .*\n.* └─ inventory · to Kafka: StockReserved .*\n.* └─ order · from Kafka: StockReserved /,
   /─ payment · PaymentService\/Authorize .*\n.* └─ payment · to Kafka: PaymentAuthorized .*\n.* └─ order · from Kafka: PaymentAuthorized /,

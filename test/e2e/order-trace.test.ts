@@ -38,6 +38,7 @@ describe.each(clientKinds)("an order by %s", { concurrent: true }, (kind) => {
 function completedOrder({ call, upstream }: (typeof EDGE)[ClientKind]): string {
   return `
 edge server ${call}
+  edge client async envoy.service.ratelimit.v3.RateLimitService.ShouldRateLimit egress
   edge client router order-${upstream} egress
     order server weft.order.v1.OrderService/CreateOrder
       order internal settle order
