@@ -111,7 +111,8 @@ describe.each(protocolKinds)(
       const key = newId();
       const letter = await buried(
         key,
-        async () => (await events.listDeadLetters({ key })).deadLetters[0],
+        async () =>
+          (await events.listDeadLetters({ group: GROUP, key })).deadLetters[0],
       );
 
       const { deadLetter } = await events.discardDeadLetter({
@@ -121,7 +122,10 @@ describe.each(protocolKinds)(
       const refusal = await refusalOf(
         events.redriveDeadLetter({ name: letter.name }),
       );
-      const batch = await events.batchRedriveDeadLetters({ key });
+      const batch = await events.batchRedriveDeadLetters({
+        group: GROUP,
+        key,
+      });
 
       expect(deadLetter?.state).toBe(State.DISCARDED);
       expect(refusal).toMatchObject({
@@ -177,7 +181,9 @@ it("sends back what was decided though the service is killed right after it said
   const key = order.name.slice("orders/".length);
   const letter = await buried(
     key,
-    async () => (await client.events.listDeadLetters({ key })).deadLetters[0],
+    async () =>
+      (await client.events.listDeadLetters({ group: GROUP, key }))
+        .deadLetters[0],
   );
 
   await client.events.redriveDeadLetter({ name: letter.name, edited: mended });
