@@ -5,6 +5,7 @@ import {
   confirm,
   hold,
   release,
+  releasedBeforeMade,
   repeatOf,
   type Reservation,
   type ReserveCommand,
@@ -44,8 +45,16 @@ export async function reserveForOrder(
   placed: PlacedOrder,
 ): Promise<void> {
   const { tenant, order, sealedPaymentToken } = placed;
-  await refusing(deps, tx, { tenant, order, isAuthorized: false }, async () => {
-    const reservation = await holdFor(deps, tx, placed);
+  const existing = await lockReservation(tx, tenant, placed.id);
+  // What was held once may have been paid for.
+  const about = { tenant, order, isAuthorized: existing !== undefined };
+  await refusing(deps, tx, about, async () => {
+    const reservation =
+      existing === undefined
+        ? await holdFor(deps, tx, placed)
+        : repeatOf(existing, placed);
+    // Held by a call: the order compares what it costs, and gives it back.
+    if (!costs(reservation, placed.expectedTotal)) return;
     await deps.announce(tx, {
       type: "StockReserved",
       reservation,
@@ -63,9 +72,10 @@ export async function confirmForPayment(
 ): Promise<void> {
   const order = `orders/${orderId}`;
   await refusing(deps, tx, { tenant, order, isAuthorized: true }, async () => {
-    const current = await lockReservation(tx, tenant, orderId);
-    if (current === undefined) throw reservationNotFound(orderId);
     const at = deps.now();
+    const current =
+      (await lockReservation(tx, tenant, orderId)) ??
+      (await bar(tx, { tenant, id: orderId, order }, at));
     const reservation = confirm(current, at);
     if (reservation === current) return;
     await saveReservationStates(tx, [reservation]);
@@ -99,7 +109,7 @@ export async function releaseForPayment(
   await giveBackStock(tx, unitsOf([reservation]), at);
 }
 
-/** @throws DomainError why it can't be held: then the transaction holds nothing. */
+/** @throws DomainError why it can't be held: then the transaction holds nothing, and whoever is late is refused as well. */
 async function holdFor(
   deps: FollowOrderDeps,
   tx: Transaction,
@@ -108,8 +118,11 @@ async function holdFor(
   const { tenant, id, expectedTotal } = placed;
   const skus = placed.lines.map(({ sku }) => sku);
   const prices = await findPrices(tx, tenant, skus);
-  const reservation = hold(placed, prices, deps.now());
-  requireTotal(reservation, expectedTotal);
+  const reservation = await barring(tx, placed, deps.now(), () => {
+    const held = hold(placed, prices, deps.now());
+    requireTotal(held, expectedTotal);
+    return held;
+  });
   if (!(await insertReservation(tx, reservation))) {
     const existing = await lockReservation(tx, tenant, id);
     if (existing === undefined) throw reservationNotFound(id);
@@ -118,9 +131,51 @@ async function holdFor(
   const units = unitsOf([reservation]);
   const [short] = await takeStock(tx, units, reservation.createdAt);
   if (short === undefined) return reservation;
-  // A mark, so that whoever is late is refused as well.
   await saveReservationStates(tx, [{ ...reservation, state: "released" }]);
   throw outOfStock(short);
+}
+
+/**
+ * Leaves a mark where `make` refuses, or else the order's own call could hold what nobody gives back. One that such a call
+ * has made meanwhile goes before the refusal.
+ */
+async function barring(
+  tx: Transaction,
+  { tenant, id, order }: PlacedOrder,
+  at: Date,
+  make: () => Reservation,
+): Promise<Reservation> {
+  try {
+    return make();
+  } catch (error) {
+    const found = await bar(tx, { tenant, id, order }, at);
+    if (found.state === "released") throw error;
+    return found;
+  }
+}
+
+/** The mark of a reservation that is never to be made; or the reservation of a call that came first after all. */
+async function bar(
+  tx: Transaction,
+  identity: Pick<Reservation, "tenant" | "id" | "order">,
+  at: Date,
+): Promise<Reservation> {
+  const mark = releasedBeforeMade(identity, at);
+  if (await insertReservation(tx, mark)) return mark;
+  const made = await lockReservation(tx, identity.tenant, identity.id);
+  if (made === undefined) throw reservationNotFound(identity.id);
+  return made;
+}
+
+function costs(
+  { total }: Pick<Reservation, "total">,
+  expected: Money | undefined,
+): boolean {
+  return (
+    expected === undefined ||
+    (expected.currency === total?.currency &&
+      expected.minorUnits === total.minorUnits)
+  );
 }
 
 function requireTotal(
@@ -130,11 +185,7 @@ function requireTotal(
   if (total === undefined || total.minorUnits === 0n) {
     throw orderWithoutPrice(order);
   }
-  if (
-    expected &&
-    (expected.currency !== total.currency ||
-      expected.minorUnits !== total.minorUnits)
-  ) {
+  if (expected && !costs({ total }, expected)) {
     throw orderPriceChanged(expected, total);
   }
 }

@@ -1,6 +1,6 @@
 import type { Database } from "../../platform/data/database.ts";
 import type { Transaction } from "../../platform/data/transaction.ts";
-import { cancelOnRequest } from "../domain/cancel-order.ts";
+import { cancelOnRequest, cancelReleased } from "../domain/cancel-order.ts";
 import type { InventoryClient } from "../clients/inventory.ts";
 import {
   notCancellable,
@@ -33,7 +33,7 @@ export async function cancelOrder(
   },
   answered?: (tx: Transaction, order: Order) => Promise<void>,
 ): Promise<Order> {
-  await askForStock(deps, request.tenant, request.id, request.etag);
+  const isReleased = await releaseFirst(deps, request);
   return deps.db.transaction(async (tx) => {
     const locked = await lockOrder(tx, request.tenant, request.id);
     if (!locked) {
@@ -41,7 +41,9 @@ export async function cancelOrder(
     }
     const { order } = locked;
     const at = deps.now();
-    const cancelled = cancelOnRequest(order, request.etag, at);
+    const cancelled = isReleased
+      ? cancelReleased(order, at)
+      : cancelOnRequest(order, request.etag, at);
     if (cancelled !== order) {
       const isDriven = order.coordination !== "choreographed";
       const dueAt = isDriven ? locked.dueAt : at;
@@ -55,18 +57,21 @@ export async function cancelOrder(
 
 /**
  * How far a choreographed order is only Inventory knows, as it is Inventory that takes it past its pivot: it gives the
- * stock back, whether it holds it yet or not, or says that it is sold.
+ * stock back, whether it holds it yet or not, or says that it is sold. Answers whether it was asked.
  */
-async function askForStock(
+async function releaseFirst(
   deps: CancelOrderDeps,
-  tenant: string,
-  id: string,
-  etag: string,
-): Promise<void> {
+  {
+    tenant,
+    id,
+    etag,
+  }: { readonly tenant: string; readonly id: string; readonly etag: string },
+): Promise<boolean> {
   const order = await findOrder(deps.db, tenant, id);
-  if (order?.coordination !== "choreographed") return;
-  if (cancelOnRequest(order, etag, deps.now()) === order) return;
+  if (order?.coordination !== "choreographed") return false;
+  if (cancelOnRequest(order, etag, deps.now()) === order) return false;
   const outcome = await deps.inventory.release(order);
   if (outcome.kind === "refused") throw notCancellable(order);
   if (outcome.kind !== "done") throw stockUnknown(order, outcome);
+  return true;
 }

@@ -37,9 +37,12 @@ export async function followEvent(
   });
 }
 
-/** A payment is let go at once, by a driver; the next event has some time to come. */
+/** A payment is let go at once, by a driver, and prices that are missed are asked for; the next event has time to come. */
 function dueAt(order: Order, at: Date): Date | undefined {
   if (isSettled(order)) return undefined;
-  const isLettingGo = order.state === "rejecting" && order.undo[0] === "void";
-  return isLettingGo ? at : new Date(at.getTime() + eventDeadlineMs);
+  const isLettingGo = order.undo[0] === "void";
+  const isUnpriced = order.state === "confirmed" && order.total === undefined;
+  return isLettingGo || isUnpriced
+    ? at
+    : new Date(at.getTime() + eventDeadlineMs);
 }

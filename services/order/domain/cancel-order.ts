@@ -27,3 +27,15 @@ export function cancelOnRequest(order: Order, etag: string, at: Date): Order {
   }
   return cancel(order, at);
 }
+
+/**
+ * What becomes of a choreographed order whose stock was given back for its cancellation. It may have got further
+ * meanwhile, but not past its pivot.
+ *
+ * @throws DomainError ORDER_NOT_CANCELLABLE where it is being refused at the same time.
+ */
+export function cancelReleased(order: Order, at: Date): Order {
+  return order.state === "authorized"
+    ? cancel(order, at)
+    : cancelOnRequest(order, "", at);
+}

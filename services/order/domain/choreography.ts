@@ -1,3 +1,4 @@
+import { faultOfTotal } from "./order-failures.ts";
 import { sagaMoves, withPrices, type Prices } from "./saga.ts";
 import { isSettled, type Order, type OrderFailure } from "./order.ts";
 
@@ -33,14 +34,13 @@ export function follow(order: Order, fact: Fact, at: Date): Order {
     case "confirmed":
       return confirmed(order, fact, at);
     case "captured":
-      // The money is taken of those only whose stock is sold.
-      return forward(order, "completed", at);
+      return captured(order, at);
     case "stock refused":
       return isPending(order)
         ? sagaMoves.reject(
             order,
             fact.failure,
-            fact.isAuthorized || order.state === "authorized" ? ["void"] : [],
+            fact.isAuthorized || order.state !== "placed" ? ["void"] : [],
             at,
           )
         : order;
@@ -58,17 +58,31 @@ export function follow(order: Order, fact: Fact, at: Date): Order {
 function reserved(order: Order, prices: Prices, at: Date): Order {
   if (order.total !== undefined) return order;
   const priced = withPrices(order, prices);
-  return order.state === "placed"
-    ? forward(priced, "reserved", at)
-    : forward(priced, order.state, at);
+  if (order.state !== "placed") return sagaMoves.change(priced, {}, at);
+  // One that was reserved by a call is compared by nobody else.
+  const fault = faultOfTotal(order, prices.total);
+  return fault
+    ? sagaMoves.reject(priced, fault, ["release"], at)
+    : forward(priced, "reserved", at);
 }
 
 /** The pivot: whatever the order was about to do, its stock is sold, and it goes on. */
 function confirmed(order: Order, prices: Prices, at: Date): Order {
-  if (order.state === "confirmed") return order;
+  if (order.state === "confirmed" && order.total !== undefined) return order;
   return forward(
     { ...withPrices(order, prices), failure: undefined, undo: [] },
     "confirmed",
+    at,
+  );
+}
+
+/** The money is taken of those only whose stock is sold. One whose prices are not known yet waits for them. */
+function captured(order: Order, at: Date): Order {
+  const isPriced = order.total !== undefined;
+  if (!isPriced && order.state === "confirmed") return order;
+  return forward(
+    { ...order, failure: undefined, undo: [] },
+    isPriced ? "completed" : "confirmed",
     at,
   );
 }

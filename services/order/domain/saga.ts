@@ -59,6 +59,7 @@ export function nextStep(order: Order): Step | undefined {
     case "authorized":
       return "confirm";
     case "confirmed":
+      if (!isPriced(order)) return "reserve";
       return isTwoPhase(order) ? "commit" : "capture";
     case "rejecting":
     case "cancelling":
@@ -116,6 +117,9 @@ function advanceStep(order: Order, outcome: Outcome, at: Date): Order {
       ? reject(order, outcome.failure, outcome.undo ?? mayHold(order), at)
       : unanswered(order, at);
   }
+  if (outcome.kind === "reserved" && order.state !== "placed") {
+    return change(withPrices(order, outcome), {}, at);
+  }
   switch (order.state) {
     case "placed":
       return isTwoPhase(order)
@@ -154,14 +158,16 @@ function isBeforePivot(state: OrderState): boolean {
 /** What may be taken for an order while its next step is under way. */
 function mayHold(order: Order): readonly Undo[] {
   if (isTwoPhase(order)) return ["rollback"];
+  if (order.coordination === "choreographed") {
+    // Others may have taken it further than its own service knows.
+    return isBeforePivot(order.state) ? ["release", "void"] : [];
+  }
   switch (order.state) {
     case "placed":
       return ["release"];
     case "reserved":
     case "authorized":
-      return order.coordination === "choreographed"
-        ? ["release", "void"]
-        : ["void", "release"];
+      return ["void", "release"];
     case "confirmed":
     case "completed":
     case "rejecting":
@@ -218,6 +224,14 @@ function isSoldAfterAll(
     undo[0] === "release" &&
     failure.metadata["reason"] === "RESERVATION_CONFIRMED"
   );
+}
+
+/**
+ * The news of a choreographed order's payment may pass those of its stock: then Reserve, again, tells what it costs
+ * before it goes on.
+ */
+function isPriced({ coordination, total }: Order): boolean {
+  return coordination !== "choreographed" || total !== undefined;
 }
 
 function isTwoPhase({ coordination }: Order): boolean {
@@ -282,7 +296,7 @@ export const sagaMoves = {
   /** One thing is given back, by whomever. */
   undo(order: Order, done: Undo, at: Date): Order {
     const rest = order.undo.filter((each) => each !== done);
-    return undone({ ...order, undo: [done, ...rest] }, at);
+    return undone({ ...unstuck(order), undo: [done, ...rest] }, at);
   },
 };
 

@@ -284,13 +284,22 @@ export async function addProduct(world: World, stock: number): Promise<string> {
 export function requestOf(
   coordination: Coordination,
   sku: string,
-  more: { quantity?: number; token?: string; requestId?: string } = {},
+  more: {
+    quantity?: number;
+    token?: string;
+    requestId?: string;
+    /** In whole EUR. */
+    expected?: number;
+  } = {},
 ) {
   return {
     order: {
       coordination,
       lines: [{ sku, quantity: more.quantity ?? 1 }],
       paymentToken: more.token ?? "tok_visa",
+      ...(more.expected !== undefined && {
+        expectedTotal: { currencyCode: "EUR", units: BigInt(more.expected) },
+      }),
     },
     requestId: more.requestId ?? randomUUID(),
   };
