@@ -220,7 +220,7 @@ export type StockRefused = Message<"weft.inventory.v1.StockRefused"> & {
   metadata: { [key: string]: string };
 
   /**
-   * Its payment is authorized by now, and has to be let go.
+   * Its payment may be authorized by now, and has to be let go.
    *
    * @generated from field: bool is_authorized = 5;
    */
