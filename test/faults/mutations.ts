@@ -77,9 +77,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     hole: "the money is taken before the stock is sure",
     file: "services/order/domain/saga.ts",
-    find: '      return "confirm";\n    case "confirmed":\n      return isTwoPhase(order) ? "commit" : "capture";',
+    find: '      return "confirm";\n    case "confirmed":\n      if (!isPriced(order)) return "reserve";\n      return isTwoPhase(order) ? "commit" : "capture";',
     replace:
-      '      return "capture";\n    case "confirmed":\n      return isTwoPhase(order) ? "commit" : "confirm";',
+      '      return "capture";\n    case "confirmed":\n      if (!isPriced(order)) return "reserve";\n      return isTwoPhase(order) ? "commit" : "confirm";',
     caughtBy: { tests: ["test/unit/order"] },
   },
   {
