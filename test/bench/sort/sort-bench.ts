@@ -171,7 +171,8 @@ function report(
     cpuRatio: gnu.length > 0 ? round(gnuCpuSeconds / cpuSeconds) : undefined,
     least: each.least,
     aim: each.aim,
-    isMet: ratio === undefined || ratio >= each.least,
+    // Without a rival nothing is shown.
+    isMet: ratio !== undefined && ratio >= each.least,
     peakMegabytes: round(peakBytes / 1e6),
     peakOfBudget: round(peakBytes / budgetBytes(plan.memory)),
     // Everything is read and written twice.
