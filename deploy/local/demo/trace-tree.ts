@@ -123,6 +123,8 @@ function describeFolded(
   total: number,
 ): string[] {
   if (folded.size === 0) return [];
-  const counts = [...folded].map(([kind, count]) => `${count} ${kind}`);
+  const counts = [...folded]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([kind, count]) => `${count} ${kind}`);
   return [`(of ${total} spans folded: ${counts.join(", ")})`];
 }

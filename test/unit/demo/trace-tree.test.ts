@@ -79,7 +79,7 @@ test("folds a transaction and the client's side of a call, keeps what is below t
     "order · work",
     "└─ payment · work",
     "   └─ payment · to Kafka: PaymentCaptured",
-    "(of 5 spans folded: 1 database transactions, 1 client sides of calls)",
+    "(of 5 spans folded: 1 client sides of calls, 1 database transactions)",
   ]);
 });
 
