@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EdgeClient } from "../support/edge-clients.ts";
 import { titleOf } from "../support/mesh-audit.ts";
-import type { PlannedOrder, Scenario } from "./scenario.ts";
+import { Order_Coordination as Coordination } from "../../gen/ts/weft/order/v1/order_pb.ts";
+import type { Mode, PlannedOrder, Scenario } from "./scenario.ts";
 
 /** While faults last, every one of these means: ask again. */
 const AGAIN: ReadonlySet<Code> = new Set([
@@ -16,6 +17,12 @@ const AGAIN: ReadonlySet<Code> = new Set([
   Code.Unknown,
 ]);
 const PATIENCE_MS = 120_000;
+
+export const COORDINATION: Readonly<Record<Mode, Coordination>> = {
+  orchestrated: Coordination.ORCHESTRATED,
+  choreographed: Coordination.CHOREOGRAPHED,
+  "two-phase": Coordination.TWO_PHASE_COMMIT,
+};
 
 export interface PlacedOrder {
   readonly requestId: string;
@@ -71,7 +78,11 @@ async function placeOrder(
     quantity === 0 ? [] : [{ sku: skus[index] ?? "", quantity }],
   );
   const request = {
-    order: { lines, paymentToken: planned.token },
+    order: {
+      lines,
+      paymentToken: planned.token,
+      coordination: COORDINATION[planned.mode],
+    },
     requestId,
   };
   const names = await Promise.all(

@@ -4,6 +4,7 @@
  *
  *   npm run test:faults -- --seeds 50        seeds 1 to 50
  *   npm run test:faults -- --seed 17,23      these again
+ *   npm run test:faults -- --mode two-phase  with orders of one mode only: orchestrated, choreographed, two-phase
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,15 +21,24 @@ import { checkInvariants } from "./check-invariants.ts";
 import { inflict } from "./faults.ts";
 import { placeOrders, stockUp } from "./place-orders.ts";
 import { spoilWebhooks } from "./spoil-webhooks.ts";
-import { planScenario, type Scenario } from "./scenario.ts";
+import { MODES, planScenario, type Mode, type Scenario } from "./scenario.ts";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "5" },
     seed: { type: "string" },
+    mode: { type: "string" },
   },
 });
-process.exitCode = await run(seedsOf(values));
+process.exitCode = await run(seedsOf(values), modeOf(values));
+
+function modeOf({ mode }: { mode?: string }): Mode | undefined {
+  const chosen = MODES.find((each) => each === mode);
+  if (mode !== undefined && chosen === undefined) {
+    throw new Error(`--mode takes one of ${MODES.join(", ")}`);
+  }
+  return chosen;
+}
 
 function seedsOf({ seeds, seed }: { seeds: string; seed?: string }): number[] {
   const chosen =
@@ -40,7 +50,10 @@ function seedsOf({ seeds, seed }: { seeds: string; seed?: string }): number[] {
   return chosen;
 }
 
-async function run(seeds: readonly number[]): Promise<number> {
+async function run(
+  seeds: readonly number[],
+  mode: Mode | undefined,
+): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "weft-faults-"));
   const stopped = new AbortController();
   process.once("SIGINT", () => stopped.abort(new Error("interrupted")));
@@ -56,14 +69,17 @@ async function run(seeds: readonly number[]): Promise<number> {
   const failed: number[] = [];
   for (const seed of seeds) {
     if (stopped.signal.aborted) return 130;
-    const isRight = await runSeed(mesh, planScenario(seed));
+    const isRight = await runSeed(mesh, planScenario(seed, mode));
     if (!isRight) failed.push(seed);
   }
   console.log(
     `${seeds.length - failed.length} of ${seeds.length} seeds kept every invariant`,
   );
   if (failed.length > 0) {
-    console.log(`again: npm run test:faults -- --seed ${failed.join(",")}`);
+    const again = mode === undefined ? "" : ` --mode ${mode}`;
+    console.log(
+      `again: npm run test:faults -- --seed ${failed.join(",")}${again}`,
+    );
     console.log(`logs: ${join(directory, "logs")}`);
     return 1;
   }

@@ -23,6 +23,11 @@ export const FAULTS = [
 
 export type FaultName = (typeof FAULTS)[number];
 
+/** The ways to settle an order. */
+export const MODES = ["orchestrated", "choreographed", "two-phase"] as const;
+
+export type Mode = (typeof MODES)[number];
+
 export interface PlannedFault {
   /** Milliseconds after the scenario's begin. */
   readonly atMs: number;
@@ -33,6 +38,7 @@ export interface PlannedFault {
 
 export interface PlannedOrder {
   readonly atMs: number;
+  readonly mode: Mode;
   readonly token: string;
   /** Units of each product of the scenario, at least one of one. */
   readonly quantities: readonly number[];
@@ -42,7 +48,6 @@ export interface PlannedOrder {
   readonly cancelAfterMs: number | undefined;
 }
 
-/** Everything that a seed decides. */
 /** How the provider's webhooks go wrong during a run, as its stand-in takes it. */
 export interface PlannedWebhooks {
   readonly duplicate: number;
@@ -52,6 +57,7 @@ export interface PlannedWebhooks {
   readonly forge: boolean;
 }
 
+/** Everything that a seed decides. */
 export interface Scenario {
   readonly seed: number;
   /** Opening stock by product; the first is scarce, the second hot. */
@@ -62,6 +68,7 @@ export interface Scenario {
 }
 
 const WEBHOOK_STREAM = 0x7eb_400c;
+const MODE_STREAM = 0x30de;
 const DURATION_MS = 8_000;
 const ORDERS = 80;
 const LONGEST_FAULT_MS = 6_000;
@@ -79,22 +86,29 @@ const TOKENS = [
   "tok_cancel_late_once",
 ] as readonly string[] as readonly [string, ...string[]];
 
-/** Plans a run of orders and faults. The same seed is the same plan, for ever. */
-export function planScenario(seed: number): Scenario {
+/**
+ * Plans a run of orders and faults. The same seed is the same plan, for ever. Orders are of all modes, or all of `mode`,
+ * which changes nothing else.
+ */
+export function planScenario(seed: number, mode?: Mode): Scenario {
   const random = createRandom(seed);
+  // By numbers of their own, as those of the webhooks, so that the rest of a seed's plan is what it was.
+  const modes = createRandom(seed ^ MODE_STREAM);
   return {
     seed,
     stock: [20, 10_000, 500, 500],
-    orders: Array.from({ length: ORDERS }, () => planOrder(random)),
+    orders: Array.from({ length: ORDERS }, () => ({
+      ...planOrder(random),
+      mode: mode ?? modes.pick(MODES),
+    })),
     faults: Array.from({ length: 2 + random.below(4) }, () =>
       planFault(random),
     ),
-    // By numbers of their own, so that the rest of a seed's plan is what it was.
     webhooks: planWebhooks(createRandom(seed ^ WEBHOOK_STREAM)),
   };
 }
 
-function planOrder(random: Random): PlannedOrder {
+function planOrder(random: Random): Omit<PlannedOrder, "mode"> {
   const quantities = [0, 0, 0, 0];
   const first = random.chance(0.5) ? 1 : random.below(4);
   quantities[first] = 1 + random.below(3);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { FAULTS, planScenario } from "../../faults/scenario.ts";
+import { FAULTS, MODES, planScenario } from "../../faults/scenario.ts";
 
 it("is the same plan for the same seed, and another for another", () => {
   expect(planScenario(7)).toEqual(planScenario(7));
@@ -28,4 +28,15 @@ it("orders something in each order, and never more than the contract allows", ()
       expect(units).toBeLessThanOrEqual(6);
     }
   }
+});
+
+it("mixes the modes, and with one of them changes nothing else", () => {
+  const mixed = planScenario(5);
+  const alone = planScenario(5, "two-phase");
+
+  expect(new Set(mixed.orders.map(({ mode }) => mode))).toEqual(new Set(MODES));
+  expect(alone).toEqual({
+    ...mixed,
+    orders: mixed.orders.map((order) => ({ ...order, mode: "two-phase" })),
+  });
 });
