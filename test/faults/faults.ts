@@ -3,16 +3,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Mesh } from "../../deploy/local/mesh-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { asAdmin } from "./as-admin.ts";
+import type { FaultMesh } from "./fault-mesh.ts";
 import type { FaultName, PlannedFault } from "./scenario.ts";
 
-type Inflict = (mesh: Mesh, forMs: number) => Promise<void>;
+type Inflict = (mesh: Mesh, forMs: number, world: FaultMesh) => Promise<void>;
 
 /** Does it, and returns when it is over and whatever it hit is back. */
 export async function inflict(
-  mesh: Mesh,
+  world: FaultMesh,
   { fault, forMs }: PlannedFault,
 ): Promise<void> {
-  await INFLICT[fault](mesh, forMs);
+  await INFLICT[fault](world.mesh, forMs, world);
 }
 
 const INFLICT: Readonly<Record<FaultName, Inflict>> = {
@@ -30,7 +31,10 @@ const INFLICT: Readonly<Record<FaultName, Inflict>> = {
     pause(mesh, "payment-provider", forMs),
   "pause postgres": pausePostgres,
   "crash postgres": crashPostgres,
-  "pause kafka": (mesh, forMs) => pause(mesh, "kafka", forMs),
+  "pause kafka": async (_, forMs, world) => {
+    const pid = world.kafkaPid();
+    if (pid !== undefined) await standStill([pid], forMs);
+  },
   "terminate connections": terminateConnections,
   "hold stock locks": holdStockLocks,
   "flush redis": flushRedis,

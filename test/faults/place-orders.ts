@@ -109,7 +109,8 @@ async function cancel(client: EdgeClient, name: string): Promise<void> {
   }
 }
 
-async function insist<T>(call: () => Promise<T>): Promise<T> {
+/** Asks again until it is answered, or refused for good. */
+export async function insist<T>(call: () => Promise<T>): Promise<T> {
   for (const endsAt = performance.now() + PATIENCE_MS; ;) {
     try {
       return await call();

@@ -4,6 +4,7 @@
  *
  *   npm run test:faults -- --seeds 50        seeds 1 to 50
  *   npm run test:faults -- --seed 17,23      these again
+ *   npm run test:faults -- --points all      kills a service at each crash point, in each mode; `short`, or parts of names
  *   npm run test:faults -- --mode two-phase  with orders of one mode only: orchestrated, choreographed, two-phase
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,13 +12,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { startMesh } from "../../deploy/local/mesh.ts";
-import type { Mesh } from "../../deploy/local/mesh-handle.ts";
-import { freePort } from "../../deploy/local/ports.ts";
 import { connectToEdge } from "../support/edge-clients.ts";
 import { auditMesh } from "../support/mesh-audit.ts";
-import { edgeOf } from "../support/mesh-under-test.ts";
 import { checkInvariants } from "./check-invariants.ts";
+import { chooseCrashPoints, type CrashPoint } from "./crash-points.ts";
+import { startFaultMesh, type FaultMesh } from "./fault-mesh.ts";
+import { playPoint, type PointResult } from "./play-points.ts";
 import { inflict } from "./faults.ts";
 import { placeOrders, stockUp } from "./place-orders.ts";
 import { spoilWebhooks } from "./spoil-webhooks.ts";
@@ -25,12 +25,13 @@ import { MODES, planScenario, type Mode, type Scenario } from "./scenario.ts";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "5" },
+    seeds: { type: "string" },
     seed: { type: "string" },
     mode: { type: "string" },
+    points: { type: "string" },
   },
 });
-process.exitCode = await run(seedsOf(values), modeOf(values));
+process.exitCode = await run(seedsOf(values), modeOf(values), values.points);
 
 function modeOf({ mode }: { mode?: string }): Mode | undefined {
   const chosen = MODES.find((each) => each === mode);
@@ -40,7 +41,17 @@ function modeOf({ mode }: { mode?: string }): Mode | undefined {
   return chosen;
 }
 
-function seedsOf({ seeds, seed }: { seeds: string; seed?: string }): number[] {
+/** Without any choice, five; with points, none. */
+function seedsOf({
+  points,
+  seeds = points === undefined ? "5" : undefined,
+  seed,
+}: {
+  points?: string;
+  seeds?: string | undefined;
+  seed?: string;
+}): number[] {
+  if (seeds === undefined && seed === undefined) return [];
   const chosen =
     seed?.split(",").map(Number) ??
     Array.from({ length: Number(seeds) || 0 }, (_, index) => index + 1);
@@ -53,42 +64,106 @@ function seedsOf({ seeds, seed }: { seeds: string; seed?: string }): number[] {
 async function run(
   seeds: readonly number[],
   mode: Mode | undefined,
+  points: string | undefined,
 ): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "weft-faults-"));
   const stopped = new AbortController();
   process.once("SIGINT", () => stopped.abort(new Error("interrupted")));
-  await using mesh = await startMesh({
-    directory,
-    components: ["redis"],
-    edgePort: await freePort(),
-    onProgress: (line) => {
-      if (/ended/.test(line)) console.log(`  ${line}`);
-    },
-    signal: stopped.signal,
-  });
+  await using world = await startFaultMesh(directory, stopped.signal);
+  const isRight =
+    points === undefined
+      ? await runSeeds(world, seeds, mode, stopped.signal)
+      : await runPoints(world, chooseCrashPoints(points, mode), stopped.signal);
+  if (stopped.signal.aborted) return 130;
+  if (!isRight) {
+    console.log(`logs: ${join(directory, "logs")}`);
+    return 1;
+  }
+  await world[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+  return 0;
+}
+
+async function runSeeds(
+  world: FaultMesh,
+  seeds: readonly number[],
+  mode: Mode | undefined,
+  stopped: AbortSignal,
+): Promise<boolean> {
   const failed: number[] = [];
   for (const seed of seeds) {
-    if (stopped.signal.aborted) return 130;
-    const isRight = await runSeed(mesh, planScenario(seed, mode));
+    if (stopped.aborted) return false;
+    const isRight = await runSeed(world, planScenario(seed, mode));
     if (!isRight) failed.push(seed);
   }
   console.log(
     `${seeds.length - failed.length} of ${seeds.length} seeds kept every invariant`,
   );
-  if (failed.length > 0) {
-    const again = mode === undefined ? "" : ` --mode ${mode}`;
-    console.log(
-      `again: npm run test:faults -- --seed ${failed.join(",")}${again}`,
-    );
-    console.log(`logs: ${join(directory, "logs")}`);
-    return 1;
-  }
-  await mesh.stop();
-  await rm(directory, { recursive: true, force: true });
-  return 0;
+  if (failed.length === 0) return true;
+  const again = mode === undefined ? "" : ` --mode ${mode}`;
+  console.log(
+    `again: npm run test:faults -- --seed ${failed.join(",")}${again}`,
+  );
+  return false;
 }
 
-async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
+async function runPoints(
+  world: FaultMesh,
+  points: readonly CrashPoint[],
+  stopped: AbortSignal,
+): Promise<boolean> {
+  const results: PointResult[] = [];
+  for (const point of points) {
+    if (stopped.aborted) return false;
+    const result = await playPoint(world, point);
+    results.push(result);
+    const outcome = result.fault ?? `settled within ${result.settledMs} ms`;
+    console.log(`${result.id}: ${outcome}`);
+  }
+  const isKept = await checkInvariants(world.mesh, []).then(
+    () => true,
+    (error: unknown) => {
+      console.error(error);
+      return false;
+    },
+  );
+  const failed = results.filter(({ fault }) => fault !== undefined);
+  console.log(tableOf(results));
+  console.log(
+    `${results.length - failed.length} of ${results.length} crash points kept every invariant`,
+  );
+  return isKept && failed.length === 0;
+}
+
+/** A line a step, a column a mode: how long the orders took after a crash before and after it, in seconds. */
+function tableOf(results: readonly PointResult[]): string {
+  const cell = (mode: Mode, step: string) =>
+    (["before", "after"] as const)
+      .map((when) => {
+        const found = results.find(
+          ({ id }) => id === `${mode}/${step}/${when}`,
+        );
+        if (found === undefined) return "-";
+        return found.settledMs === undefined
+          ? "FAILED"
+          : (found.settledMs / 1_000).toFixed(1);
+      })
+      .join(" / ");
+  const steps = new Set(
+    results.map(({ id }) => id.split("/").slice(1, 3).join("/")),
+  );
+  const lines = [...steps].map((step) => [
+    step,
+    ...MODES.map((mode) => cell(mode, step)),
+  ]);
+  return [["before / after, s", ...MODES], ...lines]
+    .map(([first = "", ...cells]) =>
+      [first.padEnd(28), ...cells.map((each) => each.padEnd(18))].join(""),
+    )
+    .join("\n");
+}
+
+async function runSeed(world: FaultMesh, scenario: Scenario): Promise<boolean> {
   const startedAt = performance.now();
   const faults = scenario.faults
     .toSorted((a, b) => a.atMs - b.atMs)
@@ -96,11 +171,11 @@ async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
   faults.push(`webhooks ${JSON.stringify(scenario.webhooks)}`);
   console.log(`seed ${scenario.seed}: ${faults.join(", ")}`);
   try {
-    const placed = await play(mesh, scenario);
+    const placed = await play(world, scenario);
     const healedAt = performance.now();
-    await auditMesh(addressesOf(mesh));
+    await auditMesh(world.addresses);
     const settledMs = Math.round(performance.now() - healedAt);
-    await checkInvariants(mesh, placed);
+    await checkInvariants(world.mesh, placed);
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     console.log(
       `seed ${scenario.seed}: ok, ${placed.length} orders, all settled ${settledMs} ms after the last fault, ${seconds} s`,
@@ -112,27 +187,17 @@ async function runSeed(mesh: Mesh, scenario: Scenario): Promise<boolean> {
   }
 }
 
-async function play(mesh: Mesh, scenario: Scenario) {
-  using client = connectToEdge(edgeOf(addressesOf(mesh)), "gRPC");
+async function play(world: FaultMesh, scenario: Scenario) {
+  using client = connectToEdge(world.edge, "gRPC");
   const skus = await stockUp(client, scenario);
-  await spoilWebhooks(mesh.paymentProviderUrl, scenario.webhooks);
+  await spoilWebhooks(world.mesh.paymentProviderUrl, scenario.webhooks);
   const faults = scenario.faults.map(async (fault) => {
     await delay(fault.atMs);
-    await inflict(mesh, fault);
+    await inflict(world, fault);
   });
   const [placed] = await Promise.all([
     placeOrders(client, scenario, skus),
     ...faults,
   ]);
   return placed;
-}
-
-function addressesOf(mesh: Mesh) {
-  if (!mesh.edge || !mesh.issuer) throw new Error("the mesh has no edge");
-  return {
-    edgeUrl: mesh.edge.url,
-    caFile: mesh.caFile,
-    demoTokenFile: mesh.issuer.demoTokenFile,
-    paymentProviderUrl: mesh.paymentProviderUrl,
-  };
 }

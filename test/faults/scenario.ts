@@ -28,6 +28,17 @@ export const MODES = ["orchestrated", "choreographed", "two-phase"] as const;
 
 export type Mode = (typeof MODES)[number];
 
+/** The connections that lead through a proxy of ours. */
+export const HOPS = [
+  "postgres",
+  "kafka",
+  "inventory",
+  "payment",
+  "payment-provider",
+] as const;
+
+export type Hop = (typeof HOPS)[number];
+
 export interface PlannedFault {
   /** Milliseconds after the scenario's begin. */
   readonly atMs: number;
