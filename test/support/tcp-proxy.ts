@@ -92,11 +92,20 @@ function carry(
 ): void {
   let freeAt = 0;
   let waiting = 0;
+  // Timers of different lengths may fire in another order, so only the first in the queue has one.
+  const queue: { readonly at: number; readonly act: () => void }[] = [];
+  const run = () => {
+    for (let first = queue[0]; first; first = queue[0]) {
+      const waitMs = first.at - performance.now();
+      if (waitMs > 0) return void setTimeout(run, waitMs);
+      queue.shift();
+      first.act();
+    }
+  };
   const later = (pauseMs: number, act: () => void) => {
     freeAt = Math.max(freeAt, performance.now() + pauseMs);
-    const waitMs = freeAt - performance.now();
-    if (waitMs <= 0) act();
-    else setTimeout(act, waitMs);
+    queue.push({ at: freeAt, act });
+    if (queue.length === 1) run();
   };
   from.on("data", (bytes: Buffer) => {
     const { swallows, delayMs = 0, jitterMs = 0, ...toxic } = toxicNow() ?? {};
