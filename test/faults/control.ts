@@ -27,6 +27,8 @@ export interface Control {
     change: Partial<Omit<Orders, "id">>,
     services: readonly string[],
   ): Promise<void>;
+  /** Tells a service that its clock is off, and does not wait until it has heard. */
+  setClock(service: string, offsetMs: number): Promise<void>;
   /** Whether the crash that was told of last has happened. */
   hasCrashed(): boolean;
   /** How a service was started: for another instance of it. */
@@ -36,16 +38,23 @@ export interface Control {
 export async function createControl(directory: string): Promise<Control> {
   await mkdir(directory, { recursive: true });
   let orders = NO_ORDERS;
+  const give = async (change: Partial<Orders>): Promise<number> => {
+    orders = { ...orders, ...change, id: orders.id + 1 };
+    const { id } = orders;
+    const file = join(directory, "orders.json");
+    await writeFile(`${file}.${id}`, JSON.stringify(orders));
+    await rename(`${file}.${id}`, file);
+    return id;
+  };
   return {
     async tell(change, services) {
-      orders = { ...orders, ...change, id: orders.id + 1 };
-      const file = join(directory, "orders.json");
-      await writeFile(`${file}.new`, JSON.stringify(orders));
-      await rename(`${file}.new`, file);
-      const { id } = orders;
+      const id = await give(change);
       await eventually(`${services.join(", ")} have heard`, () =>
         services.every((service) => heard(directory, service) >= id),
       );
+    },
+    async setClock(service, offsetMs) {
+      await give({ clocks: { ...orders.clocks, [service]: offsetMs } });
     },
     hasCrashed: () => existsSync(crashFile(directory, orders.id)),
     environmentOf(service) {

@@ -3,10 +3,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Mesh } from "../../deploy/local/mesh-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { asAdmin } from "./as-admin.ts";
+import { NETWORK_FAULTS } from "./network-faults.ts";
+import { runRival } from "./run-rival.ts";
+import { stormGroups } from "./storm-groups.ts";
 import type { FaultMesh } from "./fault-mesh.ts";
 import type { FaultName, PlannedFault } from "./scenario.ts";
 
-type Inflict = (mesh: Mesh, forMs: number, world: FaultMesh) => Promise<void>;
+export type Inflict = (
+  mesh: Mesh,
+  forMs: number,
+  world: FaultMesh,
+) => Promise<void>;
 
 /** Does it, and returns when it is over and whatever it hit is back. */
 export async function inflict(
@@ -38,6 +45,16 @@ const INFLICT: Readonly<Record<FaultName, Inflict>> = {
   "terminate connections": terminateConnections,
   "hold stock locks": holdStockLocks,
   "flush redis": flushRedis,
+  "pause redis": (mesh, forMs) => pause(mesh, "redis", forMs),
+  "stop kafka": stopKafka,
+  "rebalance storm": (mesh, forMs) => stormGroups(mesh, forMs),
+  "idle in transaction": idleInTransaction,
+  "two coordinators": (_, forMs, world) => runRival(world, forMs),
+  "clock of order": (_, forMs, world) => jumpClock(world, "order", forMs),
+  "clock of inventory": (_, forMs, world) =>
+    jumpClock(world, "inventory", forMs),
+  "clock of payment": (_, forMs, world) => jumpClock(world, "payment", forMs),
+  ...NETWORK_FAULTS,
 };
 
 /** SIGKILL; the supervisor is left to find out. */
@@ -149,5 +166,41 @@ async function flushRedis(mesh: Mesh): Promise<void> {
     await client.flushall();
   } finally {
     client.disconnect();
+  }
+}
+
+/** An orderly stop, and later a start on the same data. */
+async function stopKafka(
+  _: Mesh,
+  forMs: number,
+  world: FaultMesh,
+): Promise<void> {
+  await world.stopKafka();
+  await delay(forMs);
+  await world.startKafka();
+}
+
+/** A transaction with a number of its own that does nothing: it holds back snapshots of the whole cluster. */
+async function idleInTransaction(mesh: Mesh, forMs: number): Promise<void> {
+  await asAdmin(mesh, async (admin) => {
+    await admin.query("begin; select pg_current_xact_id()");
+    await delay(forMs);
+    await admin.query("rollback");
+  }).catch((error: unknown) => {
+    // Another fault of the plan has ended it before.
+    console.log(`  the idle transaction is gone: ${String(error)}`);
+  });
+}
+
+/** A minute ahead, then a minute behind, and right again. */
+async function jumpClock(
+  { control }: FaultMesh,
+  service: string,
+  forMs: number,
+): Promise<void> {
+  for (const offsetMs of [60_000, -60_000, 0]) {
+    // Nobody listens while it is killed or stands still: it finds out later.
+    await control.setClock(service, offsetMs);
+    if (offsetMs !== 0) await delay(forMs / 2);
   }
 }

@@ -6,9 +6,9 @@ export interface Mutation {
   /** Stands in the file once. */
   readonly find: string;
   readonly replace: string;
-  /** Test files of which at least one test must fail, or seeds of the fault runs of which one must. */
+  /** Test files of which at least one test must fail, or crash points of the fault runs of which one must. */
   readonly caughtBy:
-    { readonly tests: readonly string[] } | { readonly seeds: string };
+    { readonly tests: readonly string[] } | { readonly points: string };
 }
 
 /** Known holes of sagas, outboxes and payments, each made in the way it is usually made. */
@@ -46,10 +46,17 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     hole: "a second delivery has a second effect",
+    file: "services/platform/events/process-record.ts",
+    find: '  if (!admitted.has(event.id)) return "duplicate";',
+    replace: '  if (admitted.has("")) return "duplicate";',
+    caughtBy: { tests: ["test/integration/platform-events/consumer.test.ts"] },
+  },
+  {
+    hole: "a redrive of what had its effect has a second one",
     file: "services/platform/events/inbox.ts",
     find: "  return rowCount === 1;",
     replace: "  return rowCount >= 0;",
-    caughtBy: { tests: ["test/integration/platform-events/consumer.test.ts"] },
+    caughtBy: { tests: ["test/integration/events"] },
   },
   {
     hole: "a compensation that overtakes its action leaves no mark (stock)",
@@ -115,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/order/app/drive-order.ts",
     find: "    : new Date(deps.now().getTime() + leaseMsOf(order));",
     replace: "    : new Date(deps.now().getTime() + 1000 * leaseMsOf(order));",
-    caughtBy: { seeds: "5" },
+    caughtBy: { points: "orchestrated/authorize/order/after" },
   },
   {
     hole: "a coordinator that was replaced still stores its decision",

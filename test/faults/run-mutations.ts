@@ -72,7 +72,7 @@ function commandOf({ caughtBy }: Mutation): readonly string[] {
         "--bail=1",
         ...caughtBy.tests,
       ]
-    : ["test/faults/run-faults.ts", "--seed", caughtBy.seeds];
+    : ["test/faults/run-faults.ts", "--points", caughtBy.points];
 }
 
 function run(cwd: string, args: readonly string[]): Promise<number> {

@@ -21,12 +21,17 @@ export const FAULTS = [
   "flush redis",
 ] as const;
 
-export type FaultName = (typeof FAULTS)[number];
+export type FaultName = (typeof FAULTS | typeof MORE_FAULTS)[number];
 
-/** The ways to settle an order. */
-export const MODES = ["orchestrated", "choreographed", "two-phase"] as const;
-
-export type Mode = (typeof MODES)[number];
+/** How a network may fail: see `network-faults.ts`. */
+export const TOXICS = [
+  "delay",
+  "trickle",
+  "reset",
+  "blackhole",
+  "mute",
+  "close late",
+] as const;
 
 /** The connections that lead through a proxy of ours. */
 export const HOPS = [
@@ -38,6 +43,28 @@ export const HOPS = [
 ] as const;
 
 export type Hop = (typeof HOPS)[number];
+
+export type NetworkFault = `${(typeof TOXICS)[number]} ${Hop}`;
+
+/** More that may go wrong, by a stream of random numbers of its own: what a seed planned before they were known stays in its plan. */
+export const MORE_FAULTS = [
+  "stop kafka",
+  "rebalance storm",
+  "idle in transaction",
+  "two coordinators",
+  "pause redis",
+  "clock of order",
+  "clock of inventory",
+  "clock of payment",
+  ...TOXICS.flatMap((toxic) =>
+    HOPS.map((hop): NetworkFault => `${toxic} ${hop}`),
+  ),
+] as const;
+
+/** The ways to settle an order. */
+export const MODES = ["orchestrated", "choreographed", "two-phase"] as const;
+
+export type Mode = (typeof MODES)[number];
 
 export interface PlannedFault {
   /** Milliseconds after the scenario's begin. */
@@ -79,10 +106,14 @@ export interface Scenario {
 }
 
 const WEBHOOK_STREAM = 0x7eb_400c;
+const MORE_STREAM = 0x3012e;
 const MODE_STREAM = 0x30de;
 const DURATION_MS = 8_000;
 const ORDERS = 80;
 const LONGEST_FAULT_MS = 6_000;
+const KAFKA_STOP_MS = 20_000;
+/** What a session that was left open is ended after, and how long a broken client may hold a transaction. */
+const IDLE_MS = 30_000;
 /** Longer than the lease of a driver: another one takes its orders over, and it comes back to find out. */
 const LONGER_THAN_A_LEASE_MS = 20_000;
 
@@ -105,6 +136,7 @@ export function planScenario(seed: number, mode?: Mode): Scenario {
   const random = createRandom(seed);
   // By numbers of their own, as those of the webhooks, so that the rest of a seed's plan is what it was.
   const modes = createRandom(seed ^ MODE_STREAM);
+  const more = createRandom(seed ^ MORE_STREAM);
   return {
     seed,
     stock: [20, 10_000, 500, 500],
@@ -112,9 +144,10 @@ export function planScenario(seed: number, mode?: Mode): Scenario {
       ...planOrder(random),
       mode: mode ?? modes.pick(MODES),
     })),
-    faults: Array.from({ length: 2 + random.below(4) }, () =>
-      planFault(random),
-    ),
+    faults: [
+      ...Array.from({ length: 2 + random.below(4) }, () => planFault(random)),
+      ...Array.from({ length: 1 + more.below(2) }, () => planMore(more)),
+    ],
     webhooks: planWebhooks(createRandom(seed ^ WEBHOOK_STREAM)),
   };
 }
@@ -146,6 +179,19 @@ function planFault(random: Random): PlannedFault {
       : 500 + random.below(LONGEST_FAULT_MS),
   };
 }
+
+function planMore(random: Random): PlannedFault {
+  const fault = random.pick(MORE_FAULTS);
+  const atMs = random.below(DURATION_MS);
+  const forMs = 500 + random.below(LONGEST_FAULT_MS);
+  const longMs = LONGER[fault];
+  return { atMs, fault, forMs: longMs ?? forMs };
+}
+
+const LONGER: Partial<Record<FaultName, number>> = {
+  "stop kafka": KAFKA_STOP_MS,
+  "idle in transaction": IDLE_MS,
+};
 
 function planWebhooks(random: Random): PlannedWebhooks {
   return {
