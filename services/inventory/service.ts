@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
+import { startDatabaseClock } from "../platform/data/database-clock.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
 import { startConsumer } from "../platform/events/consumer.ts";
@@ -61,6 +62,8 @@ export async function startInventory(runtime: Runtime): Promise<void> {
   const relay = startRelay({ db, bus, logger, source: "/weft/inventory" });
   runtime.onDrain("relay", () => relay.stop());
 
+  const clock = await startDatabaseClock({ db, logger }, signal);
+  runtime.onDrain("clock", () => clock.done);
   const outbox = createOutbox(relay);
   const shapes = { product: productToProto, reservation: reservationToProto };
   const writing = {
@@ -69,7 +72,7 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     announce: announceThrough(outbox, shapes),
     announceTogether: announceTogetherThrough(outbox, shapes),
     prices: createPriceCache(),
-    now: () => new Date(),
+    now: clock.now,
   };
   const deps = {
     ...writing,

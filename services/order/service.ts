@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
+import { startDatabaseClock } from "../platform/data/database-clock.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { startConsumer } from "../platform/events/consumer.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
@@ -63,7 +64,9 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   onDrain("event bus", () => bus.close());
   const relay = startRelay({ db, bus, logger, source: "/weft/order" });
   onDrain("relay", () => relay.stop());
-  const now = () => new Date();
+  const clock = await startDatabaseClock({ db, logger }, signal);
+  onDrain("clock", () => clock.done);
+  const { now } = clock;
   const consumer = startConsumer({
     db,
     bus,

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
+import { startDatabaseClock } from "../platform/data/database-clock.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
 import { startConsumer } from "../platform/events/consumer.ts";
@@ -74,6 +75,8 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     await cutOff(flights.idle(), hurry);
     http.close();
   });
+  const clock = await startDatabaseClock({ db, logger }, signal);
+  onDrain("clock", () => clock.done);
   const outbox = createOutbox(relay);
   const shapes = { payment: paymentToProto, money: moneyToProto };
   const recording = {
@@ -81,7 +84,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
     announce: announceThrough(outbox, shapes),
     announceTogether: announceTogetherThrough(outbox, shapes),
     newId: () => newId(),
-    now: () => new Date(),
+    now: clock.now,
     checkTimes: {
       recoverAfterMs: config.PAYMENT_RECOVER_AFTER_MS,
       lateCheckMs: config.PAYMENT_LATE_CHECK_MS,

@@ -1,5 +1,5 @@
 import type { Transaction } from "../../platform/data/transaction.ts";
-import { follow, type Fact } from "../domain/choreography.ts";
+import { followed, type Fact } from "../domain/choreography.ts";
 import { eventOf } from "../domain/order-event.ts";
 import { isSettled, type Order } from "../domain/order.ts";
 import { lockOrderById, updateOrder } from "../store/orders.ts";
@@ -25,22 +25,30 @@ export async function followEvent(
   const order = await lockOrderById(tx, orderId);
   if (order === undefined) return;
   const at = deps.now();
-  const after = follow(order, fact, at);
-  if (after === order) return;
-  const due = dueAt(after, at);
-  await updateOrder(tx, after, order.version, due);
-  const event = after.state === order.state ? undefined : eventOf(after);
-  if (event) await deps.announce(tx, event);
+  const versions = followed(order, fact, at);
+  const last = versions.at(-1);
+  if (last === undefined) return;
+  const due = dueAt(last, at);
+  let before = order;
+  for (const version of versions) {
+    await updateOrder(tx, version, before.version, due);
+    const event = version.state === before.state ? undefined : eventOf(version);
+    if (event) await deps.announce(tx, event);
+    before = version;
+  }
   tx.onCommit(() => {
     deps.changes.wake();
     if (due && due <= at) deps.drivers.wake();
   });
 }
 
-/** A payment is let go at once, by a driver, and prices that are missed are asked for; the next event has time to come. */
+/**
+ * A payment is let go at once, by a driver, as all is of an order that its customer cancels, and prices that are missed
+ * are asked for; the next event has time to come.
+ */
 function dueAt(order: Order, at: Date): Date | undefined {
   if (isSettled(order)) return undefined;
-  const isLettingGo = order.undo[0] === "void";
+  const isLettingGo = order.undo[0] === "void" || order.state === "cancelling";
   const isUnpriced = order.state === "confirmed" && order.total === undefined;
   return isLettingGo || isUnpriced
     ? at

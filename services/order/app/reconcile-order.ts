@@ -1,8 +1,11 @@
 import type { InventoryClient } from "../clients/inventory.ts";
 import type { PaymentClient } from "../clients/payment.ts";
-import { follow, type Fact } from "../domain/choreography.ts";
+import { followed } from "../domain/choreography.ts";
 import { isSettled, type Order } from "../domain/order.ts";
 import { saveOrder, type SaveOrderDeps } from "./save-order.ts";
+
+/** As a driver's: it goes on from here. */
+const leaseMs = 12_000;
 
 export interface ReconcileOrderDeps extends SaveOrderDeps {
   readonly inventory: Pick<InventoryClient, "find">;
@@ -24,11 +27,14 @@ export async function reconcileOrder(
     deps.payment.find(order),
   ]);
   const at = deps.now();
-  const known = found
-    .flat()
-    .reduce((current: Order, fact: Fact) => follow(current, fact, at), order);
-  if (known === order) return order;
-  const after: Order = { ...known, version: order.version + 1n };
-  const dueAt = isSettled(after) ? undefined : new Date(at.getTime() + 12_000);
-  return (await saveOrder(deps, order, after, dueAt)) ? after : order;
+  const dueAt = new Date(at.getTime() + leaseMs);
+  let current = order;
+  for (const fact of found.flat()) {
+    for (const next of followed(current, fact, at)) {
+      const due = isSettled(next) ? undefined : dueAt;
+      if (!(await saveOrder(deps, current, next, due))) return current;
+      current = next;
+    }
+  }
+  return current;
 }

@@ -29,13 +29,13 @@ export function cancelOnRequest(order: Order, etag: string, at: Date): Order {
 }
 
 /**
- * What becomes of a choreographed order whose stock was given back for its cancellation. It may have got further
- * meanwhile, but not past its pivot.
- *
- * @throws DomainError ORDER_NOT_CANCELLABLE where it is being refused at the same time.
+ * Whether an order that is cancelled, or being cancelled, can't be sold any more. Of a choreographed one that is not
+ * known before Inventory has given its stock back.
  */
-export function cancelReleased(order: Order, at: Date): Order {
-  return order.state === "authorized"
-    ? cancel(order, at)
-    : cancelOnRequest(order, "", at);
+export function isStockLetGo({ coordination, state, undo }: Order): boolean {
+  if (state === "cancelled") return true;
+  return (
+    state === "cancelling" &&
+    (coordination !== "choreographed" || !undo.includes("release"))
+  );
 }

@@ -18,11 +18,26 @@ export type Fact =
   | { readonly kind: "released" };
 
 /**
- * What a fact makes of a choreographed order: the same object where it tells nothing new. Facts of different services come
+ * The versions that a fact takes a choreographed order through, the last one being what it makes of it; none where it
+ * tells nothing new.
+ */
+export function followed(order: Order, fact: Fact, at: Date): Order[] {
+  const versions: Order[] = [];
+  let current = order;
+  for (;;) {
+    const next = follow(current, fact, at);
+    if (next === current) return versions;
+    versions.push(next);
+    current = next;
+  }
+}
+
+/**
+ * The next version that a fact makes of a choreographed order: the same object where it tells nothing new. Facts of different services come
  * in any order, so each moves the order forward to where it must be by now, and never back. What is left to do after a
  * refusal is the drivers' work, as for every order.
  */
-export function follow(order: Order, fact: Fact, at: Date): Order {
+function follow(order: Order, fact: Fact, at: Date): Order {
   if (isSettled(order) || order.coordination !== "choreographed") return order;
   switch (fact.kind) {
     case "reserved":
@@ -76,15 +91,16 @@ function confirmed(order: Order, prices: Prices, at: Date): Order {
   );
 }
 
-/** The money is taken of those only whose stock is sold. One whose prices are not known yet waits for them. */
+/**
+ * The money is taken of those only whose stock is sold, so it is confirmed first, whoever tells of it. One whose prices
+ * are not known yet waits for them.
+ */
 function captured(order: Order, at: Date): Order {
-  const isPriced = order.total !== undefined;
-  if (!isPriced && order.state === "confirmed") return order;
-  return forward(
-    { ...order, failure: undefined, undo: [] },
-    isPriced ? "completed" : "confirmed",
-    at,
-  );
+  if (order.state !== "confirmed") {
+    const sold = { ...order, failure: undefined, undo: [] };
+    return forward(sold, "confirmed", at);
+  }
+  return order.total === undefined ? order : forward(order, "completed", at);
 }
 
 const forward = (order: Order, state: Order["state"], at: Date): Order =>

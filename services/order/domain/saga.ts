@@ -37,11 +37,15 @@ export type Outcome =
   | ({ readonly kind: "reserved" } & Prices)
   /** Every participant has voted yes. */
   | ({ readonly kind: "prepared" } & Prices)
-  /** The participant refused for good. `undo` is what to give back, where less than all that the order may hold. */
+  /**
+   * The participant refused for good. `undo` is what to give back, where less than all that the order may hold; `prices`
+   * what it would have cost, where that is known.
+   */
   | {
       readonly kind: "refused";
       readonly failure: OrderFailure;
       readonly undo?: readonly Undo[];
+      readonly prices?: Prices;
     }
   /** No answer: it may have happened. `cause` is for the log. */
   | { readonly kind: "unanswered"; readonly cause?: unknown };
@@ -113,9 +117,10 @@ function advanceStep(order: Order, outcome: Outcome, at: Date): Order {
   }
   if (outcome.kind === "refused") {
     // Past the pivot, and on the way back, no participant may refuse: the step is tried again, and soon people look.
-    return isBeforePivot(order.state)
-      ? reject(order, outcome.failure, outcome.undo ?? mayHold(order), at)
-      : unanswered(order, at);
+    if (!isBeforePivot(order.state)) return unanswered(order, at);
+    const priced = outcome.prices ? withPrices(order, outcome.prices) : order;
+    const undo = outcome.undo ?? mayHold(order);
+    return reject(priced, outcome.failure, undo, at);
   }
   if (outcome.kind === "reserved" && order.state !== "placed") {
     return change(withPrices(order, outcome), {}, at);

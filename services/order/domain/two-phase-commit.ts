@@ -27,9 +27,10 @@ export function quote(order: Order, prices: ReadonlyMap<string, Money>): Quote {
   );
   const total = { currency, minorUnits };
   const failure = faultOfTotal(order, total);
+  const cost = { total, unitPrices };
   return failure
-    ? { kind: "refused", failure }
-    : { kind: "quoted", total, unitPrices };
+    ? { kind: "refused", failure, prices: cost }
+    : { kind: "quoted", ...cost };
 }
 
 /** A participant's vote: `done` is a yes. */
@@ -43,10 +44,10 @@ export type Vote = Extract<
  * under the next epoch, as nobody has been told to commit.
  */
 export function countVotes(votes: readonly Vote[], prices: Prices): Outcome {
-  const no = votes.find((vote) => vote.kind === "refused");
-  if (no) return no;
-  const silent = votes.find((vote) => vote.kind === "unanswered");
   const { total, unitPrices } = prices;
+  const no = votes.find((vote) => vote.kind === "refused");
+  if (no) return { ...no, prices: { total, unitPrices } };
+  const silent = votes.find((vote) => vote.kind === "unanswered");
   return silent ?? { kind: "prepared", total, unitPrices };
 }
 

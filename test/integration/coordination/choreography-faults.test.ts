@@ -214,6 +214,25 @@ describe("a cancellation of a choreographed order", () => {
     },
   );
 
+  test("that is cut off by a crash is carried out all the same", async () => {
+    const sku = await addProduct(world, 10);
+    await events.hold(RESERVED);
+    const { name } = await place(world.orders, request(sku));
+    await untilReserved(sku);
+    world.process("inventory").pause();
+
+    const cutOff = world.orders.cancelOrder({ name }).catch(() => undefined);
+    await until(world.orders, name, State.CANCELLING);
+    await world.process("order").kill();
+    world.process("inventory").resume();
+    await world.start("order");
+    await cutOff;
+    await events.letGo(name, true);
+
+    await until(world.orders, name, State.CANCELLED, 60_000);
+    await expectNothingHeld(name, sku);
+  }, 90_000);
+
   test("is refused past its pivot", async () => {
     const sku = await addProduct(world, 10);
     const { name } = await place(world.orders, request(sku));

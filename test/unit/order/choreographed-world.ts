@@ -1,6 +1,9 @@
-import { cancelReleased } from "../../../services/order/domain/cancel-order.ts";
 import {
-  follow,
+  cancelOnRequest,
+  isStockLetGo,
+} from "../../../services/order/domain/cancel-order.ts";
+import {
+  followed,
   type Fact,
 } from "../../../services/order/domain/choreography.ts";
 import {
@@ -98,7 +101,8 @@ export function createChoreographedWorld(setting: Setting) {
   let isToVoid = false;
   let captures = 0;
   let now = 0;
-  let cancelling: "release" | "store" | undefined;
+  /** The cancellation that is stored has Inventory asked next, or its answer stored. */
+  let cancelling: "release" | Outcome | undefined;
   const messages: Message[] = [{ to: "inventory", tells: "placed" }];
   const drivers: Driver[] = [];
   const clock = () => new Date((now += 10));
@@ -162,9 +166,12 @@ export function createChoreographedWorld(setting: Setting) {
     }
   };
 
+  const followAll = (fact: Fact): void => {
+    order = followed(order, fact, clock()).at(-1) ?? order;
+  };
   const hand = (message: Message): void => {
     if (message.to === "order") {
-      order = follow(order, message.fact, clock());
+      followAll(message.fact);
     } else if (message.to === "payment") {
       if (message.tells === "confirmed") capture();
       else if (money === "none") {
@@ -233,7 +240,7 @@ export function createChoreographedWorld(setting: Setting) {
   /** A driver takes the order up: asks how it stands, and stores that. */
   const look = (asks: boolean): Driver | undefined => {
     if (asks) {
-      for (const fact of found()) order = follow(order, fact, clock());
+      for (const fact of found()) followAll(fact);
     }
     const step = nextStep(order);
     return step && { before: order, step };
@@ -246,16 +253,17 @@ export function createChoreographedWorld(setting: Setting) {
   const cancel = () => {
     if (cancelling === undefined) {
       const can = order.state === "placed" || order.state === "reserved";
-      if (can) cancelling = "release";
+      if (!can) return;
+      order = cancelOnRequest(order, "", clock());
+      cancelling = "release";
     } else if (cancelling === "release") {
-      cancelling = callOf("release").kind === "done" ? "store" : undefined;
+      cancelling = callOf("release");
     } else {
-      cancelling = undefined;
-      try {
-        order = cancelReleased(order, clock());
-      } catch {
-        // It is being refused, or is settled.
+      const isOpen = order.state === "cancelling" && !isStockLetGo(order);
+      if (isOpen && nextStep(order) === "release") {
+        order = advance(order, cancelling, clock());
       }
+      cancelling = undefined;
     }
   };
   const pick = <T>(from: readonly T[], at: number): number =>

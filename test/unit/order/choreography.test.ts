@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  followed,
+  type Fact,
+} from "../../../services/order/domain/choreography.ts";
+import { place } from "../../../services/order/domain/order.ts";
+import {
   createChoreographedWorld,
   type Happening,
   type Setting,
@@ -44,6 +49,46 @@ const happening: fc.Arbitrary<Happening> = fc.record({
     },
   ),
   at: fc.nat({ max: 11 }),
+});
+
+describe("the news that its payment is captured", () => {
+  const prices = {
+    total: { currency: "EUR", minorUnits: 1_000n },
+    unitPrices: new Map([["mug", 1_000n]]),
+  };
+
+  test.each<[string, readonly Fact[], readonly string[]]>([
+    [
+      "takes an order that was only reserved through CONFIRMED to COMPLETED",
+      [{ kind: "reserved", ...prices }],
+      ["confirmed", "completed"],
+    ],
+    ["takes one without prices to CONFIRMED", [], ["confirmed"]],
+  ])("%s", (_, before, states) => {
+    const at = new Date(0);
+    const placed = place(
+      {
+        tenant: "acme",
+        customer: "ada",
+        lines: [{ sku: "mug", quantity: 1 }],
+        expectedTotal: undefined,
+        paymentToken: "tok_visa",
+        coordination: "choreographed",
+      },
+      { id: "0199a5a0-0000-7000-8000-000000000001", at },
+    );
+    const order = before.reduce(
+      (current, fact) => followed(current, fact, at).at(-1) ?? current,
+      placed,
+    );
+
+    const versions = followed(order, { kind: "captured" }, at);
+
+    expect(versions.map(({ state }) => state)).toEqual(states);
+    expect(versions.map(({ version }) => version)).toEqual(
+      states.map((_state, index) => order.version + BigInt(index + 1)),
+    );
+  });
 });
 
 describe("a choreographed order whose events are lost, repeated and reordered", () => {

@@ -78,6 +78,25 @@ describe("an order of two-phase commit", () => {
     expect(after([no, yes]).state).toBe("rejected");
   });
 
+  test("that is refused after its quote tells what it would have cost", () => {
+    const quoted = quote(
+      { ...placed, expectedTotal: { currency: "EUR", minorUnits: 1n } },
+      new Map([
+        ["mug", { currency: "EUR", minorUnits: 1_000n }],
+        ["pot", { currency: "EUR", minorUnits: 500n }],
+      ]),
+    );
+
+    expect(quoted.kind).toBe("refused");
+    if (quoted.kind !== "refused") return;
+    expect(after([quoted])).toMatchObject({
+      state: "rejecting",
+      total: prices.total,
+      failure: { reason: "PRICE_CHANGED" },
+    });
+    expect(after([countVotes([yes, no], prices)]).total).toEqual(prices.total);
+  });
+
   test("that is cancelled is rolled back everywhere", () => {
     const cancelling = cancel(placed, later);
 
