@@ -1,6 +1,9 @@
 import { CALLER_METADATA } from "./claims-filter.ts";
 import { typed, type EnvoyConfig } from "./envoy-config.ts";
 
+const caller = (key: string) =>
+  `%DYNAMIC_METADATA(${CALLER_METADATA.namespace}:${CALLER_METADATA.key}:${key})%`;
+
 /** One line a request. No query strings and no headers of the client but its agent: both may carry tokens. */
 const FIELDS = {
   time: "%START_TIME%",
@@ -19,8 +22,8 @@ const FIELDS = {
   duration_ms: "%DURATION%",
   bytes_received: "%BYTES_RECEIVED%",
   bytes_sent: "%BYTES_SENT%",
-  tenant: `%DYNAMIC_METADATA(${CALLER_METADATA}:tenant)%`,
-  subject: `%DYNAMIC_METADATA(${CALLER_METADATA}:subject)%`,
+  tenant: caller("tenant"),
+  subject: caller("subject"),
   client: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
   user_agent: "%REQ(USER-AGENT)%",
 } as const;

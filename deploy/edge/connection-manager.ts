@@ -173,7 +173,7 @@ function httpFilters(options: {
     floodFilter(options.flood),
     ...(options.issuers.length === 0
       ? []
-      : [jwtFilter(options), claimsFilter(options.issuers)]),
+      : [jwtFilter(options), claimsFilter(options)]),
     ...rateLimitFilters(options.rateLimits),
     responseFilter(),
     {

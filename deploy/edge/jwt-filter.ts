@@ -8,7 +8,9 @@ import type { MethodRoutes, RouteTable } from "./route-table.ts";
 export const JWT_FILTER = "envoy.filters.http.jwt_authn";
 /** Where the filter leaves the payload of a verified token, below its own name. */
 export const PAYLOAD_KEY = "payload";
-/** The same for why a token was refused: `{code, message}`. */
+/** Where it leaves the same in base64url, until the claims filter takes it away; a client's own never gets so far. */
+export const PAYLOAD_HEADER = "x-weft-payload";
+/** As PAYLOAD_KEY, for why a token was refused: `{code, message}`. */
 export const FAILURE_KEY = "failure";
 
 const FETCH_TIMEOUT_MS = 2_000;
@@ -67,6 +69,7 @@ function provider(issuer: Issuer): EnvoyConfig {
     // The token ends here; services see the claims.
     forward: false,
     payload_in_metadata: PAYLOAD_KEY,
+    forward_payload_header: PAYLOAD_HEADER,
     failed_status_in_metadata: FAILURE_KEY,
     require_expiration: true,
     max_lifetime: duration(issuer.maxLifetimeSeconds * 1_000),

@@ -106,7 +106,10 @@ function caller(key: string, otherwise: string | undefined): EnvoyConfig {
   return {
     metadata: {
       descriptor_key: key,
-      metadata_key: { key: CALLER_METADATA, path: [{ key }] },
+      metadata_key: {
+        key: CALLER_METADATA.namespace,
+        path: [{ key: CALLER_METADATA.key }, { key }],
+      },
       ...(otherwise === undefined
         ? { skip_if_absent: true }
         : { default_value: otherwise }),

@@ -30,6 +30,9 @@ import { secretFiles } from "./secrets.ts";
 const GENERATED = new URL("../../gen/edge/", import.meta.url);
 
 const runtime = {
+  // Left alone, every five spans are a call to the collector: 45 us of CPU a request, in Envoy and there.
+  "tracing.opentelemetry.min_flush_spans": 256,
+  "tracing.opentelemetry.flush_interval_ms": 1_000,
   // The expression of well-formed URLs compiles to 111 instructions; Envoy's default limit is 100.
   re2: { max_program_size: { error_level: 200 } },
   // One connection can't keep a worker to itself, and one that only opens and resets streams is closed (CVE-2023-44487).
