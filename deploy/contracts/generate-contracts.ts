@@ -21,6 +21,7 @@ export function generateContracts(out: string, env: NodeJS.ProcessEnv): void {
   run("node", ["deploy/contracts/print-validate-proto.ts"], env);
   run("buf", ["generate", "--output", out], env);
   run("buf", ["generate", ".", ...envoyOptions(out)], env);
+  run("buf", ["generate", ".", ...sparkOptions(out)], env);
   run(
     "buf",
     ["build", ".", ...descriptorSetOptions(join(out, "gen/edge/weft.binpb"))],
@@ -37,6 +38,18 @@ function envoyOptions(out: string): string[] {
     "deploy/contracts/envoy.buf.gen.yaml",
     "--path",
     `${ENVOY_API}/envoy/service/ratelimit/v3/rls.proto`,
+    "--output",
+    out,
+  ];
+}
+
+/** Spark Connect, likewise: copied, for no npm package has it. */
+function sparkOptions(out: string): string[] {
+  return [
+    "--config",
+    "deploy/contracts/spark.buf.yaml",
+    "--template",
+    "deploy/contracts/spark.buf.gen.yaml",
     "--output",
     out,
   ];
