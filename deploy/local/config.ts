@@ -15,6 +15,10 @@ const schema = z.object({
   WEFT_S3_URL: z.url({ protocol: /^https?$/ }).optional(),
   AWS_ACCESS_KEY_ID: z.string().optional(),
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  WEFT_SPARK_REMOTE: z
+    .string()
+    .regex(/^sc:\/\/[^/\s]+(\/.*)?$/, "expected sc://host:port")
+    .optional(),
   WEFT_JAEGER_OTLP_URL: z.url({ protocol: /^https?$/ }).optional(),
   WEFT_JAEGER_QUERY_URL: z.url({ protocol: /^https?$/ }).optional(),
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpUrl.optional(),
@@ -42,6 +46,8 @@ export interface LocalConfig {
   readonly redisUrl: string | undefined;
   readonly s3:
     { url: string; accessKeyId: string; secretAccessKey: string } | undefined;
+  /** A Spark Connect server, as Spark's own clients name it. */
+  readonly sparkRemote: string | undefined;
   readonly jaeger: { otlpUrl: string; queryUrl: string } | undefined;
   /** A collector of your own, by OTLP over gRPC: Jaeger takes traces only. */
   readonly otlpMetricsUrl: string | undefined;
@@ -93,6 +99,7 @@ export function readLocalConfig(
           secretAccessKey: env.AWS_SECRET_ACCESS_KEY ?? "",
         }
       : undefined,
+    sparkRemote: env.WEFT_SPARK_REMOTE,
     jaeger:
       env.WEFT_JAEGER_OTLP_URL && env.WEFT_JAEGER_QUERY_URL
         ? {

@@ -11,11 +11,13 @@ import {
 } from "./components/object-store.ts";
 import { startPostgres, type Postgres } from "./components/postgres.ts";
 import { startRedis, type Redis } from "./components/redis.ts";
+import { startSpark, type Spark } from "./components/spark.ts";
 
 const OPTIONAL = {
   redis: startRedis,
   jaeger: startJaeger,
   s3: startObjectStore,
+  spark: startSpark,
 } as const;
 
 export type OptionalComponent = keyof typeof OPTIONAL;
@@ -26,6 +28,7 @@ export interface MeshComponents {
   readonly redis: Redis | undefined;
   readonly jaeger: Jaeger | undefined;
   readonly s3: ObjectStore | undefined;
+  readonly spark: Spark | undefined;
 }
 
 /**
@@ -85,9 +88,10 @@ export async function startComponents(
     tolerated("redis", OPTIONAL.redis),
     tolerated("jaeger", OPTIONAL.jaeger),
     tolerated("s3", OPTIONAL.s3),
+    tolerated("spark", OPTIONAL.spark),
   ] as const;
   await Promise.allSettled(starts);
   if (failed.signal.aborted) throw failed.signal.reason;
-  const [postgres, kafka, redis, jaeger, s3] = await Promise.all(starts);
-  return { postgres, kafka, redis, jaeger, s3 };
+  const [postgres, kafka, redis, jaeger, s3, spark] = await Promise.all(starts);
+  return { postgres, kafka, redis, jaeger, s3, spark };
 }

@@ -56,6 +56,7 @@ export interface ServiceSurroundings {
   readonly otlpUrl: string | undefined;
   readonly paymentProviderUrl: string | undefined;
   readonly objectStore: ObjectStore | undefined;
+  readonly sparkRemote: string | undefined;
   readonly pageTokenSecret: string;
   readonly paymentTokenSecret: string;
   readonly webhookSecret: string;
@@ -135,6 +136,7 @@ function sortSettings({
   addresses,
   directory,
   objectStore,
+  sparkRemote,
 }: ServiceSurroundings) {
   const shared = `shared=${join(directory, "sort", "shared")}`;
   return {
@@ -143,6 +145,9 @@ function sortSettings({
     SORT_READ_FOLDERS: shared,
     SORT_WRITE_FOLDERS: shared,
     SORT_URL_HOSTS: objectStore && new URL(objectStore.url).host,
+    SORT_SPARK_REMOTE: sparkRemote,
+    // A Spark elsewhere sees the folder where it has the same path.
+    SORT_SPARK_FOLDERS: sparkRemote && shared.replace("=", "=file://"),
   };
 }
 

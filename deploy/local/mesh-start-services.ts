@@ -49,6 +49,7 @@ export async function startServices(
     otlpUrl: components.jaeger?.otlpUrl,
     paymentProviderUrl: providerUrl,
     objectStore: components.s3,
+    sparkRemote: components.spark?.remote,
     pageTokenSecret: await persistentSecret(directory, "page-token"),
     paymentTokenSecret: await persistentSecret(directory, "payment-token"),
     webhookSecret: await persistentSecret(directory, "payment-webhook"),

@@ -40,6 +40,8 @@ export interface MeshOptions {
   readonly fresh?: boolean;
   /** Redis, Jaeger and the object store when left out. Postgres and Kafka are always there. */
   readonly components?: readonly OptionalComponent[];
+  /** A Spark for sort jobs past this machine, besides those. */
+  readonly spark?: boolean;
   /** All when left out. */
   readonly services?: readonly ServiceName[];
   /** 8443 when left out, another where it is taken. `false` starts no edge. */
@@ -77,8 +79,13 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     run.names,
   );
   const addresses = await chooseAddresses(run.names);
+  const isSparkWanted =
+    options.spark === true || run.config.sparkRemote !== undefined;
   const components = await startComponents(
-    options.components ?? ["redis", "jaeger", "s3"],
+    [
+      ...(options.components ?? ["redis", "jaeger", "s3"]),
+      ...(isSparkWanted ? (["spark"] as const) : []),
+    ],
     run,
     parts.own,
   );

@@ -7,6 +7,7 @@ export const HELP = `Starts weft on this machine: its components, its services a
   npm start -- --once       start, run the demo, stop; exits with the demo's status
   npm start -- --fresh      forget the data of earlier runs first
   npm start -- --open       ask nobody for a token: every caller may do everything
+  npm start -- --spark      with a Spark for sort jobs past one machine (480 MB, installed at its first start)
   npm start -- --directory <folder>
                             keep the run there rather than in .weft
   npm start -- --edge-port <port>
@@ -14,7 +15,7 @@ export const HELP = `Starts weft on this machine: its components, its services a
   npm start -- --help       this text
 
 A component comes from the environment (WEFT_POSTGRES_URL, WEFT_KAFKA_BROKERS,
-WEFT_REDIS_URL, WEFT_S3_URL, WEFT_JAEGER_OTLP_URL with WEFT_JAEGER_QUERY_URL),
+WEFT_REDIS_URL, WEFT_S3_URL, WEFT_SPARK_REMOTE, WEFT_JAEGER_OTLP_URL with WEFT_JAEGER_QUERY_URL),
 else from Docker where an engine answers (WEFT_DOCKER=off leaves it alone), else
 as a local process, installed once in the user's cache folder.
 WEFT_ISSUERS_FILE names issuers of your own whose tokens the edge takes too, WEFT_CORS_ORIGINS the

@@ -43,7 +43,10 @@ async function main(args: readonly string[]): Promise<number> {
 
 interface Flags {
   readonly once: boolean;
-  readonly mesh: Pick<MeshOptions, "fresh" | "directory" | "edgePort" | "open">;
+  readonly mesh: Pick<
+    MeshOptions,
+    "fresh" | "directory" | "edgePort" | "open" | "spark"
+  >;
 }
 
 /** The exit status instead, where there is nothing to start. */
@@ -55,6 +58,7 @@ function readFlags(args: readonly string[]): Flags | number {
         once: { type: "boolean", default: false },
         fresh: { type: "boolean", default: false },
         open: { type: "boolean", default: false },
+        spark: { type: "boolean", default: false },
         directory: { type: "string" },
         "edge-port": { type: "string" },
         help: { type: "boolean", short: "h", default: false },
@@ -64,12 +68,13 @@ function readFlags(args: readonly string[]): Flags | number {
       console.log(HELP);
       return 0;
     }
-    const { once, fresh, open, directory, "edge-port": port } = values;
+    const { once, fresh, open, spark, directory, "edge-port": port } = values;
     return {
       once,
       mesh: {
         fresh,
         open,
+        spark,
         ...(directory === undefined ? {} : { directory }),
         ...(port === undefined ? {} : { edgePort: portOf(port) }),
       },

@@ -90,6 +90,46 @@ export const grpcurl = { version: "1.9.4" } as const;
 /** The official suite; 1.0.7 asks for a module that is not published. */
 export const connectConformance = { version: "1.0.6" } as const;
 
+export const spark = {
+  /** Of PyPI's pyspark: the jars of a whole Spark, 480 MB. Its contracts are in `deploy/contracts/spark`. */
+  version: "4.3.0",
+  /** One process on this machine, for it alone to reach, and no pages of its own. */
+  settings: {
+    "spark.master": "local[2]",
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+  },
+  /** 320 MB resident and 8 s to start. The opened packages are those that Spark's own launcher opens. */
+  javaOptions: [
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "--add-modules=jdk.incubator.vector",
+    "--enable-native-access=ALL-UNNAMED",
+    ...[
+      "java.base/java.lang",
+      "java.base/java.lang.invoke",
+      "java.base/java.lang.reflect",
+      "java.base/java.io",
+      "java.base/java.net",
+      "java.base/java.nio",
+      "java.base/java.util",
+      "java.base/java.util.concurrent",
+      "java.base/java.util.concurrent.atomic",
+      "java.base/jdk.internal.ref",
+      "java.base/sun.nio.ch",
+      "java.base/sun.nio.cs",
+      "java.base/sun.security.action",
+      "java.base/sun.util.calendar",
+    ].map((name) => `--add-opens=${name}=ALL-UNNAMED`),
+    "-Djdk.reflect.useDirectMethodHandle=false",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+  ],
+} as const;
+
 export const envoy = {
   version: "1.40.0",
   image: "envoyproxy/envoy:v1.40.0",
