@@ -9,6 +9,7 @@ import {
   secret,
   serviceSettings,
 } from "../platform/runtime/config.ts";
+import { parseSparkRemote } from "./clients/spark/remote.ts";
 
 const count = (most: number) => z.coerce.number().int().min(1).max(most);
 
@@ -30,6 +31,31 @@ const folders = z
           });
         }
         return [name, path] as const;
+      });
+    return new Map(entries);
+  });
+
+/** `name=scheme://folder,name=...` */
+const sparkFolders = z
+  .string()
+  .default("")
+  .transform((list, ctx) => {
+    const entries = list
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean)
+      .map((item) => {
+        const [name = "", uri = ""] = item.split(/=(.*)/s);
+        if (
+          !/^[a-z0-9][a-z0-9-]{0,62}$/.test(name) ||
+          !/^[a-z0-9]+:\/\//.test(uri)
+        ) {
+          ctx.addIssue({
+            code: "custom",
+            message: `${item} is not name=scheme://folder`,
+          });
+        }
+        return [name, uri] as const;
       });
     return new Map(entries);
   });
@@ -58,6 +84,25 @@ export function readSortConfig(env: NodeJS.ProcessEnv) {
             .map((item) => item.trim())
             .filter(Boolean),
         ),
+      /** A Spark Connect server, as Spark's own clients name it: `sc://host:port/;use_ssl=true;token=...`. */
+      SORT_SPARK_REMOTE: z
+        .string()
+        .transform((text, ctx) => {
+          const remote = parseSparkRemote(text);
+          if (!remote) {
+            ctx.addIssue({
+              code: "custom",
+              message: "must be sc://host:port/;name=value",
+            });
+            return z.NEVER;
+          }
+          return remote;
+        })
+        .optional(),
+      /** How Spark calls folders of the two lists above that it shares: `name=file:///folder,name=...`. */
+      SORT_SPARK_FOLDERS: sparkFolders,
+      /** Jobs that are followed there at a time. */
+      SORT_SPARK_JOBS: count(64).default(4),
       /** Jobs at a time. Memory, temp space and workers are divided between them and the streams. */
       SORT_JOBS: count(64).default(2),
       SORT_STREAMS: count(64).default(2),

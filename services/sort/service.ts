@@ -14,10 +14,13 @@ import { sweepJobs } from "./app/clean-up.ts";
 import { startJobChanges } from "./app/job-changes.ts";
 import { startJobRunners } from "./app/job-runners.ts";
 import { streamSlots } from "./app/sort-stream.ts";
+import type { Spark, SparkWorkDeps } from "./app/spark-work.ts";
 import { openTempFolder } from "./app/temp-folder.ts";
 import type { Share } from "./app/write-order.ts";
 import { filesClient, type Files } from "./clients/files.ts";
 import { readSortConfig } from "./config.ts";
+import type { SortPlan } from "./domain/sort-plan.ts";
+import { notConfigured, whyNotSpark } from "./domain/spark-limits.ts";
 import { announceThrough } from "./events/announce-sort-job.ts";
 import { jobToProto } from "./rpc/job-to-proto.ts";
 import { sortService } from "./rpc/sort-service.ts";
@@ -50,16 +53,22 @@ export async function startSort(runtime: Runtime): Promise<void> {
   const relay = startRelay({ db, bus, logger, source: "/weft/sort" });
   onDrain("relay", () => relay.stop());
 
+  const places = {
+    readFolders: config.SORT_READ_FOLDERS,
+    writeFolders: config.SORT_WRITE_FOLDERS,
+    urlHosts: config.SORT_URL_HOSTS,
+  };
   const deps = {
     db,
     logger,
     announce: announceThrough(createOutbox(relay), jobToProto),
     files: connectFiles(runtime, config),
-    places: {
-      readFolders: config.SORT_READ_FOLDERS,
-      writeFolders: config.SORT_WRITE_FOLDERS,
-      urlHosts: config.SORT_URL_HOSTS,
-    },
+    spark: await connectSpark(runtime, config, { db, logger, places }),
+    sparkObstacle: (plan: SortPlan) =>
+      config.SORT_SPARK_REMOTE
+        ? whyNotSpark(plan, config.SORT_SPARK_FOLDERS)
+        : notConfigured,
+    places,
     tempFolder: config.SORT_TEMP_FOLDER,
     share: shareOf(config),
     workerEnv: config.NODE_COMPILE_CACHE
@@ -72,6 +81,7 @@ export async function startSort(runtime: Runtime): Promise<void> {
     deps,
     {
       limit: config.SORT_JOBS,
+      sparkLimit: config.SORT_SPARK_JOBS,
       perTenant: config.SORT_TENANT_JOBS,
       pollMs: config.SORT_POLL_MS,
       home,
@@ -141,4 +151,26 @@ function connectFiles(
   });
   onDrain("files client", async () => transport.close());
   return filesClient(transport);
+}
+
+/** Spark's contracts are large: they are read only where there is a Spark. */
+async function connectSpark(
+  { onDrain }: Runtime,
+  config: Config,
+  deps: Pick<SparkWorkDeps, "db" | "logger" | "places">,
+): Promise<Spark | undefined> {
+  if (config.SORT_SPARK_REMOTE === undefined) return undefined;
+  const [{ connectSparkClient }, { sparkJobs }] = await Promise.all([
+    import("./clients/spark/transport.ts"),
+    import("./app/spark-work.ts"),
+  ]);
+  const { client, close } = connectSparkClient(config.SORT_SPARK_REMOTE);
+  onDrain("Spark client", async () => close());
+  return sparkJobs({
+    ...deps,
+    client,
+    sparkFolders: config.SORT_SPARK_FOLDERS,
+    newId: () => newId(),
+    now: () => new Date(),
+  });
 }

@@ -43,6 +43,7 @@ export async function cancelSortJob(
   });
   if (cancelled) {
     deps.runners.look(id);
+    deps.runners.wake();
     return cancelled;
   }
   const job = await existing(deps, tenant, id);

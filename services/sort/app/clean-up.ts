@@ -11,11 +11,13 @@ import { failStaleSuspensions, findUnneeded } from "../store/job-leases.ts";
 import { pruneJobs } from "../store/sort-jobs.ts";
 import type { Announce } from "./announce.ts";
 import { writePath, type Places } from "./places.ts";
+import type { Spark } from "./spark-work.ts";
 import { jobFolder } from "./write-order.ts";
 
 export interface CleanUpDeps {
   readonly places: Places;
   readonly files: Files | undefined;
+  readonly spark: Pick<Spark, "abandon"> | undefined;
   readonly tempFolder: string;
   readonly logger: Logger;
 }
@@ -23,6 +25,10 @@ export interface CleanUpDeps {
 /** Removes what a settled job leaves: its runs, and what is half written of an output that will not be. */
 export async function cleanUp(deps: CleanUpDeps, job: SortJob): Promise<void> {
   try {
+    if (job.placement?.engine === "spark") {
+      if (job.state !== "succeeded") await deps.spark?.abandon(job);
+      return;
+    }
     if (job.state !== "succeeded") await dropOutput(deps, job);
     await rm(jobFolder(deps.tempFolder, job.id), {
       recursive: true,

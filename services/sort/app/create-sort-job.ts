@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Database } from "../../platform/data/database.ts";
 import type { SortJob } from "../domain/sort-job.ts";
 import type { SortPlan } from "../domain/sort-plan.ts";
+import type { SparkObstacle } from "../domain/spark-limits.ts";
 import {
   queueFull,
   requestIdReused,
@@ -22,6 +23,8 @@ export interface CreateSortJobDeps {
   readonly announce: Announce;
   readonly places: Places;
   readonly runners: Pick<JobRunners, "wake">;
+  /** What keeps a job from Spark, if anything does. */
+  readonly sparkObstacle: (plan: SortPlan) => SparkObstacle | undefined;
   readonly queueLimits: { readonly all: number; readonly perTenant: number };
   readonly newId: () => string;
   readonly now: () => Date;
@@ -38,7 +41,7 @@ export interface CreateSortJob {
 /**
  * Stores a job, which goes on by itself from then on. The same request id with the same job returns the one that exists.
  *
- * @throws DomainError INPUT_FORBIDDEN, OUTPUT_FORBIDDEN, QUEUE_FULL or REQUEST_ID_REUSED.
+ * @throws DomainError INPUT_FORBIDDEN, OUTPUT_FORBIDDEN, SPARK_UNAVAILABLE, QUEUE_FULL or REQUEST_ID_REUSED.
  */
 export async function createSortJob(
   deps: CreateSortJobDeps,
@@ -46,8 +49,9 @@ export async function createSortJob(
 ): Promise<SortJob> {
   const { plan, requestId, tenant } = command;
   checkPlaces(deps.places, plan.inputs, plan.output);
-  if (plan.engine === "spark") {
-    throw sparkUnavailable();
+  const obstacle = plan.engine === "spark" && deps.sparkObstacle(plan);
+  if (obstacle) {
+    throw sparkUnavailable(obstacle);
   }
   const job = newJob(command, deps.newId(), deps.now());
   const requestHash = createHash("sha256")

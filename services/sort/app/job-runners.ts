@@ -17,8 +17,10 @@ export interface JobRunners {
 }
 
 export interface JobRunnersOptions {
-  /** Jobs at a time. */
+  /** Jobs that are sorted here at a time. */
   readonly limit: number;
+  /** Jobs that are followed on Spark at a time. */
+  readonly sparkLimit: number;
   /** Jobs of one tenant at a time, over all processes. */
   readonly perTenant: number;
   readonly pollMs: number;
@@ -28,29 +30,46 @@ export interface JobRunnersOptions {
   readonly abandonMs: number;
 }
 
+interface Running {
+  readonly bell: WakeUp;
+  readonly done: Promise<void>;
+  /** Whether Spark works on it. */
+  isRemote: boolean;
+}
+
 /** Takes jobs from the queue, tenants in turn, and works on so many at a time. */
 export function startJobRunners(
   deps: RunJobDeps,
   options: JobRunnersOptions,
   stopping: AbortSignal,
 ): JobRunners {
-  const running = new Map<string, { bell: WakeUp; done: Promise<void> }>();
+  const running = new Map<string, Running>();
+  const remoteJobs = () =>
+    [...running.values()].filter((job) => job.isRemote).length;
   const bell = createWakeUp();
 
   const claimOne = async (): Promise<boolean> => {
     const now = deps.now();
     const leased = await claimJob(deps.db, {
       home: options.home,
-      placement: { engine: "local", reason: "no Spark is configured" },
       now,
       leaseUntil: new Date(now.getTime() + leaseMs),
       abandonedBefore: new Date(now.getTime() - options.abandonMs),
       perTenant: options.perTenant,
+      withSpark: remoteJobs() < options.sparkLimit,
     });
     if (!leased) return false;
     const { id } = leased.job;
     const own = createWakeUp();
-    const done = runJob(deps, leased, own, stopping)
+    const onPlaced = (engine: "local" | "spark") => {
+      const job = running.get(id);
+      if (job && engine === "spark") {
+        // It takes nothing of this machine: its place is another's.
+        job.isRemote = true;
+        bell.ring();
+      }
+    };
+    const done = runJob(deps, leased, own, stopping, onPlaced)
       .catch((error: unknown) =>
         // Its lease runs out and it is taken up again: nothing is lost but time.
         deps.logger.error({ err: error, job: id }, "working on a job failed"),
@@ -59,7 +78,7 @@ export function startJobRunners(
         running.delete(id);
         bell.ring();
       });
-    running.set(id, { bell: own, done });
+    running.set(id, { bell: own, done, isRemote: false });
     return true;
   };
   const poll = async () => {
@@ -67,7 +86,7 @@ export function startJobRunners(
       try {
         while (
           !stopping.aborted &&
-          running.size < options.limit &&
+          running.size - remoteJobs() < options.limit &&
           (await claimOne())
         );
       } catch (error) {

@@ -5,12 +5,19 @@ import type { Logger } from "../../platform/runtime/logger.ts";
 import type { Files } from "../clients/files.ts";
 import {
   startJobProcess,
-  type JobProcess,
+  type JobWork,
   type WorkEnd,
 } from "../clients/job-process.ts";
-import { isSuspension, type JobProgress } from "../domain/sort-job.ts";
+import {
+  isSuspension,
+  type JobProgress,
+  type Placement,
+} from "../domain/sort-job.ts";
+import { sparkUnavailable } from "../domain/sort-refusals.ts";
+import { notConfigured } from "../domain/spark-limits.ts";
 import {
   endJob,
+  placeJob as storePlacement,
   renewLease,
   type JobEnd,
   type LeasedJob,
@@ -18,11 +25,15 @@ import {
 import type { Announce } from "./announce.ts";
 import { answerWorker } from "./answer-worker.ts";
 import { cleanUp } from "./clean-up.ts";
+import { placeJob, type PlaceJobDeps } from "./place-job.ts";
+import type { Spark } from "./spark-work.ts";
 import { writeOrder, type WriteOrderDeps } from "./write-order.ts";
 
-export interface RunJobDeps extends WriteOrderDeps {
+export interface RunJobDeps extends WriteOrderDeps, PlaceJobDeps {
   readonly db: Database;
   readonly announce: Announce;
+  /** Jobs past this machine; undefined where no Spark is configured. */
+  readonly spark: Spark | undefined;
   readonly files: Files | undefined;
   readonly logger: Logger;
   readonly workerEnv: Readonly<Record<string, string>>;
@@ -47,6 +58,7 @@ export async function runJob(
   leased: LeasedJob,
   bell: WakeUp,
   stopping: AbortSignal,
+  onPlaced: (engine: Placement["engine"]) => void,
 ): Promise<void> {
   const { job } = leased;
   const { logger } = deps;
@@ -55,9 +67,8 @@ export async function runJob(
     logger.info(about, "the job's runs are on another machine: it begins anew");
   }
   let progress: JobProgress | undefined;
-  const end = await endOf(deps, leased, bell, stopping, (told) => {
-    progress = told;
-  });
+  const tell = (told: JobProgress) => (progress = told);
+  const end = await endOf(deps, leased, { bell, stopping, tell, onPlaced });
   if (end === undefined) {
     logger.warn(about, "the job is another process's now");
     return;
@@ -82,12 +93,17 @@ export async function runJob(
   }
 }
 
+interface Watching {
+  readonly bell: WakeUp;
+  readonly stopping: AbortSignal;
+  readonly tell: (progress: JobProgress) => void;
+  readonly onPlaced: (engine: Placement["engine"]) => void;
+}
+
 async function endOf(
   deps: RunJobDeps,
   leased: LeasedJob,
-  bell: WakeUp,
-  stopping: AbortSignal,
-  tell: (progress: JobProgress) => void,
+  { bell, stopping, tell, onPlaced }: Watching,
 ): Promise<JobEnd | undefined> {
   const { job } = leased;
   if (job.state === "cancelling") {
@@ -96,22 +112,16 @@ async function endOf(
   if (job.attempts > maxAttempts) {
     return failed("WORKER_LOST", `its process ended ${maxAttempts} times`);
   }
-  let work: JobProcess;
+  let work: JobWork;
   let newest: JobProgress | undefined;
   try {
-    const order = await writeOrder(deps, job);
-    work = startJobProcess(
-      {
-        onProgress: (progress) => {
-          newest = progress;
-          tell(progress);
-        },
-        answer: answerWorker(deps, job),
-        env: deps.workerEnv,
-      },
-      order,
-      leaseMs - leaseMarginMs,
-    );
+    const placed = await place(deps, leased);
+    if (!placed) return undefined;
+    onPlaced(placed.job.placement?.engine ?? "local");
+    work = await startWork(deps, placed, (progress) => {
+      newest = progress;
+      tell(progress);
+    });
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return { state: "failed", failure: failureOf(error) };
@@ -130,6 +140,35 @@ async function endOf(
   return endOfWork(ended, new Date(deps.now().getTime() + waitMs));
 }
 
+/** Decides where a job runs, once, and stores it. Undefined where somebody else has it now. */
+async function place(
+  deps: RunJobDeps,
+  leased: LeasedJob,
+): Promise<LeasedJob | undefined> {
+  const { job } = leased;
+  if (job.placement) return leased;
+  const placement = await placeJob(deps, job);
+  const isOurs = await storePlacement(deps.db, leased, placement, deps.now());
+  return isOurs ? { ...leased, job: { ...job, placement } } : undefined;
+}
+
+async function startWork(
+  deps: RunJobDeps,
+  leased: LeasedJob,
+  onProgress: (progress: JobProgress) => void,
+): Promise<JobWork> {
+  const { job } = leased;
+  if (job.placement?.engine === "spark") {
+    if (!deps.spark) throw sparkUnavailable(notConfigured);
+    return deps.spark.start(leased, onProgress);
+  }
+  return startJobProcess(
+    { onProgress, answer: answerWorker(deps, job), env: deps.workerEnv },
+    await writeOrder(deps, job),
+    leaseMs - leaseMarginMs,
+  );
+}
+
 /** 0.5 s after the first loss of a process, twice as long after each, and a minute at most. */
 function retryMs(attempts: number): number {
   return Math.min(60_000, 500 * 2 ** (attempts - 1));
@@ -139,7 +178,7 @@ function retryMs(attempts: number): number {
 async function keep(
   deps: RunJobDeps,
   leased: LeasedJob,
-  work: JobProcess,
+  work: JobWork,
   bell: WakeUp,
   over: AbortSignal,
   progressNow: () => JobProgress | undefined,

@@ -19,6 +19,7 @@ export interface Owner {
 /** The Files service, as jobs use it. Its refusals become failures of the job. */
 export interface Files {
   signDownload(owner: Owner, file: string): Promise<SignedUrl>;
+  sizeOf(owner: Owner, file: string): Promise<number>;
   /** Begins a file once for one request id, however often it is called. */
   begin(
     owner: Owner,
@@ -50,6 +51,10 @@ export function filesClient(transport: Transport): Files {
         "INPUT_MISSING",
       );
       return signedUrl(download);
+    },
+    async sizeOf(owner, name) {
+      const { file } = await client.getFile({ name }, actFor(owner));
+      return Number(file?.sizeBytes ?? 0n);
     },
     async begin(owner, requestId, stated) {
       const file = { ...stated, sizeBytes: BigInt(stated.sizeBytes) };

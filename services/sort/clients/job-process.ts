@@ -19,17 +19,22 @@ export type WorkEnd =
   /** It was killed, or ended by itself: the job can go on in another. */
   | { readonly kind: "lost"; readonly how: string };
 
-/** A job's own process. */
-export interface JobProcess {
-  readonly pid: number | undefined;
+/** Whoever does a job's work. */
+export interface JobWork {
   readonly ended: Promise<WorkEnd>;
-  /** The streams of an order that has some. */
-  readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
   /** Lets it go on for so long. */
   renew(ms: number): void;
   cancel(): void;
+  /** Lets the work go, so that it can go on elsewhere. */
   kill(): void;
+}
+
+/** A job's own process. */
+export interface JobProcess extends JobWork {
+  readonly pid: number | undefined;
+  /** The streams of an order that has some. */
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
 }
 
 export interface JobProcessDeps {

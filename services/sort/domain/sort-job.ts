@@ -30,9 +30,40 @@ export interface SortJob {
   readonly endedAt: Date | undefined;
 }
 
+/** Where a job runs, and why: decided once, before it first runs. */
 export interface Placement {
   readonly engine: "local" | "spark";
   readonly reason: string;
+  /** What it would take here, where the size of its input is known. */
+  readonly estimate?: Estimate;
+  readonly spark?: SparkRun;
+}
+
+export interface Estimate {
+  readonly seconds: number;
+  readonly tempBytes: number;
+}
+
+/** A sort that was handed to Spark. Stored before Spark hears of it, so that whoever takes the job over finds it there. */
+export interface SparkRun {
+  readonly sessionId: string;
+  readonly operationId: string;
+  /** What Spark read, once it has written all that it will. */
+  readonly read?: Totals;
+}
+
+/** What some lines come to. */
+export interface Totals {
+  readonly records: number;
+  /** With a delimiter after each. */
+  readonly bytes: number;
+  /** The sum of their CRC-32s, in decimal: the same in any order. */
+  readonly checksum: string;
+}
+
+/** A part file of an output of Spark's. */
+export interface OutputPart extends Totals {
+  readonly name: string;
 }
 
 export type JobPhase =
@@ -62,6 +93,7 @@ export interface JobResult {
   readonly file?: string;
   readonly sorted?: boolean;
   readonly firstUnsortedLine?: number;
+  readonly parts?: readonly OutputPart[];
 }
 
 export interface JobFailure {

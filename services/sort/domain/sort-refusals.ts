@@ -1,5 +1,6 @@
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { SortJob } from "./sort-job.ts";
+import type { SparkObstacle } from "./spark-limits.ts";
 
 export function jobNotFound(id: string): DomainError {
   return new DomainError({
@@ -72,12 +73,28 @@ export function requestIdReused(requestId: string): DomainError {
   });
 }
 
-export function sparkUnavailable(): DomainError {
+export function sparkUnavailable({ field, why }: SparkObstacle): DomainError {
   return new DomainError({
     code: "failed_precondition",
     reason: "SPARK_UNAVAILABLE",
-    message: "job.engine: no Spark is configured here",
-    metadata: { field: "job.engine" },
+    message: `job.${field}: ${why}`,
+    metadata: { field: `job.${field}` },
+  });
+}
+
+/** A job that fits neither here nor, for that reason, on Spark. */
+export function fitsNowhere(
+  needed: number,
+  limit: number,
+  whyNotSpark: string,
+): DomainError {
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "TEMP_SPACE_SHORT",
+    message:
+      `the runs would need about ${needed} bytes of temporary space here, and may take ${limit}; on Spark it can't run: ` +
+      `${whyNotSpark}. ENGINE_LOCAL tries it here all the same`,
+    metadata: { needed: String(needed), limit: String(limit) },
   });
 }
 

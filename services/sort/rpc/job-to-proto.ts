@@ -8,11 +8,17 @@ import {
   SortJob_Engine,
   SortJob_State,
   SortJobSchema,
+  type SortPlacementSchema,
   SortProgress_Phase,
   type SortProgressSchema,
   type SortResultSchema,
 } from "../../../gen/ts/weft/sort/v1/sort_job_pb.ts";
-import type { JobProgress, JobResult, SortJob } from "../domain/sort-job.ts";
+import type {
+  JobProgress,
+  JobResult,
+  Placement,
+  SortJob,
+} from "../domain/sort-job.ts";
 
 /** A job as the contract shows it. */
 export function jobToProto(
@@ -32,12 +38,7 @@ export function jobToProto(
     engine,
     ...(targetTime && { targetTime }),
     state: states[job.state],
-    ...(placement && {
-      placement: {
-        engine: engines[placement.engine],
-        reason: placement.reason,
-      },
-    }),
+    ...(placement && { placement: placementToProto(placement) }),
     ...(progress && { progress: progressToProto(progress) }),
     ...(result && { result: resultToProto(result) }),
     ...(failure && {
@@ -70,6 +71,30 @@ export function resultToProto(
     file: result.file ?? "",
     sorted: result.sorted ?? false,
     firstUnsortedLine: BigInt(result.firstUnsortedLine ?? 0),
+    parts: (result.parts ?? []).map(({ name }) => name),
+    partFiles: (result.parts ?? []).map((part) => ({
+      name: part.name,
+      bytes: BigInt(part.bytes),
+      records: BigInt(part.records),
+      checksum: part.checksum,
+    })),
+  };
+}
+
+function placementToProto({
+  engine,
+  reason,
+  estimate,
+  spark,
+}: Placement): MessageInitShape<typeof SortPlacementSchema> {
+  return {
+    engine: engines[engine],
+    reason,
+    ...(estimate && {
+      estimatedTime: seconds(estimate.seconds),
+      estimatedTempBytes: whole(estimate.tempBytes),
+    }),
+    ...(spark && { sparkOperation: spark.operationId }),
   };
 }
 

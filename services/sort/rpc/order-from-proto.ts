@@ -152,7 +152,8 @@ function lineKeyOf(key: LineKeyMessage): LineKey {
     foldCase: key.foldCase,
     dictionary: key.dictionary,
     printable: key.printable,
-    reverse: key.reverse,
+    // A key that does not say so goes the way of the spec.
+    ...(key.reverse && { reverse: true }),
   };
 }
 
@@ -173,7 +174,7 @@ function valueOrderOf(order: {
 }): Pick<ValueKey, "type" | "descending" | "nulls"> {
   return {
     type: valueTypes[order.type] ?? "text",
-    descending: order.descending,
+    ...(order.descending && { descending: true }),
     nulls: nullsOrders[order.nulls] ?? "last",
   };
 }

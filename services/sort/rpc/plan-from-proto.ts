@@ -35,7 +35,7 @@ export function planFromProto(job: SortJob): SortPlan {
     memoryBytes: job.memoryBytes === 0n ? undefined : Number(job.memoryBytes),
     engine: engines[job.engine] ?? "any",
     targetMs: job.targetTime
-      ? Number(job.targetTime.seconds) * 1_000
+      ? Number(job.targetTime.seconds) * 1_000 + job.targetTime.nanos / 1e6
       : undefined,
   };
 }

@@ -19,13 +19,14 @@ export interface LeasedJob {
 export interface Claim {
   /** The claimer's temp folder. */
   readonly home: string;
-  readonly placement: Placement;
   readonly now: Date;
   readonly leaseUntil: Date;
   /** A job whose lease ran out before then is taken even where its temp folder is another's. */
   readonly abandonedBefore: Date;
   /** Jobs of a tenant that may run at once. */
   readonly perTenant: number;
+  /** Whether there is room for a job of Spark's. */
+  readonly withSpark: boolean;
 }
 
 /**
@@ -43,7 +44,7 @@ export async function claimJob(
        select tenant, count(*) as jobs
        from sort_jobs
        where state in ('running', 'cancelling')
-         and lease_until > $3
+         and lease_until > $2
        group by tenant
      ),
      next as materialized (
@@ -52,13 +53,16 @@ export async function claimJob(
        left join running using (tenant)
        left join sort_turns using (tenant)
        where (
-           lease_until <= $3
-           and (home = $1 or lease_until <= $5)
-         ) or (
-           state = 'queued'
-           and coalesce(running.jobs, 0) < $6
-           and (due_at is null or due_at <= $3)
+           (
+             lease_until <= $2
+             and (home = $1 or lease_until <= $4)
+           ) or (
+             state = 'queued'
+             and coalesce(running.jobs, 0) < $5
+             and (due_at is null or due_at <= $2)
+           )
          )
+         and ($6 or coalesce(placement ->> 'engine', plan ->> 'engine') <> 'spark')
        order by lease_until nulls last, coalesce(running.jobs, 0),
          served_at nulls first, created_at, sort_jobs.id
        limit 1
@@ -66,26 +70,26 @@ export async function claimJob(
      ),
      turn as (
        insert into sort_turns (tenant, served_at)
-       select tenant, $3
+       select tenant, $2
        from next
        join sort_jobs using (id)
        on conflict (tenant) do update set served_at = excluded.served_at
      )
      update sort_jobs
      set state = case state when 'cancelling' then 'cancelling' else 'running' end,
-         home = $1, placement = $2, lease_until = $4, epoch = epoch + 1,
+         home = $1, lease_until = $3, epoch = epoch + 1,
          attempts = attempts + 1, version = version + 1,
-         started_at = coalesce(started_at, $3), updated_at = $3
+         started_at = coalesce(started_at, $2), updated_at = $2
      from next
      where sort_jobs.id = next.id
      returning ${jobColumns}, epoch, next.home is not null and next.home <> $1 as is_elsewhere`,
     [
       claim.home,
-      claim.placement,
       claim.now,
       claim.leaseUntil,
       claim.abandonedBefore,
       claim.perTenant,
+      claim.withSpark,
     ],
   );
   const [row] = rows;
@@ -119,6 +123,24 @@ export async function renewLease(
     [job.id, epoch, leaseUntil, progress ?? null, now],
   );
   return rows[0] && toJob(rows[0]);
+}
+
+/** Stores where a job runs. False where somebody else has it now. */
+export async function placeJob(
+  db: Executor,
+  { job, epoch }: LeasedJob,
+  placement: Placement,
+  now: Date,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update sort_jobs
+     set placement = $3, version = version + 1, updated_at = $4
+     where id = $1
+       and epoch = $2
+       and lease_until is not null`,
+    [job.id, epoch, placement, now],
+  );
+  return rowCount === 1;
 }
 
 /** How a job ends for whoever works on it. */

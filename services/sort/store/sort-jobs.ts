@@ -160,7 +160,10 @@ export async function listJobsAfter(
   return rows.map(toJob);
 }
 
-/** Ends a job that nobody works on, or tells whoever does to stop. Undefined where it is settled, or gone. */
+/**
+ * Ends a job that nobody works on, or tells whoever does to stop; one that Spark may still work on is for the next who looks
+ * to stop there. Undefined where it is settled, or gone.
+ */
 export async function cancelJob(
   db: Executor,
   tenant: string,
@@ -169,8 +172,9 @@ export async function cancelJob(
 ): Promise<SortJob | undefined> {
   const { rows } = await db.query<JobRow>(
     `update sort_jobs
-     set state = case state when 'running' then 'cancelling' else 'cancelled' end,
-         ended_at = case state when 'running' then null else $3::timestamptz end,
+     set state = case when state = 'running' or placement ? 'spark' then 'cancelling' else 'cancelled' end,
+         ended_at = case when state = 'running' or placement ? 'spark' then null else $3::timestamptz end,
+         lease_until = case when state = 'running' then lease_until when placement ? 'spark' then $3 end,
          failure = null,
          version = version + 1,
          updated_at = $3

@@ -95,6 +95,26 @@ test("sorts from folder to folder by the keys that are asked for", async () => {
   await noRunsLeft(join(world.temp, "jobs"));
 }, 60_000);
 
+test("turns keys round that do not say which way they go", async () => {
+  const text = Array.from({ length: 500 }, (_, n) => `${(n * 7919) % 83}\n`);
+  await writeFile(join(world.inbox, "turned.txt"), text.join(""));
+
+  const job = await runJob(world.client(), {
+    ...toOutbox(path("inbox", "turned.txt"), "turned"),
+    spec: {
+      reverse: true,
+      keys: [
+        { source: { case: "line", value: { type: LineKey_Type.NUMBER } } },
+      ],
+    },
+  } as StatedJob);
+
+  expect(job.failure).toBeUndefined();
+  const sorted = await readFile(join(world.outbox, "turned"));
+  const wanted = await gnuSort(Buffer.from(text.join("")), "-n", "-r");
+  expect(sorted.equals(wanted)).toBe(true);
+}, 60_000);
+
 test.each([
   { what: "a folder that is not named", folder: "etc", at: "passwd" },
   { what: "a link that leads out", folder: "inbox", at: "link/passwd" },

@@ -48,11 +48,14 @@ export interface SortWorld extends AsyncDisposable {
   headers(tenant?: string): Record<string, string>;
 }
 
+type Settings = Readonly<Record<string, string>>;
+
 export type Sorter = Client<typeof SortService>;
 
 /** Sort and Files as processes, on a real Postgres, Kafka and object store, with a proxy that spoils what it is told to. */
 export async function setupSort(
-  env: Readonly<Record<string, string>> = {},
+  settings:
+    Settings | ((folders: { inbox: string; outbox: string }) => Settings) = {},
 ): Promise<SortWorld> {
   await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "weft-sort-"));
@@ -62,6 +65,8 @@ export async function setupSort(
   ) as [string, string, string];
   await mkdir(inbox);
   await mkdir(outbox);
+  const env =
+    typeof settings === "function" ? settings({ inbox, outbox }) : settings;
   const tls = starting.use(await createMeshTls(["sort", "files"]));
   const sortDatabase = starting.use(await setupDatabase({ service: "sort" }));
   const filesDatabase = starting.use(await setupDatabase({ service: "files" }));
