@@ -8,6 +8,7 @@ import {
   type Attributes,
   type Context,
   type Span,
+  type SpanOptions,
   type TextMapGetter,
   type TextMapSetter,
 } from "@opentelemetry/api";
@@ -18,6 +19,8 @@ import {
   observe as count,
   type HistogramSeries,
 } from "../runtime/histogram.ts";
+import { emptyContext } from "../runtime/linked-context.ts";
+import { sharedAttributes } from "../runtime/span-encoder.ts";
 
 /** One observed call: its span is current while it runs, its end is counted once. */
 export interface ObservedCall {
@@ -53,7 +56,7 @@ export function observeServerCall<Headers>(
   headers: Headers,
   getter: TextMapGetter<Headers>,
 ): ObservedCall {
-  const parent = propagation.extract(ROOT_CONTEXT, headers, getter);
+  const parent = propagation.extract(emptyContext, headers, getter);
   return observe(SpanKind.SERVER, method, parent);
 }
 
@@ -63,7 +66,9 @@ export function observeClientCall<Headers>(
   headers: Headers,
   setter: TextMapSetter<Headers>,
 ): ObservedCall {
-  const call = observe(SpanKind.CLIENT, method, context.active());
+  const active = context.active();
+  const parent = active === ROOT_CONTEXT ? emptyContext : active;
+  const call = observe(SpanKind.CLIENT, method, parent);
   propagation.inject(call.context, headers, setter);
   return call;
 }
@@ -75,24 +80,37 @@ function observe(
 ): ObservedCall {
   const startedAt = performance.now();
   const labels = labelsOf(kind, method);
-  const span = tracer.startSpan(
-    labels.name,
-    { kind, attributes: labels.attributes },
-    parent,
-  );
+  const span = tracer.startSpan(labels.name, labels.options, parent);
   return {
     span,
     context: trace.setSpan(parent, span),
     end(code) {
-      span.setAttribute("rpc.grpc.status_code", code ?? 0);
+      const outcome = labels.with(code ?? 0);
+      describe(span, outcome.attributes);
       if (code !== undefined && isFailure(kind, code)) {
         span.setStatus({ code: SpanStatusCode.ERROR });
       }
       span.end();
       const seconds = (performance.now() - startedAt) / 1000;
-      count(durations[kind], labels.durationsWith(code ?? 0), seconds);
+      count(durations[kind], outcome.durations, seconds);
     },
   };
+}
+
+/**
+ * Gives a span what all calls of its method and outcome have in common. The SDK would copy and check each attribute of each
+ * span, twice; so a sampler sees a call's name and kind, and attributes come when it ends.
+ */
+function describe(span: Span | RecordedSpan, shared: Attributes): void {
+  if ("attributes" in span) {
+    const isAlone = Object.keys(span.attributes).length === 0;
+    span.attributes = isAlone ? shared : { ...span.attributes, ...shared };
+  }
+}
+
+/** A span of the SDK. Its types only let attributes be read. */
+interface RecordedSpan {
+  attributes: Attributes;
 }
 
 /** A server span is an error only where the server is at fault (semantic conventions, gRPC). */
@@ -111,8 +129,14 @@ const serverFaults: ReadonlySet<Code> = new Set([
 
 interface Labels {
   readonly name: string;
+  readonly options: SpanOptions;
+  with(code: number): Outcome;
+}
+
+/** What all calls of a method that end with a code say of themselves. */
+interface Outcome {
   readonly attributes: Attributes;
-  durationsWith(code: number): HistogramSeries;
+  readonly durations: HistogramSeries;
 }
 
 const knownLabels = {
@@ -126,23 +150,30 @@ function labelsOf(kind: keyof typeof durations, method: DescMethod): Labels {
   if (known) {
     return known;
   }
-  const attributes = {
-    "rpc.system": "grpc",
-    "rpc.service": method.parent.typeName,
-    "rpc.method": method.name,
-  };
-  const byCode = new Map<number, HistogramSeries>();
+  const byCode = new Map<number, Outcome>();
   const labels: Labels = {
     name: `${method.parent.typeName}/${method.name}`,
-    attributes,
-    durationsWith(code) {
-      const bound =
-        byCode.get(code) ??
-        durations[kind].bind({ ...attributes, "rpc.grpc.status_code": code });
-      byCode.set(code, bound);
-      return bound;
+    options: { kind },
+    with(code) {
+      const made = byCode.get(code) ?? outcomeOf(kind, method, code);
+      byCode.set(code, made);
+      return made;
     },
   };
   knownLabels[kind].set(method, labels);
   return labels;
+}
+
+function outcomeOf(
+  kind: keyof typeof durations,
+  method: DescMethod,
+  code: number,
+): Outcome {
+  const attributes = sharedAttributes({
+    "rpc.system": "grpc",
+    "rpc.service": method.parent.typeName,
+    "rpc.method": method.name,
+    "rpc.grpc.status_code": code,
+  });
+  return { attributes, durations: durations[kind].bind(attributes) };
 }

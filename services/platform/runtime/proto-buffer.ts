@@ -23,6 +23,13 @@ export class ProtoBuffer {
     return taken;
   }
 
+  /** Fields that are encoded already. */
+  append(fields: Buffer): void {
+    this.#reserve(fields.length);
+    this.#bytes.set(fields, this.#at);
+    this.#at += fields.length;
+  }
+
   /** Opens a nested message; `end` takes what this returns. A nested message may have up to 2 MiB. */
   begin(field: number): number {
     this.#reserve(8);

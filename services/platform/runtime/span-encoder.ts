@@ -1,6 +1,6 @@
 import type { Attributes, HrTime, Link } from "@opentelemetry/api";
 import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
-import type { ProtoBuffer } from "./proto-buffer.ts";
+import { ProtoBuffer } from "./proto-buffer.ts";
 
 /**
  * Writes a span as an `opentelemetry.proto.trace.v1.Span` (OTLP 1.x), as field 2 of a ScopeSpans message.
@@ -20,7 +20,7 @@ export function encodeSpan(to: ProtoBuffer, span: ReadableSpan): void {
   to.varint(6, span.kind + 1);
   time(to, 7, span.startTime);
   time(to, 8, span.endTime);
-  attributes(to, 9, span.attributes);
+  spanAttributes(to, span.attributes);
   to.varint(10, span.droppedAttributesCount);
   for (const event of span.events) {
     encodeEvent(to, event);
@@ -36,6 +36,29 @@ export function encodeSpan(to: ProtoBuffer, span: ReadableSpan): void {
   to.end(status);
   to.fixed32(16, flagsOf(traceFlags, span.parentSpanContext?.isRemote));
   to.end(start);
+}
+
+/** Of a span, in `opentelemetry.proto.trace.v1.Span`. */
+const attributesField = 9;
+
+const encodedOnce = new WeakMap<Attributes, Buffer>();
+
+/** Attributes that many spans have in common: a span that has this very object is written with the bytes made here. */
+export function sharedAttributes(values: Attributes): Attributes {
+  const shared = Object.freeze(values);
+  const encoded = new ProtoBuffer(256);
+  attributes(encoded, attributesField, shared);
+  encodedOnce.set(shared, encoded.take());
+  return shared;
+}
+
+function spanAttributes(to: ProtoBuffer, values: Attributes): void {
+  const encoded = encodedOnce.get(values);
+  if (encoded) {
+    to.append(encoded);
+  } else {
+    attributes(to, attributesField, values);
+  }
 }
 
 /** Writes attributes as repeated `opentelemetry.proto.common.v1.KeyValue`. */

@@ -22,6 +22,7 @@ test("spans and metrics of each call reach an OTLP collector, and the process's 
   const traces = Buffer.concat(collector.traces).toString("latin1");
   expect(traces).toContain("order-under-test");
   expect(traces).toContain("weft.order.v1.OrderService/GetOrder");
+  expect(traces).toContain("rpc.grpc.status_code");
   const measured = Buffer.concat(collector.metrics).toString("latin1");
   for (const name of [
     "rpc.server.duration",
