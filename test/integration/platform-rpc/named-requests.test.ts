@@ -192,7 +192,8 @@ test.each([true, false])(
     for (const outcome of outcomes) {
       if (outcome.status === "fulfilled") continue;
       const error = ConnectError.from(outcome.reason);
-      expect(error.code).toBe(Code.Aborted);
+      // A busy machine has no connection for the last of them within the time that a request may wait for one.
+      expect([Code.Aborted, Code.ResourceExhausted]).toContain(error.code);
       const [retry] = error.findDetails(RetryInfoSchema);
       expect(retry?.retryDelay).toBeDefined();
     }
