@@ -20,7 +20,6 @@ import type { Logger } from "../runtime/logger.ts";
 import type { TlsFiles } from "../runtime/tls-files.ts";
 import { logConnectivity } from "./connectivity.ts";
 import { createBreaker, type Breaker, type BreakerOptions } from "./breaker.ts";
-import { callUnary } from "./grpc-call.ts";
 import { callDuplex, callServerStream } from "./grpc-stream-call.ts";
 import { channelCredentials } from "./grpc-credentials.ts";
 import type { RequestHeaders } from "./grpc-metadata.ts";
@@ -29,6 +28,7 @@ import { openOutgoing } from "./outgoing-call.ts";
 import { peerOfNames } from "./peer.ts";
 import { isRetriable, policyOf } from "./policy.ts";
 import { createRetryBudget, withRetries } from "./retry.ts";
+import { callUnary } from "./unary-call.ts";
 
 export interface MeshTransportOptions {
   /** `host:port` of the callee's gRPC port. */

@@ -6,7 +6,6 @@ import {
 } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import type { Client } from "@grpc/grpc-js";
-import { callUnary } from "../../../services/platform/rpc/grpc-call.ts";
 import {
   headersToMetadata,
   type RequestHeaders,
@@ -16,6 +15,7 @@ import {
   callServerStream,
 } from "../../../services/platform/rpc/grpc-stream-call.ts";
 import type { OutgoingCall } from "../../../services/platform/rpc/outgoing-call.ts";
+import { callUnary } from "../../../services/platform/rpc/unary-call.ts";
 
 const callLimitMs = 10_000;
 

@@ -12,9 +12,9 @@ import {
 } from "@connectrpc/connect";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { SparkConnectService } from "../../../../gen/ts/spark/connect/base_pb.ts";
-import { callUnary } from "../../../platform/rpc/grpc-call.ts";
 import { callServerStream } from "../../../platform/rpc/grpc-stream-call.ts";
 import type { OutgoingCall } from "../../../platform/rpc/outgoing-call.ts";
+import { callUnary } from "../../../platform/rpc/unary-call.ts";
 import type { SparkClient } from "./operation.ts";
 import type { SparkRemote } from "./remote.ts";
 
