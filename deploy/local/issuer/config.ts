@@ -9,6 +9,8 @@ const schema = z.object({
   CLIENT_SECRET: z.string().min(32),
   TLS_CERT: z.string().min(1),
   TLS_KEY: z.string().min(1),
+  /** How long a user has to approve a terminal. */
+  DEVICE_CODE_SECONDS: z.coerce.number().int().min(1).max(3_600).default(600),
 });
 
 export interface IssuerConfig {
@@ -19,6 +21,7 @@ export interface IssuerConfig {
   readonly clientSecret: string;
   readonly certFile: string;
   readonly keyFile: string;
+  readonly deviceCodeSeconds: number;
 }
 
 /** @throws ZodError that names every fault. */
@@ -32,5 +35,6 @@ export function readIssuerConfig(env: NodeJS.ProcessEnv): IssuerConfig {
     clientSecret: read.CLIENT_SECRET,
     certFile: read.TLS_CERT,
     keyFile: read.TLS_KEY,
+    deviceCodeSeconds: read.DEVICE_CODE_SECONDS,
   };
 }

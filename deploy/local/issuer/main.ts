@@ -72,6 +72,7 @@ async function createHandler(): Promise<RequestListener> {
     keys: await ensureSigningKeys(keysFile),
     scopes: [...new Set(scopes)].sort(),
     clientSecret: config.clientSecret,
+    deviceCodeSeconds: config.deviceCodeSeconds,
     cookieKey: createHash("sha256")
       .update(`cookies of ${config.clientSecret}`)
       .digest("base64url"),

@@ -20,6 +20,7 @@ export interface ProviderOptions {
   readonly scopes: readonly string[];
   readonly clientSecret: string;
   readonly cookieKey: string;
+  readonly deviceCodeSeconds: number;
 }
 
 /** An OpenID Connect provider of a few demo users: client credentials, the device flow, and the demo users' own grant. */
@@ -50,7 +51,7 @@ function configuration(options: ProviderOptions): Configuration {
     ttl: {
       AccessToken: TOKEN_SECONDS,
       ClientCredentials: TOKEN_SECONDS,
-      DeviceCode: 600,
+      DeviceCode: options.deviceCodeSeconds,
       Grant: 86_400,
       IdToken: TOKEN_SECONDS,
       Interaction: 600,
@@ -66,7 +67,12 @@ function configuration(options: ProviderOptions): Configuration {
         enabled: true,
         defaultResource: () => RESOURCE,
         useGrantedResource: () => true,
-        getResourceServerInfo: () => resourceOf(options).info,
+        // Its own pages let a user agree to whatever is asked for; a token gets what the user may have.
+        getResourceServerInfo: (ctx) => {
+          const { info } = resourceOf(options);
+          const user = findDemoUser(ctx.oidc.account?.accountId ?? "");
+          return { ...info, scope: user?.scopes?.join(" ") ?? info.scope };
+        },
       },
     },
     findAccount: (_ctx, name) =>
