@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { BlockList, isIPv6 } from "node:net";
 import { accessLogs } from "./access-log.ts";
 import {
   collectorCluster,
@@ -28,6 +29,10 @@ import { readRouteTable } from "./route-table.ts";
 import { secretFiles } from "./secrets.ts";
 
 const GENERATED = new URL("../../gen/edge/", import.meta.url);
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
 
 const runtime = {
   // Left alone, every five spans are a call to the collector: 45 us of CPU a request, in Envoy and there.
@@ -67,7 +72,7 @@ export interface BootstrapOptions {
   readonly allowedOrigins?: readonly string[];
   /** Whose tokens are taken. */
   readonly issuers: readonly Issuer[];
-  /** Takes no tokens: every request is the demo tenant's, with every scope. Only with no issuers. */
+  /** Takes no tokens: every request is the demo tenant's, with every scope. Only with no issuers, on a loopback `host`. */
   readonly open?: boolean;
   /** Asks the rate-limit service about every call; left out, nobody is limited but by `flood`. */
   readonly rateLimits?: Pick<RateLimitOptions, "failClosed">;
@@ -85,12 +90,18 @@ export interface BootstrapOptions {
 
 /**
  * Renders Envoy's static bootstrap (JSON) from the generated route table and descriptor set. The same input gives the same
- * text. Throws where a service of the contracts has no address, and where nobody could tell who calls.
+ * text. Throws where a service of the contracts has no address, where nobody could tell who calls, and where an open edge
+ * could be reached from another machine.
  */
 export function renderBootstrap(options: BootstrapOptions): string {
   if ((options.open === true) !== (options.issuers.length === 0)) {
     throw new Error(
       "the edge needs issuers of tokens, or has to be told to be open to everybody",
+    );
+  }
+  if (options.open === true && !LOOPBACK.check(...addressOf(options.host))) {
+    throw new Error(
+      `an open edge listens on this machine only, not on ${options.host}`,
     );
   }
   const routes = readRouteTable(new URL("routes.json", GENERATED));
@@ -168,6 +179,10 @@ export function renderSecrets({
       ),
     },
   });
+}
+
+function addressOf(host: string): [string, "ipv4" | "ipv6"] {
+  return [host, isIPv6(host) ? "ipv6" : "ipv4"];
 }
 
 /** The key names the listener: with another name it would bind nothing. */

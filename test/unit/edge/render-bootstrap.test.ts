@@ -167,6 +167,26 @@ it("refuses to be open and to have issuers at once", () => {
   );
 });
 
+it.each(["0.0.0.0", "10.0.0.7", "::", "203.0.113.9", "localhost.example"])(
+  "refuses to be open to other machines: %s",
+  (host) => {
+    const open = setup({ open: true, issuers: [], host });
+
+    expect(() => renderBootstrap(open)).toThrow(
+      "an open edge listens on this machine only",
+    );
+  },
+);
+
+it.each(["127.0.0.1", "127.8.8.8", "::1"])(
+  "is open on this machine where it is told to be: %s",
+  (host) => {
+    const open = setup({ open: true, issuers: [], host });
+
+    expect(() => renderBootstrap(open)).not.toThrow();
+  },
+);
+
 it("refuses to render without an address of each service", () => {
   const { order: _, ...upstreams } = setup().upstreams;
 
