@@ -1,7 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { failClosedClasses } from "../edge/fail-closed-classes.ts";
-import { readIssuers, toIssuer, type Issuer } from "../edge/issuer.ts";
+import {
+  readIssuers,
+  toIssuer,
+  type Issuer,
+  type IssuerInput,
+} from "../edge/issuer.ts";
 import { renderBootstrap, renderSecrets } from "../edge/render-bootstrap.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Component } from "./component.ts";
@@ -42,48 +47,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     );
   }
   const adminPort = await freePort();
-  const { certificates } = options;
-  const tls = {
-    ca: certificates.ca,
-    meshCert: certificates.edgeMesh.cert,
-    meshKey: certificates.edgeMesh.key,
-    publicCert: certificates.edgePublic.cert,
-    publicKey: certificates.edgePublic.key,
-  };
-  const issuers = issuersOf(options);
-  const secretsFolder = join(options.directory, "envoy-secrets");
-  await mkdir(secretsFolder, { recursive: true, mode: 0o700 });
-  for (const { file, content } of renderSecrets({ tls, issuers })) {
-    await writeFile(join(secretsFolder, file), content);
-  }
-  const bootstrap = renderBootstrap({
+  const { issuer, certificates } = options;
+  const bootstrapFile = await writeEdgeFiles({
+    ...options,
+    issuer: issuer && issuerForEdge(issuer, certificates.ca),
+    host: "127.0.0.1",
     edgePort,
     adminPort,
-    host: "127.0.0.1",
-    tls,
-    secretsFolder,
-    upstreams: upstreams(options.addresses),
-    ...(options.otlpUrl === undefined
-      ? {}
-      : { otlp: hostPort(options.otlpUrl) }),
-    ...(options.config.otlpLogsUrl === undefined
-      ? {}
-      : { otlpLogs: hostPort(options.config.otlpLogsUrl) }),
-    ...(options.addresses.ratelimit === undefined
-      ? {}
-      : {
-          rateLimits: {
-            failClosed: failClosedClasses(options.config.rateLimitsFile),
-          },
-        }),
-    issuers,
-    open: options.issuer === undefined,
-    allowLocalhost: true,
-    allowedOrigins: options.config.corsOrigins,
-    strictTransportSeconds: 0,
   });
-  const bootstrapFile = join(options.directory, "envoy.yaml");
-  await writeFile(bootstrapFile, bootstrap);
   const envoy = await startEnvoy({
     directory: options.directory,
     bootstrapFile,
@@ -100,10 +71,68 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
 }
 
-function issuersOf({ issuer, certificates, config }: EdgeOptions): Issuer[] {
+export interface EdgeFilesOptions extends Pick<
+  EdgeOptions,
+  "directory" | "config" | "certificates" | "addresses" | "otlpUrl"
+> {
+  /** The development issuer, beside those of the configuration; none: the edge is open to everybody. */
+  readonly issuer: IssuerInput | undefined;
+  readonly host: string;
+  readonly edgePort: number;
+  readonly adminPort: number;
+}
+
+/** Writes Envoy's bootstrap, and the secrets that it watches, into the run's folder; returns the bootstrap's path. */
+export async function writeEdgeFiles(
+  options: EdgeFilesOptions,
+): Promise<string> {
+  const { config, certificates } = options;
+  const tls = {
+    ca: certificates.ca,
+    meshCert: certificates.edgeMesh.cert,
+    meshKey: certificates.edgeMesh.key,
+    publicCert: certificates.edgePublic.cert,
+    publicKey: certificates.edgePublic.key,
+  };
+  const issuers = issuersOf(options);
+  const secretsFolder = join(options.directory, "envoy-secrets");
+  await mkdir(secretsFolder, { recursive: true, mode: 0o700 });
+  for (const { file, content } of renderSecrets({ tls, issuers })) {
+    await writeFile(join(secretsFolder, file), content);
+  }
+  const bootstrap = renderBootstrap({
+    edgePort: options.edgePort,
+    adminPort: options.adminPort,
+    host: options.host,
+    tls,
+    secretsFolder,
+    upstreams: upstreams(options.addresses),
+    ...(options.otlpUrl === undefined
+      ? {}
+      : { otlp: hostPort(options.otlpUrl) }),
+    ...(config.otlpLogsUrl === undefined
+      ? {}
+      : { otlpLogs: hostPort(config.otlpLogsUrl) }),
+    ...(options.addresses.ratelimit === undefined
+      ? {}
+      : {
+          rateLimits: { failClosed: failClosedClasses(config.rateLimitsFile) },
+        }),
+    issuers,
+    open: options.issuer === undefined,
+    allowLocalhost: true,
+    allowedOrigins: config.corsOrigins,
+    strictTransportSeconds: 0,
+  });
+  const file = join(options.directory, "envoy.yaml");
+  await writeFile(file, bootstrap);
+  return file;
+}
+
+function issuersOf({ issuer, config }: EdgeFilesOptions): Issuer[] {
   if (issuer === undefined) return [];
   return [
-    toIssuer(issuerForEdge(issuer, certificates.ca)),
+    toIssuer(issuer),
     ...(config.issuersFile === undefined
       ? []
       : readIssuers(config.issuersFile)),
