@@ -30,7 +30,7 @@ export interface Certificates {
   readonly services: Readonly<Record<string, CertificateFiles>>;
   /** The edge as a client of the services: `spiffe://weft/edge`. */
   readonly edgeMesh: CertificateFiles;
-  /** What the edge shows to the world: localhost and 127.0.0.1. */
+  /** What the edge shows to the world: localhost and 127.0.0.1, and `edge` between containers. */
   readonly edgePublic: CertificateFiles;
   /** The development issuer as a server. */
   readonly issuer: CertificateFiles;
@@ -75,11 +75,17 @@ const LOCAL_NAMES: readonly x509.JsonGeneralName[] = [
   { type: "ip", value: "127.0.0.1" },
 ];
 
-/** Servers of clients from outside are no part of the mesh: they have no name in it. */
-const OUTSIDE: ReadonlySet<string> = new Set(["edge-public", "issuer"]);
+/** Servers of clients from outside, with their names between containers. They are no part of the mesh and have no identity in it. */
+const OUTSIDE: ReadonlyMap<string, string> = new Map([
+  ["edge-public", "edge"],
+  ["issuer", "issuer"],
+]);
 
 function subjectOf(name: string): Subject {
-  if (OUTSIDE.has(name)) return { name, names: LOCAL_NAMES };
+  const host = OUTSIDE.get(name);
+  if (host !== undefined) {
+    return { name, names: [...LOCAL_NAMES, { type: "dns", value: host }] };
+  }
   return {
     name,
     names: [

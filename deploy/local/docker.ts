@@ -37,7 +37,7 @@ export async function dockerAnswers(config: LocalConfig): Promise<boolean> {
 
 /**
  * Starts a container on fixed ports of this machine, removed when this process
- * ends (testcontainers' reaper). Not tried against an engine yet.
+ * ends (testcontainers' reaper). Tried by hand with Podman's Docker API; no test has an engine.
  */
 export async function startContainer(
   options: ContainerOptions,

@@ -44,6 +44,11 @@ export type ServiceAddresses = Readonly<
   Partial<Record<ServiceName, ServiceAddress>>
 >;
 
+type ObjectStoreAccess = Pick<
+  ObjectStore,
+  "url" | "region" | "accessKeyId" | "secretAccessKey"
+>;
+
 export interface ServiceSurroundings {
   /** The run's folder. */
   readonly directory: string;
@@ -55,7 +60,7 @@ export interface ServiceSurroundings {
   readonly redisUrl: string | undefined;
   readonly otlpUrl: string | undefined;
   readonly paymentProviderUrl: string | undefined;
-  readonly objectStore: ObjectStore | undefined;
+  readonly objectStore: ObjectStoreAccess | undefined;
   readonly sparkRemote: string | undefined;
   readonly pageTokenSecret: string;
   readonly paymentTokenSecret: string;
@@ -151,7 +156,7 @@ function sortSettings({
   };
 }
 
-function objectStoreSettings(store: ObjectStore | undefined) {
+function objectStoreSettings(store: ObjectStoreAccess | undefined) {
   return {
     FILES_S3_ENDPOINT: store?.url,
     FILES_S3_REGION: store?.region,

@@ -2,8 +2,8 @@ import { join, resolve } from "node:path";
 import { ensureCertificates } from "./certificates.ts";
 import { readLocalConfig, type LocalConfig } from "./config.ts";
 import { findGrpcurl } from "./components/grpcurl.ts";
-import { provisionDatabase } from "./database.ts";
 import { startComponents, type OptionalComponent } from "./mesh-components.ts";
+import { provisionServices } from "./mesh-database.ts";
 import {
   claimDirectory,
   removeMeshFile,
@@ -89,7 +89,10 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     run,
     parts.own,
   );
-  const databaseUrls = await provision(directory, components.postgres.url);
+  const databaseUrls = await provisionServices(
+    directory,
+    components.postgres.url,
+  );
   const supervisor = stack.use(createSupervisor(run));
   const issuer = await chooseIssuer(directory, options);
   const plan = {
@@ -128,20 +131,6 @@ function planRun(options: MeshOptions): Run {
     onProgress: options.onProgress ?? (() => undefined),
     signal: options.signal,
   };
-}
-
-async function provision(
-  directory: string,
-  adminUrl: string,
-): Promise<Record<string, string>> {
-  const services = MESH_SERVICES.filter((each) => "schema" in each).map(
-    async ({ name, schema }) => ({
-      service: name,
-      schema,
-      password: await persistentSecret(directory, `database-${name}`),
-    }),
-  );
-  return provisionDatabase(adminUrl, await Promise.all(services));
 }
 
 /** None where nobody would ask for its tokens. */

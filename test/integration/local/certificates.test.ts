@@ -23,7 +23,7 @@ test("names each service for TLS and for the mesh", async () => {
   );
   expect(await namesOf(edgeMesh.cert)).toContain("URI:spiffe://weft/edge");
   expect(await namesOf(edgePublic.cert)).toBe(
-    "DNS:localhost, IP Address:127.0.0.1",
+    "DNS:localhost, IP Address:127.0.0.1, DNS:edge",
   );
 });
 

@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { Client, credentials, type ClientReadableStream } from "@grpc/grpc-js";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
@@ -41,6 +44,18 @@ test("a dependency that does not answer is as good as one that says no", async (
   await eventually("it is not serving", async () =>
     (await healthOf(client)).every((status) => status === notServing),
   );
+});
+
+test("a container's probe ends well where the service beside it serves, and only there", async () => {
+  let ready = true;
+  await using world = await setupRpc({}, { ready: async () => ready });
+
+  expect(await probe(world)).toEqual({ code: 0, said: "SERVING\n" });
+  ready = false;
+  await eventually("it is not serving", async () => {
+    const { code, said } = await probe(world);
+    return code === 1 && said === "NOT_SERVING\n";
+  });
 });
 
 test("tells a health watcher that it drains, and does not wait for it to leave", async () => {
@@ -189,6 +204,30 @@ function grpcClient(world: RpcWorld): { channel: Client } & Disposable {
     { "grpc.ssl_target_name_override": "localhost" },
   );
   return { channel, [Symbol.dispose]: () => channel.close() };
+}
+
+/** Runs what a container's health check runs, as the service. */
+async function probe(
+  world: RpcWorld,
+): Promise<{ code: number | null; said: string }> {
+  const files = world.tls.filesOf("order");
+  const child = spawn(
+    process.execPath,
+    ["services/platform/rpc/check-health.ts"],
+    {
+      env: {
+        PATH: process.env["PATH"],
+        WEFT_GRPC_PORT: String(world.order.grpcPort),
+        WEFT_TLS_CA: world.tls.certificates.ca,
+        WEFT_TLS_CERT: files.cert,
+        WEFT_TLS_KEY: files.key,
+      },
+    },
+  );
+  const ended = once(child, "close");
+  const said = await text(child.stdout);
+  await ended;
+  return { code: child.exitCode, said };
 }
 
 /** The health of the process and of the Order service. HealthCheckResponse.status is field 1. */

@@ -1,0 +1,114 @@
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ensureCertificates } from "../local/certificates.ts";
+import { provisionServices } from "../local/mesh-database.ts";
+import { writeMeshFile } from "../local/mesh-directory.ts";
+import { writeEdgeFiles } from "../local/mesh-edge.ts";
+import {
+  issuerForEdge,
+  issuerProcess,
+  type LocalIssuer,
+} from "../local/mesh-issuer.ts";
+import {
+  MESH_SERVICES,
+  serviceProcess,
+  type ServiceAddresses,
+} from "../local/mesh-services.ts";
+import { persistentSecret } from "../local/secrets.ts";
+import { objectStore } from "../local/versions.ts";
+import { addressOf, readComposeConfig, type ComposeConfig } from "./config.ts";
+
+/**
+ * Makes what the containers of compose.yaml share, once, and keeps it in their volume: certificates, secrets, the
+ * services' roles and schemas, an environment for each process, and Envoy's bootstrap. Started again it changes nothing
+ * but what the configuration changes.
+ */
+async function prepare(config: ComposeConfig): Promise<void> {
+  const { state } = config;
+  await mkdir(state, { recursive: true });
+  await chmod(state, 0o700);
+  const names = MESH_SERVICES.map(({ name }) => name);
+  const certificates = await ensureCertificates(join(state, "tls"), names);
+  const addresses: ServiceAddresses = Object.fromEntries(
+    names.map((name) => [name, addressOf(name)]),
+  );
+  const around = {
+    directory: state,
+    config: config.local,
+    certificates,
+    addresses,
+    databaseUrls: await provisionServices(state, config.postgresUrl),
+    kafkaBrokers: config.kafkaBrokers,
+    redisUrl: config.redisUrl,
+    otlpUrl: config.otlpUrl,
+    paymentProviderUrl: config.paymentProviderUrl,
+    objectStore: { ...config.objectStore, ...objectStore },
+    sparkRemote: config.local.sparkRemote,
+    pageTokenSecret: await persistentSecret(state, "page-token"),
+    paymentTokenSecret: await persistentSecret(state, "payment-token"),
+    webhookSecret: await persistentSecret(state, "payment-webhook"),
+  };
+  for (const name of names) {
+    const { env } = serviceProcess(name, around);
+    await writeEnvironment(state, name, {
+      ...env,
+      ...(name === "files"
+        ? { FILES_S3_PUBLIC_ENDPOINT: config.objectStore.publicUrl }
+        : {}),
+    });
+  }
+  for (const folder of ["shared", "temp"]) {
+    await mkdir(join(state, "sort", folder), { recursive: true });
+  }
+  const issuer = await localIssuer(config);
+  const { env } = await issuerProcess(issuer, around);
+  await writeEnvironment(state, "issuer", env);
+  await writeEdgeFiles({
+    ...around,
+    issuer: {
+      ...issuerForEdge(issuer, certificates.ca),
+      jwksUrl: config.issuer.jwksUrl,
+    },
+    host: "0.0.0.0",
+    edgePort: config.edge.port,
+    adminPort: config.edge.adminPort,
+  });
+  await writeMeshFile(state, { caFile: certificates.ca, issuer });
+}
+
+async function localIssuer({
+  state,
+  issuer,
+}: ComposeConfig): Promise<LocalIssuer> {
+  await persistentSecret(state, "issuer-client");
+  return {
+    url: issuer.url,
+    port: issuer.port,
+    tokenEndpoint: `${issuer.url}/token`,
+    dataDir: join(state, "issuer"),
+    clientSecretFile: join(state, "secrets", "issuer-client"),
+    demoTokenFile: join(state, "demo-token"),
+    demoHeaderFile: join(state, "demo-token.header"),
+  };
+}
+
+/** For `node --env-file`; no process listens on loopback alone, since its peers are other machines. */
+async function writeEnvironment(
+  state: string,
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const folder = join(state, "env");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const host = name === "issuer" ? { HOST: "0.0.0.0" } : {};
+  const lines = Object.entries({ ...env, WEFT_HOST: "0.0.0.0", ...host })
+    .filter(([variable]) => variable !== "NODE_COMPILE_CACHE")
+    .map(([variable, value]) => `${variable}='${value}'\n`);
+  const file = join(folder, name);
+  await writeFile(`${file}.new`, lines.join(""), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+const config = readComposeConfig(process.env);
+await prepare(config);
+console.log(`${config.state} has what the mesh needs`);

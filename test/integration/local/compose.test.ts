@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseEnv, promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  startPostgres,
+  type Postgres,
+} from "../../../deploy/local/components/postgres.ts";
+import { validateBootstrap } from "../../../deploy/local/components/envoy.ts";
+import { MESH_SERVICES, ROOT } from "../../../deploy/local/mesh-services.ts";
+import { runDirectory, type RunDirectory } from "./setup.ts";
+
+let run: RunDirectory;
+let postgres: Postgres;
+
+beforeAll(async () => {
+  run = await runDirectory();
+  postgres = await startPostgres({ directory: run.path });
+  await prepare();
+}, 120_000);
+
+afterAll(async () => {
+  await postgres.stop();
+  await run[Symbol.asyncDispose]();
+});
+
+test.each(MESH_SERVICES.map(({ name }) => name))(
+  "prepares an environment that %s takes",
+  async (name) => {
+    const config: Record<string, unknown> = await import(
+      `../../../services/${name}/config.ts`
+    );
+    const [readServiceConfig] = Object.values(config).filter(
+      (each): each is (env: NodeJS.Dict<string>) => unknown =>
+        typeof each === "function",
+    );
+
+    expect(readServiceConfig?.(await environmentOf(name))).toBeTruthy();
+  },
+);
+
+test("prepares a bootstrap that Envoy takes, for the names of the containers", async () => {
+  const file = join(run.path, "state", "envoy.yaml");
+
+  await validateBootstrap(file);
+
+  const text = await readFile(file, "utf8");
+  for (const { name } of MESH_SERVICES) expect(text).toContain(`"${name}"`);
+  expect(text).toContain('"0.0.0.0"');
+});
+
+test("changes nothing when it is started again", async () => {
+  const before = await environmentOf("order");
+
+  await prepare();
+
+  expect(await environmentOf("order")).toEqual(before);
+});
+
+async function prepare(): Promise<void> {
+  const { host, password } = new URL(postgres.url);
+  await promisify(execFile)(
+    process.execPath,
+    [join("deploy", "compose", "prepare.ts")],
+    {
+      cwd: ROOT,
+      env: {
+        PATH: process.env["PATH"],
+        WEFT_STATE_FOLDER: join(run.path, "state"),
+        WEFT_POSTGRES_ADDRESS: host,
+        WEFT_POSTGRES_PASSWORD: password,
+        WEFT_S3_SECRET_KEY: "secret-of-a-test",
+      },
+    },
+  );
+}
+
+async function environmentOf(name: string): Promise<NodeJS.Dict<string>> {
+  return parseEnv(await readFile(join(run.path, "state", "env", name), "utf8"));
+}
