@@ -30,7 +30,6 @@ import {
 } from "./mesh-handle.ts";
 import { registerWebhooks, startServices } from "./mesh-start-services.ts";
 import { collectParts, type StartedParts } from "./mesh-parts.ts";
-import { persistentSecret } from "./secrets.ts";
 import { createSupervisor } from "./supervisor.ts";
 
 export interface MeshOptions {
