@@ -1,4 +1,10 @@
-import { describeExit, explainEnd, type RunningProcess } from "./process.ts";
+import {
+  describeExit,
+  explainEnd,
+  startProcess,
+  type ProcessOptions,
+  type RunningProcess,
+} from "./process.ts";
 import { isPortFree } from "./ports.ts";
 import { waitUntil } from "./wait.ts";
 import type { LocalConfig } from "./config.ts";
@@ -12,10 +18,12 @@ export interface Component extends AsyncDisposable {
   readonly source: Source;
   /** What a person would paste: host and port, or a URL without secrets. */
   readonly address: string;
-  /** Of the local process; a container and a given URL have none. */
+  /** Of the local process as it runs now; a container and a given URL have none. */
   readonly pid: number | undefined;
-  /** Resolves with the reason when the local process ends by itself or is stopped. */
-  readonly exited: Promise<string> | undefined;
+  /** Resolves when the local process of now ends: with the reason, or undefined where it was stopped. */
+  readonly exited: Promise<string | undefined> | undefined;
+  /** Starts a local process that ended again, with its ports and its data; resolves when it answers. */
+  readonly revive?: (signal: AbortSignal) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -69,24 +77,58 @@ export function environmentComponent(
   };
 }
 
-export function localComponent(
-  process: RunningProcess,
-  version: string,
-  address: string,
-): Component {
+export interface LocalComponent {
+  readonly process: ProcessOptions;
+  /** What it is, or how to ask it once it runs. */
+  readonly version: string | (() => Promise<string>);
+  readonly address: string;
+  readonly probe: () => boolean | Promise<boolean>;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Starts a component as a process of this machine, and waits until it answers. */
+export async function startLocalComponent(
+  local: LocalComponent,
+): Promise<Component> {
+  let running = await startAndWait(local, local.signal);
+  let isStopped = false;
   const stop = async () => {
-    await process.stop();
+    isStopped = true;
+    await running.stop();
   };
+  const { version } = local;
   return {
-    name: process.name,
-    version,
+    name: local.process.name,
+    version: typeof version === "string" ? version : await version(),
     source: "local",
-    address,
-    pid: process.pid,
-    exited: process.exited.then(describeExit),
+    address: local.address,
+    get pid() {
+      return running.pid;
+    },
+    get exited() {
+      return running.exited.then((exit) =>
+        isStopped ? undefined : describeExit(exit),
+      );
+    },
+    async revive(signal) {
+      running = await startAndWait(local, signal);
+      if (isStopped) await running.stop();
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+async function startAndWait(
+  local: LocalComponent,
+  signal: AbortSignal | undefined,
+): Promise<RunningProcess> {
+  signal?.throwIfAborted();
+  const process = await startProcess(local.process);
+  const { deadlineMs } = local;
+  await waitReady(process, local.probe, { deadlineMs, signal });
+  return process;
 }
 
 /** Refuses a port that is taken, before a process says so in its own words. */

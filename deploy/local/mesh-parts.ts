@@ -1,4 +1,5 @@
 import type { Component } from "./component.ts";
+import { keepRunning } from "./keep-running.ts";
 
 export interface StartedPart {
   readonly name: string;
@@ -12,17 +13,18 @@ export interface StartedPart {
 export interface StartedParts extends AsyncDisposable {
   readonly list: readonly StartedPart[];
   readonly add: (part: StartedPart) => void;
-  /** Stops it on dispose, and says so when it ends by itself before. */
+  /** Stops it on dispose; one that dies before is started again, and it is told. */
   readonly own: (component: Component, seconds: number) => void;
   readonly pids: () => Record<string, number>;
-  /** From here on, nobody is told of an end. */
+  /** From here on, what ends is neither told nor started again. */
   readonly expectEnds: () => void;
 }
 
 export function collectParts(onProgress: (line: string) => void): StartedParts {
   const list: StartedPart[] = [];
   const owned: Component[] = [];
-  let endsAreExpected = false;
+  const kept: Promise<void>[] = [];
+  const stopping = new AbortController();
 
   return {
     list,
@@ -31,18 +33,21 @@ export function collectParts(onProgress: (line: string) => void): StartedParts {
       const { name, version, source, address } = component;
       owned.push(component);
       list.push({ name, version, source, address, seconds });
-      void component.exited?.then((how) => {
-        if (!endsAreExpected) onProgress(`${name}: ended by itself (${how})`);
-      });
+      if (component.revive) {
+        const deps = { onProgress, signal: stopping.signal };
+        kept.push(keepRunning(deps, component));
+      }
     },
     pids: () =>
       Object.fromEntries(
         owned.flatMap(({ name, pid }) => (pid ? [[name, pid]] : [])),
       ),
-    expectEnds: () => void (endsAreExpected = true),
+    expectEnds: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
-      endsAreExpected = true;
+      stopping.abort();
       await Promise.all(owned.map((component) => component.stop()));
+      // A start that was under way stops what it had started.
+      await Promise.all(kept);
     },
   };
 }

@@ -6,13 +6,10 @@ import {
   startProcess,
   type RunningProcess,
 } from "./process.ts";
+import { HEALTHY_MS, restartBackoff } from "./restart-backoff.ts";
 import { waitUntil } from "./wait.ts";
 
 const READY_DEADLINE_MS = 60_000;
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 15_000;
-/** A service that lived so long was well: its next end is a first one again. */
-const HEALTHY_MS = 30_000;
 const STOP_BUDGET_MS = 6_000;
 
 export interface SupervisedService {
@@ -91,7 +88,7 @@ export function createSupervisor(deps: {
     const { name } = entry.service;
     let reason = cause;
     while (!stopping.aborted) {
-      const wait = backoff(entry.deaths++);
+      const wait = restartBackoff(entry.deaths++);
       deps.onProgress(`${name}: ${reason}; starting it again in ${wait} ms`);
       try {
         await delay(wait, undefined, { signal: stopping });
@@ -168,12 +165,6 @@ function inTurn<T>(entry: Supervised, work: () => Promise<T>): Promise<T> {
   // The next turn does not care how this one went; its own caller does.
   entry.turn = result.catch(() => undefined);
   return result;
-}
-
-/** Equal jitter: at least half the step, so that a crash loop stays slow. */
-function backoff(deaths: number): number {
-  const step = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** deaths);
-  return Math.round(step / 2 + (Math.random() * step) / 2);
 }
 
 async function untilReady(

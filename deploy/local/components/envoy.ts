@@ -2,13 +2,11 @@ import { execFile } from "node:child_process";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import {
-  localComponent,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
 import { readLocalConfig } from "../config.ts";
-import { startProcess } from "../process.ts";
 import { installPythonPackage } from "../tool-chains.ts";
 import { envoy } from "../versions.ts";
 
@@ -32,30 +30,31 @@ export interface EnvoyOptions extends Omit<StartOptions, "port"> {
 export async function startEnvoy(options: EnvoyOptions): Promise<Component> {
   const program = await installEnvoy(options);
   options.onProgress?.("envoy: starting");
-  const process = await startProcess({
-    name: "envoy",
-    directory: resolve(options.directory),
-    command: program,
-    args: [
-      // Envoy's parser takes no `--flag=value`.
-      "--config-path",
-      options.bootstrapFile,
-      // No hot restart: two meshes on one machine would share its socket.
-      "--disable-hot-restart",
-      "--log-level",
-      "warning",
-      // The default is one worker a core, and services share those cores.
-      "--concurrency",
-      "2",
-    ],
-    graceMs: 3_000,
-  });
-  await waitReady(process, () => isReady(options.adminPort), {
+  return startLocalComponent({
+    process: {
+      name: "envoy",
+      directory: resolve(options.directory),
+      command: program,
+      args: [
+        // Envoy's parser takes no `--flag=value`.
+        "--config-path",
+        options.bootstrapFile,
+        // No hot restart: two meshes on one machine would share its socket.
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+        // The default is one worker a core, and services share those cores.
+        "--concurrency",
+        "2",
+      ],
+      graceMs: 3_000,
+    },
+    version: envoy.version,
+    address: `127.0.0.1:${options.edgePort}`,
+    probe: () => isReady(options.adminPort),
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  const address = `127.0.0.1:${options.edgePort}`;
-  return localComponent(process, envoy.version, address);
 }
 
 /** Throws with Envoy's own words when it would refuse the bootstrap. */

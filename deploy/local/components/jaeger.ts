@@ -1,16 +1,14 @@
 import { resolve } from "node:path";
 import {
   environmentComponent,
-  localComponent,
   requireFreePort,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
 import { readLocalConfig, type LocalConfig } from "../config.ts";
 import { dockerAnswers, startContainer } from "../docker.ts";
 import { freePort } from "../ports.ts";
-import { startProcess } from "../process.ts";
 import { buildGoTool } from "../tool-chains.ts";
 import { jaeger } from "../versions.ts";
 
@@ -52,11 +50,10 @@ export async function startJaeger(options: StartOptions): Promise<Jaeger> {
   const component = (await dockerAnswers(config))
     ? await startInDocker(options, ports)
     : await startLocally(options, config, ports);
-  return {
-    ...component,
+  return Object.assign(component, {
     otlpUrl: `http://127.0.0.1:${ports.otlpGrpc}`,
     queryUrl: `http://127.0.0.1:${ports.query}`,
-  };
+  });
 }
 
 async function startLocally(
@@ -78,20 +75,22 @@ async function startLocally(
     },
   );
   options.onProgress?.("jaeger: starting");
-  const process = await startProcess({
-    name: "jaeger",
-    directory: resolve(options.directory),
-    command: program,
-    args: await flags(ports),
-    env: { ...config.baseEnvironment, SPAN_STORAGE_TYPE: "memory" },
-    // Its own orderly stop takes more than 5 s, and there is nothing to keep.
-    graceMs: 300,
-  });
-  await waitReady(process, () => answers(`http://127.0.0.1:${ports.query}`), {
+  return startLocalComponent({
+    process: {
+      name: "jaeger",
+      directory: resolve(options.directory),
+      command: program,
+      args: await flags(ports),
+      env: { ...config.baseEnvironment, SPAN_STORAGE_TYPE: "memory" },
+      // Its own orderly stop takes more than 5 s, and there is nothing to keep.
+      graceMs: 300,
+    },
+    version: jaeger.version,
+    address: `127.0.0.1:${ports.query}`,
+    probe: () => answers(`http://127.0.0.1:${ports.query}`),
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return localComponent(process, jaeger.version, `127.0.0.1:${ports.query}`);
 }
 
 async function startInDocker(

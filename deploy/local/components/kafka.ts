@@ -3,9 +3,8 @@ import { Kafka as KafkaClient, logLevel } from "kafkajs";
 import { stopIdleSpin } from "../../../services/platform/events/kafkajs-idle-fix.ts";
 import {
   environmentComponent,
-  localComponent,
   requireFreePort,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
@@ -13,7 +12,6 @@ import { readLocalConfig, type LocalConfig } from "../config.ts";
 import { dockerAnswers, startContainer } from "../docker.ts";
 import { installOnce, runStep, type InstallContext } from "../install.ts";
 import { freePort } from "../ports.ts";
-import { startProcess } from "../process.ts";
 import { findJava, findMaven } from "../tool-chains.ts";
 import { kafka } from "../versions.ts";
 import { waitUntil } from "../wait.ts";
@@ -68,22 +66,22 @@ async function startLocally(
   ];
   await formatStorage({ directory, java, jvm, properties, options });
   options.onProgress?.("kafka: starting");
-  const process = await startProcess({
-    name: "kafka",
-    directory,
-    command: java,
-    args: [...jvm, "kafka.Kafka", properties],
-    graceMs: 4_000,
-  });
   const broker = `127.0.0.1:${port}`;
-  await waitReady(process, () => answers(broker), {
+  const component = await startLocalComponent({
+    process: {
+      name: "kafka",
+      directory,
+      command: java,
+      args: [...jvm, "kafka.Kafka", properties],
+      graceMs: 4_000,
+    },
+    version: kafka.version,
+    address: broker,
+    probe: () => answers(broker),
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return {
-    ...localComponent(process, kafka.version, broker),
-    brokers: [broker],
-  };
+  return Object.assign(component, { brokers: [broker] });
 }
 
 async function startInDocker(
@@ -112,7 +110,7 @@ async function startInDocker(
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return { ...container, brokers: [broker] };
+  return Object.assign(container, { brokers: [broker] });
 }
 
 async function installJars(context: InstallContext): Promise<string> {

@@ -2,16 +2,14 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
   environmentComponent,
-  localComponent,
   requireFreePort,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
 import { readLocalConfig, type LocalConfig } from "../config.ts";
 import { dockerAnswers, startContainer } from "../docker.ts";
 import { freePort } from "../ports.ts";
-import { startProcess } from "../process.ts";
 import { persistentSecret } from "../secrets.ts";
 import { buildGoTool } from "../tool-chains.ts";
 import { objectStore } from "../versions.ts";
@@ -50,7 +48,12 @@ export async function startObjectStore(
     ? await startInDocker(options, port, secretAccessKey)
     : await startLocally(options, config, port, secretAccessKey);
   const url = `http://127.0.0.1:${port}`;
-  return { ...component, url, region, accessKeyId, secretAccessKey };
+  return Object.assign(component, {
+    url,
+    region,
+    accessKeyId,
+    secretAccessKey,
+  });
 }
 
 async function startLocally(
@@ -78,25 +81,27 @@ async function startLocally(
   await mkdir(data, { recursive: true });
   await mkdir(metadata, { recursive: true });
   options.onProgress?.("s3: starting");
-  const process = await startProcess({
-    name: "s3",
-    directory,
-    command: program,
-    // A sidecar folder holds the metadata: not every file system has extended attributes.
-    args: [
-      "--quiet",
-      `--port=127.0.0.1:${port}`,
-      "posix",
-      `--sidecar=${metadata}`,
-      data,
-    ],
-    env: { ...config.baseEnvironment, ...credentials(secret) },
-  });
-  await waitReady(process, () => answers(`http://127.0.0.1:${port}`), {
+  return startLocalComponent({
+    process: {
+      name: "s3",
+      directory,
+      command: program,
+      // A sidecar folder holds the metadata: not every file system has extended attributes.
+      args: [
+        "--quiet",
+        `--port=127.0.0.1:${port}`,
+        "posix",
+        `--sidecar=${metadata}`,
+        data,
+      ],
+      env: { ...config.baseEnvironment, ...credentials(secret) },
+    },
+    version: objectStore.version,
+    address: `127.0.0.1:${port}`,
+    probe: () => answers(`http://127.0.0.1:${port}`),
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return localComponent(process, objectStore.version, `127.0.0.1:${port}`);
 }
 
 async function startInDocker(

@@ -2,16 +2,14 @@ import { join, resolve } from "node:path";
 import pg from "pg";
 import {
   environmentComponent,
-  localComponent,
   requireFreePort,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
 import { readLocalConfig } from "../config.ts";
 import { dockerAnswers, startContainer } from "../docker.ts";
 import { freePort } from "../ports.ts";
-import { startProcess } from "../process.ts";
 import { persistentSecret } from "../secrets.ts";
 import { postgres } from "../versions.ts";
 import { waitUntil } from "../wait.ts";
@@ -70,33 +68,33 @@ async function startLocally(
     options,
   });
   options.onProgress?.("postgres: starting");
-  const process = await startProcess({
-    name: "postgres",
-    directory,
-    command: join(binaries, "bin", "postgres"),
-    args: [
-      "-D",
-      data,
-      ...settingFlags({
-        ...postgres.settings,
-        port: String(port),
-        listen_addresses: "127.0.0.1",
-        unix_socket_directories: "",
-      }),
-    ],
-    user,
-    // SIGTERM would wait for clients to leave; SIGINT ends their sessions.
-    stopSignal: "INT",
-    graceMs: 4_000,
-  });
-  await waitReady(process, () => answers(url), {
+  const component = await startLocalComponent({
+    process: {
+      name: "postgres",
+      directory,
+      command: join(binaries, "bin", "postgres"),
+      args: [
+        "-D",
+        data,
+        ...settingFlags({
+          ...postgres.settings,
+          port: String(port),
+          listen_addresses: "127.0.0.1",
+          unix_socket_directories: "",
+        }),
+      ],
+      user,
+      // SIGTERM would wait for clients to leave; SIGINT ends their sessions.
+      stopSignal: "INT",
+      graceMs: 4_000,
+    },
+    version: postgres.version,
+    address: `127.0.0.1:${port}`,
+    probe: () => answers(url),
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return {
-    ...localComponent(process, postgres.version, `127.0.0.1:${port}`),
-    url,
-  };
+  return Object.assign(component, { url });
 }
 
 async function startInDocker(
@@ -124,7 +122,7 @@ async function startInDocker(
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return { ...container, url };
+  return Object.assign(container, { url });
 }
 
 function adminPassword(directory: string): Promise<string> {

@@ -3,9 +3,8 @@ import { createConnection } from "node:net";
 import { join, resolve } from "node:path";
 import {
   environmentComponent,
-  localComponent,
   requireFreePort,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
@@ -13,7 +12,6 @@ import { readLocalConfig, type LocalConfig } from "../config.ts";
 import { dockerAnswers, startContainer } from "../docker.ts";
 import { installOnce, type InstallContext } from "../install.ts";
 import { freePort } from "../ports.ts";
-import { startProcess } from "../process.ts";
 import {
   findProgram,
   installDebianPackage,
@@ -43,7 +41,7 @@ export async function startRedis(options: StartOptions): Promise<Redis> {
   const component = (await dockerAnswers(config))
     ? await startInDocker(options, port)
     : await startLocally(options, config, port);
-  return { ...component, url: `redis://127.0.0.1:${port}` };
+  return Object.assign(component, { url: `redis://127.0.0.1:${port}` });
 }
 
 async function startLocally(
@@ -60,23 +58,25 @@ async function startLocally(
   const data = join(directory, "redis");
   await mkdir(data, { recursive: true });
   options.onProgress?.("redis: starting");
-  const process = await startProcess({
-    name: "redis",
-    directory,
-    command: server,
-    args: settingFlags({
-      ...redis.settings,
-      port: String(port),
-      bind: "127.0.0.1",
-      dir: data,
-    }),
-  });
-  await waitReady(process, async () => (await info(port)) !== "", {
+  return startLocalComponent({
+    process: {
+      name: "redis",
+      directory,
+      command: server,
+      args: settingFlags({
+        ...redis.settings,
+        port: String(port),
+        bind: "127.0.0.1",
+        dir: data,
+      }),
+    },
+    version: async () =>
+      /redis_version:(\S+)/.exec(await info(port))?.[1] ?? redis.version,
+    address: `127.0.0.1:${port}`,
+    probe: async () => (await info(port)) !== "",
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  const version = /redis_version:(\S+)/.exec(await info(port))?.[1];
-  return localComponent(process, version ?? redis.version, `127.0.0.1:${port}`);
 }
 
 async function startInDocker(

@@ -1,16 +1,14 @@
 import { join, resolve } from "node:path";
 import {
   environmentComponent,
-  localComponent,
   requireFreePort,
-  waitReady,
+  startLocalComponent,
   type Component,
   type StartOptions,
 } from "../component.ts";
 import { readLocalConfig, type LocalConfig } from "../config.ts";
 import type { InstallContext } from "../install.ts";
 import { freePort, isPortFree } from "../ports.ts";
-import { startProcess } from "../process.ts";
 import { findJava, installPythonPackage } from "../tool-chains.ts";
 import { spark } from "../versions.ts";
 
@@ -61,32 +59,32 @@ async function startLocally(
   const java = await findJava(context);
   const jars = await installSpark(context);
   options.onProgress?.("spark: starting");
-  const process = await startProcess({
-    name: "spark",
-    directory,
-    command: java,
-    args: [
-      ...spark.javaOptions,
-      "-cp",
-      join(jars, "*"),
-      "org.apache.spark.deploy.SparkSubmit",
-      "--class",
-      "org.apache.spark.sql.connect.service.SparkConnectServer",
-      ...settingsOf(directory, port, options.settings ?? {}),
-      "spark-internal",
-    ],
-    graceMs: 4_000,
-  });
   const address = `127.0.0.1:${port}`;
-  // It listens when it is ready.
-  await waitReady(process, async () => !(await isPortFree(port)), {
+  const component = await startLocalComponent({
+    process: {
+      name: "spark",
+      directory,
+      command: java,
+      args: [
+        ...spark.javaOptions,
+        "-cp",
+        join(jars, "*"),
+        "org.apache.spark.deploy.SparkSubmit",
+        "--class",
+        "org.apache.spark.sql.connect.service.SparkConnectServer",
+        ...settingsOf(directory, port, options.settings ?? {}),
+        "spark-internal",
+      ],
+      graceMs: 4_000,
+    },
+    version: spark.version,
+    address,
+    // It listens when it is ready.
+    probe: async () => !(await isPortFree(port)),
     deadlineMs: START_DEADLINE_MS,
     signal: options.signal,
   });
-  return {
-    ...localComponent(process, spark.version, address),
-    remote: `sc://${address}`,
-  };
+  return Object.assign(component, { remote: `sc://${address}` });
 }
 
 /** The folder of Spark's jars, which PyPI's package brings. */

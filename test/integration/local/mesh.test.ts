@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import pg from "pg";
 import { expect, test } from "vitest";
 import { MeshAlreadyRunning } from "../../../deploy/local/mesh-directory.ts";
 import { startMesh } from "../../../deploy/local/mesh.ts";
@@ -122,6 +123,62 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "starts Postgres, Kafka and Redis again when they are killed, on their ports and with their data",
+  async () => {
+    await using directory = await runDirectory();
+    const lines: string[] = [];
+    await using mesh = await startMesh({
+      ...BARE,
+      directory: directory.path,
+      onProgress: (line) => lines.push(line),
+    });
+    const { url } = mesh.components.postgres;
+    await query(url, "create table kept as select 7 as answer");
+    const killed = ["postgres", "kafka", "redis"] as const;
+    const before = mesh.pids();
+
+    for (const name of killed) process.kill(pidOf(before, name), "SIGKILL");
+    await waitUntil(
+      () => killed.every((name) => lines.includes(`${name}: ready again`)),
+      { what: "all three to be ready again", deadlineMs: 120_000 },
+    );
+
+    const after = mesh.pids();
+    for (const name of killed) {
+      expect(after[name]).not.toBe(before[name]);
+      expect(isAlive(pidOf(after, name))).toBe(true);
+      expect(lines).toContainEqual(
+        expect.stringMatching(
+          `^${name}: ended by itself \\(SIGKILL\\); starting it again in \\d+ ms$`,
+        ),
+      );
+    }
+    expect(await query(url, "select answer from kept")).toEqual([
+      { answer: 7 },
+    ]);
+    await mesh.stop();
+    expect(await directory.processes()).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+function pidOf(pids: Readonly<Record<string, number>>, name: string): number {
+  const pid = pids[name];
+  if (pid === undefined) throw new Error(`${name} does not run`);
+  return pid;
+}
+
+async function query(url: string, text: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
 
 test(
   "forgets earlier runs with fresh",
