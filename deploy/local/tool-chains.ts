@@ -83,19 +83,24 @@ export async function installPythonPackage(
     component: wanted.component,
     folder: wanted.requirement.replace("==", "-"),
     needsMegabytes: wanted.needsMegabytes,
-    fill: (staging) => fillVirtualEnvironment(context, wanted, staging),
+    fill: (staging) =>
+      fillVirtualEnvironment(context, staging, {
+        component: wanted.component,
+        packages: ["--no-deps", wanted.requirement],
+      }),
   });
   const lib = join(folder, "lib");
   const [python] = (await readdir(lib)).filter((n) => n.startsWith("python"));
   return join(lib, python ?? "python3", "site-packages");
 }
 
-async function fillVirtualEnvironment(
+/** Makes a virtual environment in a folder and installs `packages`, as pip takes them, into it. */
+export async function fillVirtualEnvironment(
   context: InstallContext,
-  wanted: { component: string; requirement: string },
   staging: string,
+  wanted: { component: string; packages: readonly string[] },
 ): Promise<void> {
-  const { component, requirement } = wanted;
+  const { component, packages } = wanted;
   const python =
     (await findProgram("python3")) ??
     (await installDebianPackage(context, component, "python3-venv", "python3"));
@@ -107,9 +112,9 @@ async function fillVirtualEnvironment(
   });
   await runStep(context, {
     component,
-    doing: `installing ${requirement} from PyPI`,
+    doing: `installing ${packages.at(-1)} from PyPI`,
     command: join(staging, "bin", "python"),
-    args: ["-m", "pip", "install", "--no-input", "--no-deps", requirement],
+    args: ["-m", "pip", "install", "--no-input", ...packages],
   });
 }
 

@@ -4,11 +4,8 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { readLocalConfig } from "../../deploy/local/config.ts";
-import { installOnce, runStep } from "../../deploy/local/install.ts";
-import {
-  findProgram,
-  installDebianPackage,
-} from "../../deploy/local/tool-chains.ts";
+import { installOnce } from "../../deploy/local/install.ts";
+import { fillVirtualEnvironment } from "../../deploy/local/tool-chains.ts";
 
 const run = promisify(execFile);
 
@@ -20,35 +17,11 @@ export async function installPython(requirements: string): Promise<string> {
     component: "python",
     folder: `python-${hash.digest("hex").slice(0, 16)}`,
     needsMegabytes: 300,
-    async fill(staging) {
-      const python =
-        (await findProgram("python3")) ??
-        (await installDebianPackage(
-          context,
-          "python",
-          "python3-venv",
-          "python3",
-        ));
-      await runStep(context, {
+    fill: (staging) =>
+      fillVirtualEnvironment(context, staging, {
         component: "python",
-        doing: "creating a Python environment",
-        command: python,
-        args: ["-m", "venv", staging],
-      });
-      await runStep(context, {
-        component: "python",
-        doing: `installing ${requirements} from PyPI`,
-        command: join(staging, "bin", "python"),
-        args: [
-          "-m",
-          "pip",
-          "install",
-          "--no-input",
-          "-r",
-          resolve(requirements),
-        ],
-      });
-    },
+        packages: ["-r", resolve(requirements)],
+      }),
   });
   return join(folder, "bin", "python");
 }
