@@ -26,7 +26,9 @@ const PLATFORM_FOLDER = fileURLToPath(
 
 /**
  * Brings the schema up to date: first the platform's tables (outbox, inbox,
- * relay lease), then the service's. Instances that start together take turns,
+ * relay lease), then the service's, in the order of their numbers, and of their
+ * names where numbers are the same (a file's name is its identity once it has
+ * run, so it stays). Instances that start together take turns,
  * each set of files is one transaction, and a file that fails leaves the schema
  * as it was.
  *
