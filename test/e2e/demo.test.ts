@@ -72,6 +72,9 @@ test(
     for (const command of commands) answers.push(await paste(command));
     expect(answers).toEqual([
       expect.stringContaining('"state":"STATE_COMPLETED"'),
+      expect.stringMatching(
+        /(.*STATE_COMPLETED.*COORDINATION_\w+.*){3}|(.*COORDINATION_\w+.*STATE_COMPLETED.*){3}/s,
+      ),
       expect.stringMatching(/OrderCompleted(.|\n)*"orders":\[/),
       expect.stringMatching(/^\{.*\}\n(.*\n)*.*STATE_COMPLETED/),
       expect.stringContaining("rpc CreateOrder"),

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, describe, it } from "vitest";
-import { Order_State as State } from "../../gen/ts/weft/order/v1/order_pb.ts";
+import {
+  Order_Coordination as Coordination,
+  Order_State as State,
+} from "../../gen/ts/weft/order/v1/order_pb.ts";
 import { Payment_State as PaymentState } from "../../gen/ts/weft/payment/v1/payment_pb.ts";
 import { clientKinds } from "../support/edge-clients.ts";
 import { eventually } from "../support/eventually.ts";
@@ -60,68 +63,92 @@ const refused: readonly Refused[] = [
   },
 ];
 
-describe.each(clientKinds)("a client of %s", { concurrent: true }, (kind) => {
-  it("buys what there is, at the price that it expects", async () => {
-    using shop = await openShop(kind);
-    const total = { currencyCode: "EUR", units: 25n, nanos: 0 };
-    const request = {
-      order: { ...shop.order(2).order, expectedTotal: total },
-    };
+/** By the name that a customer reads. */
+const modes = [
+  ["orchestrated", Coordination.ORCHESTRATED],
+  ["choreographed", Coordination.CHOREOGRAPHED],
+  ["two-phase", Coordination.TWO_PHASE_COMMIT],
+] as const;
 
-    const order = await shop.settled(request);
+const ways = clientKinds.flatMap((kind) =>
+  modes.map(([mode, coordination]) => ({ kind, mode, coordination })),
+);
 
-    expect(order).toMatchObject({
-      name: expect.stringMatching(/^orders\/[0-9a-f-]{36}$/),
-      customer: "demo",
-      state: State.COMPLETED,
-      total,
-      lines: [{ sku: shop.sku, quantity: 2, unitPrice: PRICE }],
-      paymentToken: "",
-    });
-    expect(order.settleTime).toBeDefined();
-    expect(await shop.stock()).toEqual({
-      available: 8n,
-      reserved: 0n,
-      sold: 2n,
-    });
-    expect(await shop.money(order.name)).toEqual({
-      authorizations: 1,
-      captures: 1,
-      held: 0,
-      refunds: 0,
-    });
-  });
+function inMode(
+  { order, ...more }: OrderRequest,
+  coordination: Coordination,
+): OrderRequest {
+  return { ...more, order: { ...order, coordination } };
+}
 
-  it.each(refused)(
-    "is told why an order $what is rejected, and nothing is kept for it",
-    async ({ request, reason, metadata }) => {
+describe.each(ways)(
+  "an $mode order of a client of $kind",
+  { concurrent: true },
+  ({ kind, coordination }) => {
+    it("buys what there is, at the price that it expects", async () => {
       using shop = await openShop(kind);
+      const total = { currencyCode: "EUR", units: 25n, nanos: 0 };
+      const { order: wanted } = shop.order(2);
+      const request = { order: { ...wanted, expectedTotal: total } };
 
-      const order = await shop.settled(request(shop));
+      const order = await shop.settled(inMode(request, coordination));
 
-      expect(orderState(order.state)).toBe("REJECTED");
-      expect(order.failure).toMatchObject({
-        reason,
-        metadata: metadata(shop),
+      expect(order).toMatchObject({
+        name: expect.stringMatching(/^orders\/[0-9a-f-]{36}$/),
+        customer: "demo",
+        state: State.COMPLETED,
+        coordination,
+        total,
+        lines: [{ sku: shop.sku, quantity: 2, unitPrice: PRICE }],
+        paymentToken: "",
       });
+      expect(order.settleTime).toBeDefined();
       expect(await shop.stock()).toEqual({
-        available: 10n,
+        available: 8n,
         reserved: 0n,
-        sold: 0n,
+        sold: 2n,
       });
-      const { payments } = await shop.client.payments.listPayments({
-        order: order.name,
-      });
-      expect(
-        payments.filter(({ state }) => state !== PaymentState.DECLINED),
-      ).toEqual([]);
-      expect(await shop.money(order.name)).toMatchObject({
-        captures: 0,
+      expect(await shop.money(order.name)).toEqual({
+        authorizations: 1,
+        captures: 1,
         held: 0,
+        refunds: 0,
       });
-    },
-  );
+    });
 
+    it.each(refused)(
+      "$what is rejected with the reason, and nothing is kept for it",
+      async ({ request, reason, metadata }) => {
+        using shop = await openShop(kind);
+
+        const order = await shop.settled(inMode(request(shop), coordination));
+
+        expect(orderState(order.state)).toBe("REJECTED");
+        expect(order.failure).toMatchObject({
+          reason,
+          metadata: metadata(shop),
+        });
+        expect(await shop.stock()).toEqual({
+          available: 10n,
+          reserved: 0n,
+          sold: 0n,
+        });
+        const { payments } = await shop.client.payments.listPayments({
+          order: order.name,
+        });
+        for (const { state } of payments) {
+          expect([PaymentState.DECLINED, PaymentState.VOIDED]).toContain(state);
+        }
+        expect(await shop.money(order.name)).toMatchObject({
+          captures: 0,
+          held: 0,
+        });
+      },
+    );
+  },
+);
+
+describe.each(clientKinds)("a client of %s", { concurrent: true }, (kind) => {
   it("is answered at once without wait, and finds the order settled later", async () => {
     using shop = await openShop(kind);
 

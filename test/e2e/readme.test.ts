@@ -27,6 +27,7 @@ test("begins with the two commands", () => {
 const expected: Readonly<Record<string, readonly RegExp[]>> = {
   "curl: REST": [
     /"sku":"teapot".*"state":"STATE_COMPLETED"/s,
+    /("state":"STATE_COMPLETED"[^]*){3}/,
     /"orders":\[.*"sku":"teapot".*"payments":\[.*"INVALID_FIELD"/s,
     /idempotency-replayed: true.*"quantity":3.*"entries":\[.*"balances":\[/s,
   ],

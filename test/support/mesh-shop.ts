@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
+  type Order_Coordination as Coordination,
   type Order_State as State,
   type Order,
 } from "../../gen/ts/weft/order/v1/order_pb.ts";
@@ -42,6 +43,7 @@ export interface OrderRequest {
   readonly order: {
     lines: { sku: string; quantity: number }[];
     paymentToken: string;
+    coordination?: Coordination;
     expectedTotal?: { currencyCode: string; units: bigint; nanos: number };
   };
   readonly requestId?: string;

@@ -43,6 +43,7 @@ function curlSteps({
 }: NextStepsOptions): Step[] {
   const token = issuer ? ` -H @${quote(fromRoot(issuer.demoHeaderFile))}` : "";
   const curl = `curl -sS --cacert ${quote(fromRoot(caFile))}${token}`;
+  const modes = "ORCHESTRATED CHOREOGRAPHED TWO_PHASE_COMMIT";
   const body = (token: string) =>
     `-d '{"lines": [{"sku": "espresso-beans-1kg", "quantity": 1}], "payment_token": "${token}"}'`;
   const json = "-H 'content-type: application/json'";
@@ -52,6 +53,15 @@ function curlSteps({
       command: [
         `${curl} '${edgeUrl}/v1/orders?wait=true' ${json} \\`,
         `  ${body("tok_visa")}`,
+      ],
+    },
+    {
+      title: "curl: the same order, settled in each of the three ways",
+      command: [
+        `for mode in ${modes}; do`,
+        `  ${curl} '${edgeUrl}/v1/orders?wait=true' ${json} \\`,
+        `    -d '{"lines": [{"sku": "paper-filters-100", "quantity": 1}], "payment_token": "tok_visa", "coordination": "COORDINATION_'$mode'"}'`,
+        "done",
       ],
     },
     {

@@ -20,7 +20,7 @@ test("sends the demo token with every call, and none to an open edge", () => {
 
   expect(
     withToken.match(/curl -sS .*-H @\.weft\/demo-token\.header/g),
-  ).toHaveLength(5);
+  ).toHaveLength(6);
   expect(withToken).toContain('Bearer $(cat .weft/demo-token)" \\');
   expect(withToken).toContain('readFileSync(".weft/demo-token", "utf8")');
   expect(open).not.toContain("demo-token");
