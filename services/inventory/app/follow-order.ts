@@ -17,6 +17,7 @@ import {
 } from "../domain/reservation-refusals.ts";
 import { outOfStock } from "../domain/stock.ts";
 import { findPrices } from "../store/products.ts";
+import { insertRefusal } from "../store/refusals.ts";
 import {
   insertReservation,
   lockReservation,
@@ -47,7 +48,9 @@ export async function reserveForOrder(
   const { tenant, order, sealedPaymentToken } = placed;
   const existing = await lockReservation(tx, tenant, placed.id);
   // What was held once may have been paid for.
-  const about = { tenant, order, isAuthorized: existing !== undefined };
+  const { id } = placed;
+  const isAuthorized = existing !== undefined;
+  const about = { tenant, id, order, isAuthorized };
   await refusing(deps, tx, about, async () => {
     const reservation =
       existing === undefined
@@ -71,7 +74,8 @@ export async function confirmForPayment(
   { tenant, orderId }: { readonly tenant: string; readonly orderId: string },
 ): Promise<void> {
   const order = `orders/${orderId}`;
-  await refusing(deps, tx, { tenant, order, isAuthorized: true }, async () => {
+  const about = { tenant, id: orderId, order, isAuthorized: true };
+  await refusing(deps, tx, about, async () => {
     const at = deps.now();
     const current =
       (await lockReservation(tx, tenant, orderId)) ??
@@ -190,12 +194,16 @@ function requireTotal(
   }
 }
 
-/** Runs `work`; a refusal is announced rather than thrown, for the event was handled. */
+/** Runs `work`; a refusal is kept and announced rather than thrown, for the event was handled. */
 async function refusing(
   deps: FollowOrderDeps,
   tx: Transaction,
-  about: {
+  {
+    id,
+    ...about
+  }: {
     readonly tenant: string;
+    readonly id: string;
     readonly order: string;
     readonly isAuthorized: boolean;
   },
@@ -207,6 +215,7 @@ async function refusing(
     if (!(error instanceof DomainError) || !refusals.has(error.code)) {
       throw error;
     }
+    await insertRefusal(tx, { tenant: about.tenant, id }, error);
     const { reason, message, metadata } = error;
     await deps.announce(tx, {
       ...about,

@@ -9,6 +9,7 @@ import {
 } from "../domain/reservation.ts";
 import { outOfStock } from "../domain/stock.ts";
 import { findPrices } from "../store/products.ts";
+import { findRefusal } from "../store/refusals.ts";
 import { findReservation, insertReservation } from "../store/reservations.ts";
 import { takeStock } from "../store/stock.ts";
 import type { Announce } from "./announce.ts";
@@ -26,7 +27,7 @@ export interface ReserveDeps {
  * In a transaction of its own, for what `reserve-batch.ts` does not do in a batch: repeats, shortages, refusals.
  *
  * @throws DomainError UNKNOWN_SKU, OUT_OF_STOCK, MIXED_CURRENCIES, RESERVATION_RELEASED, RESERVATION_EXPIRED,
- * RESERVATION_CONFLICT.
+ * RESERVATION_CONFLICT; or why an event was refused the same.
  */
 export function reserve(
   deps: ReserveDeps,
@@ -58,5 +59,9 @@ async function existingReservation(
 ): Promise<Reservation> {
   const existing = await findReservation(tx, command.tenant, command.id);
   if (existing === undefined) throw reservationNotFound(command.id);
+  if (existing.state === "released" && existing.order === command.order) {
+    const refusal = await findRefusal(tx, command);
+    if (refusal) throw refusal;
+  }
   return repeatOf(existing, command);
 }

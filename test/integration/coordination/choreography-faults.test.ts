@@ -81,19 +81,21 @@ describe("a choreographed order", () => {
   );
 
   test.each([
-    [REFUSED, { quantity: 11 }],
-    [DECLINED, { token: "tok_declined" }],
-    [RELEASED, { token: "tok_declined" }],
+    [REFUSED, { quantity: 11 }, "OUT_OF_STOCK"],
+    [REFUSED, { expected: 11 }, "PRICE_CHANGED"],
+    [DECLINED, { token: "tok_declined" }, "PAYMENT_DECLINED"],
+    [RELEASED, { token: "tok_declined" }, "PAYMENT_DECLINED"],
   ])(
-    "that is refused and loses its %s gives all back by calls",
-    async (type, more) => {
+    "that is refused and loses its %s (%o) gives all back by calls, and tells why",
+    async (type, more, reason) => {
       const sku = await addProduct(world, 10);
       await events.hold(type);
 
       const { name } = await place(world.orders, request(sku, more));
-      await until(world.orders, name, State.REJECTED, 60_000);
+      const order = await until(world.orders, name, State.REJECTED, 60_000);
       await events.letGo(name, false);
 
+      expect(order.failure?.reason).toBe(reason);
       await expectNothingHeld(name, sku);
     },
     90_000,
