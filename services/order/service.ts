@@ -73,8 +73,8 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     logger,
     group: "order-timeline",
     handlers: onOrderEvent({ now }),
-    // Nobody waits for a timeline: it may be a quarter of a second behind.
-    minFetchBytes: 256 * 1024,
+    // Nobody waits for a timeline: it may be a second behind.
+    fetchEveryMs: 1_000,
   });
   onDrain("consumer", () => consumer.stop());
 

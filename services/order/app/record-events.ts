@@ -7,12 +7,12 @@ import {
 /** Writes events that came back from Kafka into their orders' timelines. */
 export function recordEvents(
   deps: { readonly now: () => Date },
-  tx: Executor,
+  db: Executor,
   events: readonly Omit<TimelineEvent, "receiveTime">[],
 ): Promise<void> {
   const receiveTime = deps.now();
   return insertTimelineEntries(
-    tx,
+    db,
     events.map((event) => ({ ...event, receiveTime })),
   );
 }

@@ -47,22 +47,25 @@ const schemas = [
   PaymentRefundedSchema,
 ];
 
-/** Writes each event of an order into its timeline, many at a time. */
+/** Writes each event of an order into its timeline, many at a time. The timeline's key is the event's id. */
 export function onOrderEvent(deps: {
   readonly now: () => Date;
 }): EventHandler[] {
-  return onBatch<DescMessage>(schemas, (tx, events) =>
-    recordEvents(
-      deps,
-      tx,
-      events.map((event) => ({
-        orderId: event.subject,
-        eventId: event.id,
-        type: event.type,
-        source: event.source,
-        eventTime: event.time,
-        traceId: event.traceId ?? "",
-      })),
-    ),
+  return onBatch<DescMessage>(
+    schemas,
+    (db, events) =>
+      recordEvents(
+        deps,
+        db,
+        events.map((event) => ({
+          orderId: event.subject,
+          eventId: event.id,
+          type: event.type,
+          source: event.source,
+          eventTime: event.time,
+          traceId: event.traceId ?? "",
+        })),
+      ),
+    { isIdempotent: true },
   );
 }

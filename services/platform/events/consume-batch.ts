@@ -1,6 +1,8 @@
+import { fromRecord } from "./cloud-event.ts";
 import type { IncomingRecord, PartitionBatch } from "./event-bus.ts";
 import { judgeFailure } from "./failure-policy.ts";
 import { processBatch } from "./process-batch.ts";
+import { isOfNoConcern } from "./process-record.ts";
 import {
   countFailure,
   holdForOutage,
@@ -10,7 +12,6 @@ import {
 } from "./settle-record.ts";
 import { settleRetry } from "./settle-retry.ts";
 
-const COMMIT_EVERY_MS = 1_000;
 const MIN_PAUSE_MS = 20;
 
 /** Settles the records of one partition in order, together where their handlers allow it, and commits how far it came. */
@@ -19,11 +20,16 @@ export async function consumeBatch(
   batch: PartitionBatch,
   options: { readonly size: number; readonly isRetry: boolean },
 ): Promise<void> {
-  let committedAt = performance.now();
   let next = 0;
   reportLag(deps, batch, next);
   try {
     while (next < batch.records.length && !batch.signal.aborted) {
+      if (!options.isRetry) {
+        const passed = passOver(deps, batch, next);
+        if (passed === batch.records.length) batch.noConcern();
+        next += passed;
+        if (passed > 0) continue;
+      }
       const heldMs = deps.gate.waitMs();
       const chunk = batch.records.slice(next, next + options.size);
       const settled =
@@ -37,13 +43,39 @@ export async function consumeBatch(
       batch.markDone(settled.last);
       next += settled.count;
       reportLag(deps, batch, next);
-      if (performance.now() - committedAt > COMMIT_EVERY_MS) {
-        await batch.commit();
-        committedAt = performance.now();
-      }
     }
   } finally {
-    await batch.commit();
+    batch.commitSoon();
+  }
+}
+
+/** Marks the next records done as far as the group has nothing to do with them; how many. */
+function passOver(
+  deps: SettleDeps,
+  batch: PartitionBatch,
+  next: number,
+): number {
+  let end = next;
+  while (end < batch.records.length && isPassedOver(deps, batch.records[end])) {
+    end += 1;
+  }
+  const last = batch.records[end - 1];
+  if (last === undefined || end === next) return 0;
+  batch.markDone(last);
+  deps.metrics.consumed(last, "skipped", end - next);
+  reportLag(deps, batch, end);
+  return end - next;
+}
+
+/** Whatever can't be read is of concern: it is a dead letter. */
+function isPassedOver(
+  deps: SettleDeps,
+  record: IncomingRecord | undefined,
+): boolean {
+  try {
+    return record === undefined || isOfNoConcern(deps, fromRecord(record));
+  } catch {
+    return false;
   }
 }
 

@@ -28,11 +28,8 @@ export interface ConsumerOptions {
   readonly retry?: Partial<RetryPolicy>;
   /** Records that a batch handler is given at most. Default 100. */
   readonly batchSize?: number;
-  /**
-   * Bytes that a fetch waits for, 250 ms at most. Default 1, for who must know at once; where a quarter of a second does
-   * not matter, 256 KB makes batches of what else would be single events.
-   */
-  readonly minFetchBytes?: number;
+  /** How long after one fetch the next begins. Default 10 ms; where a second does not matter, 1,000 makes large batches. */
+  readonly fetchEveryMs?: number;
   /** Events that one key may park while an earlier one waits in retry; more hold its partition. Default 1,000. */
   readonly maxParkedPerKey?: number;
   /** How often parked events are looked after and measured. Default 5 s. */
@@ -91,7 +88,9 @@ export function startConsumer(options: ConsumerOptions): Consumer {
     group,
     topics: [...topics, ...retryTopics],
     concurrency: options.concurrency ?? 4,
-    minBytes: options.minFetchBytes ?? 1,
+    ...(options.fetchEveryMs !== undefined && {
+      fetchEveryMs: options.fetchEveryMs,
+    }),
     handle: (batch) =>
       consumeBatch(deps, batch, {
         size: options.batchSize ?? 100,

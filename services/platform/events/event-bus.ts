@@ -50,9 +50,10 @@ export interface ConsumeOptions {
   /** Partitions handled at the same time. One partition is never handled twice at once. Default 4. */
   readonly concurrency?: number;
   /**
-   * Bytes that a fetch waits for, 250 ms at most. Default 1, which delivers at once; more makes fewer and larger batches.
+   * How long after one fetch the next begins, unless there is more than one fetch takes. Default 10 ms: a lone record comes
+   * at once, those that follow it together. A fetch costs as much for one record as for fifty.
    */
-  readonly minBytes?: number;
+  readonly fetchEveryMs?: number;
   /** Called with the next records of one partition. A rejection delivers the records that are not marked again. */
   handle(batch: PartitionBatch): Promise<void>;
 }
@@ -68,6 +69,13 @@ export interface PartitionBatch extends TopicPartition {
   markDone(record: IncomingRecord): void;
   /** Makes the marks durable, so that they hold for the next owner of the partition too. */
   commit(): Promise<void>;
+  /**
+   * The same, together with those of other partitions, within a second or when the consumption closes. A commit costs the
+   * broker more than a record does; whoever recognises events that come again needs no more.
+   */
+  commitSoon(): void;
+  /** None of the records was of concern to the group: while that is so its next fetch may wait, for 200 ms. */
+  noConcern(): void;
   /** Stops delivery of this partition for that long; others go on. What is not marked comes again. */
   pauseFor(ms: number): void;
 }

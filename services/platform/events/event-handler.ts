@@ -3,6 +3,7 @@ import {
   fromBinary,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import type { Executor } from "../data/executor.ts";
 import type { Transaction } from "../data/transaction.ts";
 import { DomainError } from "../runtime/errors.ts";
 import type { CloudEvent } from "./cloud-event.ts";
@@ -29,7 +30,17 @@ export interface EventHandler {
 }
 
 export interface BatchHandler {
-  handle(tx: Transaction, events: readonly CloudEvent[]): Promise<void>;
+  /** See {@link BatchOptions}. */
+  readonly isIdempotent: boolean;
+  handle(tx: Executor, events: readonly CloudEvent[]): Promise<void>;
+}
+
+export interface BatchOptions {
+  /**
+   * The effect is one statement, and the same however often and in whatever order it is told of an event: a row with the
+   * event's id for its key. Then it needs neither an inbox row nor a transaction, and overtakes what waits in retry.
+   */
+  readonly isIdempotent?: boolean;
 }
 
 /**
@@ -63,9 +74,10 @@ export function on<Desc extends DescMessage>(
 export function onBatch<Desc extends DescMessage>(
   schemas: readonly Desc[],
   handle: (
-    tx: Transaction,
+    tx: Executor,
     events: readonly ReceivedEvent<Desc>[],
   ) => Promise<void>,
+  { isIdempotent = false }: BatchOptions = {},
 ): EventHandler[] {
   const byType = new Map(schemas.map((schema) => [schema.typeName, schema]));
   const receiveAny = (event: CloudEvent): ReceivedEvent<Desc> => {
@@ -74,6 +86,7 @@ export function onBatch<Desc extends DescMessage>(
     return receive(schema, event);
   };
   const batch: BatchHandler = {
+    isIdempotent,
     handle: (tx, events) => handle(tx, events.map(receiveAny)),
   };
   return schemas.map((schema) => ({
@@ -93,7 +106,14 @@ function receive<Desc extends DescMessage>(
   schema: Desc,
   { data, ...attributes }: CloudEvent,
 ): ReceivedEvent<Desc> {
-  return { ...attributes, message: decode(schema, data) };
+  let message: MessageShape<Desc> | undefined;
+  return {
+    ...attributes,
+    // Some handlers need the attributes alone, and reading a message costs more than all that they do.
+    get message() {
+      return (message ??= decode(schema, data));
+    },
+  };
 }
 
 function decode<Desc extends DescMessage>(

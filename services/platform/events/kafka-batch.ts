@@ -1,12 +1,25 @@
 import type { EachBatchPayload, IHeaders } from "kafkajs";
 import type { IncomingRecord, PartitionBatch } from "./event-bus.ts";
+import type { OffsetCommits } from "./offset-commits.ts";
 
-/** kafkajs' batch as the port has it. `timers` holds what resumes a paused partition. */
+/** What batches tell the member of a group that took them. */
+export interface BatchTaker {
+  /** Resume paused partitions. */
+  readonly timers: Set<NodeJS.Timeout>;
+  readonly commits: OffsetCommits;
+}
+
+/** A batch of kafkajs' as the port has it. */
+export interface KafkaBatch extends PartitionBatch {
+  /** Until its handler says otherwise. */
+  readonly isOfConcern: boolean;
+}
+
 export function toPartitionBatch(
   payload: EachBatchPayload,
   signal: AbortSignal,
-  timers: Set<NodeJS.Timeout>,
-): PartitionBatch {
+  { timers, commits }: BatchTaker,
+): KafkaBatch {
   const { topic, partition, highWatermark } = payload.batch;
   const records = payload.batch.messages.map((message): IncomingRecord => ({
     topic,
@@ -18,6 +31,7 @@ export function toPartitionBatch(
   }));
   let done: bigint | undefined;
   let committed: bigint | undefined;
+  let isOfConcern = true;
   return {
     topic,
     partition,
@@ -35,6 +49,11 @@ export function toPartitionBatch(
         topics: [{ topic, partitions: [{ partition, offset }] }],
       });
       committed = done;
+    },
+    commitSoon: () => commits.soon(payload),
+    noConcern: () => void (isOfConcern = false),
+    get isOfConcern() {
+      return isOfConcern;
     },
     pauseFor(ms) {
       const resume = payload.pause();

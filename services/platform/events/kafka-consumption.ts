@@ -6,8 +6,9 @@ import type {
   Consumption,
   TopicPartition,
 } from "./event-bus.ts";
-import { toPartitionBatch } from "./kafka-batch.ts";
+import { type BatchTaker, toPartitionBatch } from "./kafka-batch.ts";
 import type { TopicEnsurer } from "./kafka-topics.ts";
+import { createOffsetCommits } from "./offset-commits.ts";
 
 export interface KafkaConsumptionDeps {
   readonly kafka: Kafka;
@@ -21,6 +22,10 @@ const HEARTBEAT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 /** The longest that a fetch waits for data, thus the longest delay until a resumed partition is read. */
 const MAX_FETCH_WAIT_MS = 250;
+const FETCH_EVERY_MS = 10;
+/** The same where nothing has been of concern to the group for a while. */
+const QUIET_FETCH_EVERY_MS = 200;
+const QUIET_AFTER_MS = 30_000;
 /** kafkajs fetches again only when all partitions of the last fetch are handled, so the share of one is small. */
 const MAX_BYTES_PER_PARTITION = 256 * 1024;
 
@@ -106,7 +111,6 @@ async function runMember(
     sessionTimeout: deps.sessionTimeoutMs,
     heartbeatInterval: HEARTBEAT_MS,
     maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
-    minBytes: options.minBytes ?? 1,
     maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
     allowAutoTopicCreation: false,
     retry: {
@@ -120,8 +124,8 @@ async function runMember(
   ended.promise.catch(() => undefined);
   const onStop = (): void => ended.resolve();
   stop.addEventListener("abort", onStop, { once: true });
-  const timers = new Set<NodeJS.Timeout>();
-  observeMember(consumer, state, ended.reject);
+  const member = createMember();
+  observeMember(consumer, state, member, ended.reject);
   try {
     await consumer.connect();
     await consumer.subscribe({
@@ -132,22 +136,45 @@ async function runMember(
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: options.concurrency ?? 4,
-      eachBatch: (payload) => handleBatch(payload, options, stop, timers),
+      eachBatch: (payload) => handleBatch(member, payload, options, stop),
     });
     if (stop.aborted) ended.resolve();
     await ended.promise;
   } finally {
     stop.removeEventListener("abort", onStop);
-    for (const timer of timers) clearTimeout(timer);
+    for (const timer of member.timers) clearTimeout(timer);
+    await member.commits.flush();
+    // Waits for the batches in hand, which commit for themselves from now on.
     await consumer.disconnect();
   }
+}
+
+/** What one kafkajs consumer has under way. */
+interface Member extends BatchTaker {
+  /** When the last fetch came back, and when one last brought something of concern. */
+  fetchedAt: number;
+  concernedAt: number;
+}
+
+function createMember(): Member {
+  return {
+    timers: new Set(),
+    commits: createOffsetCommits(),
+    fetchedAt: 0,
+    concernedAt: 0,
+  };
 }
 
 function observeMember(
   consumer: Consumer,
   state: MemberState,
+  member: Member,
   onCrash: (error: Error) => void,
 ): void {
+  consumer.on(consumer.events.FETCH, () => {
+    member.fetchedAt = performance.now();
+  });
+  consumer.on(consumer.events.REBALANCING, () => void member.commits.flush());
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     state.assigned = Object.entries(payload.memberAssignment).flatMap(
       ([topic, partitions]) =>
@@ -158,10 +185,10 @@ function observeMember(
 }
 
 async function handleBatch(
+  member: Member,
   payload: EachBatchPayload,
   options: ConsumeOptions,
   stop: AbortSignal,
-  timers: Set<NodeJS.Timeout>,
 ): Promise<void> {
   const lost = new AbortController();
   // kafkajs sends no heartbeat during a batch unless told to; at the end of the
@@ -169,13 +196,30 @@ async function handleBatch(
   const heartbeat = setInterval(() => {
     payload.heartbeat().catch((error: unknown) => lost.abort(error));
   }, HEARTBEAT_MS);
+  const signal = AbortSignal.any([stop, lost.signal]);
+  const batch = toPartitionBatch(payload, signal, member);
   try {
-    await options.handle(
-      toPartitionBatch(payload, AbortSignal.any([stop, lost.signal]), timers),
-    );
+    await options.handle(batch);
+    if (batch.isOfConcern) member.concernedAt = performance.now();
+    if (signal.aborted) await member.commits.flush();
   } finally {
     clearInterval(heartbeat);
   }
   // kafkajs rejoins the group when it sees the error of the heartbeat.
   lost.signal.throwIfAborted();
+  if (batch.remaining === 0n) await pauseFetching(member, options, stop);
+}
+
+/** kafkajs fetches again when this returns. */
+async function pauseFetching(
+  { concernedAt, fetchedAt }: Member,
+  { fetchEveryMs = FETCH_EVERY_MS }: ConsumeOptions,
+  stop: AbortSignal,
+): Promise<void> {
+  const isQuiet = fetchedAt - concernedAt > QUIET_AFTER_MS;
+  const everyMs = isQuiet
+    ? Math.max(fetchEveryMs, QUIET_FETCH_EVERY_MS)
+    : fetchEveryMs;
+  const pauseMs = fetchedAt + everyMs - performance.now();
+  if (pauseMs > 1) await sleep(pauseMs, stop).catch(() => undefined);
 }

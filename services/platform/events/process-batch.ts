@@ -1,4 +1,4 @@
-import type { Transaction } from "../data/transaction.ts";
+import type { Executor } from "../data/executor.ts";
 import { fromRecord } from "./cloud-event.ts";
 import { inConsumerSpans, type ReadEvent } from "./consumer-span.ts";
 import type { IncomingRecord } from "./event-bus.ts";
@@ -9,7 +9,7 @@ import { orderingKey } from "./retry-topic.ts";
 
 /**
  * Gives records of one partition their effect together, once: one transaction
- * with all of their inbox rows. False, and nothing was done, where they have to
+ * with all of their inbox rows, which idempotent handlers do without. False, and nothing was done, where they have to
  * be taken one by one: a key of them waits in retry, or one of their handlers takes no batch.
  *
  * @throws what made one of them fail; nothing was done then either.
@@ -28,6 +28,13 @@ export async function processBatch(
   }
   const [first] = handled;
   if (first === undefined) return true;
+  if (handled.every(({ batch }) => batch.isIdempotent)) {
+    await inConsumerSpans(deps.group, handled, async () => {
+      await handleRuns(deps.db, handled);
+      return "handled";
+    });
+    return true;
+  }
   const outcome = await inConsumerSpans(deps.group, handled, () =>
     deps.db.transaction(async (tx) => {
       const { admitted, waiting } = await admitAll(
@@ -58,7 +65,7 @@ function newOnes<Event extends ReadEvent>(
 
 /** Calls each handler with the events that follow each other and are its own, so that the order holds. */
 async function handleRuns(
-  tx: Transaction,
+  tx: Executor,
   events: readonly (ReadEvent & { batch: BatchHandler })[],
 ): Promise<void> {
   for (let start = 0; start < events.length;) {

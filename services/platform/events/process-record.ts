@@ -2,7 +2,7 @@ import type { Database } from "../data/database.ts";
 import type { Transaction } from "../data/transaction.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { DomainError } from "../runtime/errors.ts";
-import { fromRecord } from "./cloud-event.ts";
+import { type CloudEvent, fromRecord } from "./cloud-event.ts";
 import { inConsumerSpans, type ReadEvent } from "./consumer-span.ts";
 import type { IncomingRecord } from "./event-bus.ts";
 import type { EventHandler } from "./event-handler.ts";
@@ -58,9 +58,22 @@ export async function processRecord(
   );
 }
 
+/**
+ * Whether the group has nothing to do with the event: its type has no handler, or its handler turns it down.
+ *
+ * @throws DomainError UNKNOWN_EVENT_TYPE, or what reading the event's message throws.
+ */
+export function isOfNoConcern(
+  deps: Pick<ProcessRecordDeps, "byType" | "known" | "group">,
+  event: CloudEvent,
+): boolean {
+  const handler = findHandler(deps, event.type);
+  return handler === undefined || handler.accepts?.(event) === false;
+}
+
 /** @throws DomainError UNKNOWN_EVENT_TYPE for a type that the group's contracts do not name. */
 export function findHandler(
-  deps: ProcessRecordDeps,
+  deps: Pick<ProcessRecordDeps, "byType" | "known" | "group">,
   type: string,
 ): EventHandler | undefined {
   const handler = deps.byType.get(type);
@@ -82,6 +95,10 @@ async function handleOrPark(
   event: ReadEvent["event"],
 ): Promise<Outcome> {
   const { group } = deps;
+  if (handler.batch?.isIdempotent) {
+    await handler.handle(tx, event);
+    return "handled";
+  }
   const key = orderingKey(record);
   const arrival = { eventId: event.id, key };
   const { admitted, waiting } = await admitAll(tx, group, record.topic, [

@@ -1,12 +1,14 @@
-import { create } from "@bufbuild/protobuf";
-import { Int64ValueSchema } from "@bufbuild/protobuf/wkt";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { Int64ValueSchema, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+  type CloudEvent,
   newEvent,
   toRecord,
 } from "../../../services/platform/events/cloud-event.ts";
 import type { Consumer } from "../../../services/platform/events/consumer.ts";
 import type { EventBus } from "../../../services/platform/events/event-bus.ts";
+import { onBatch } from "../../../services/platform/events/event-handler.ts";
 import {
   deliverableForMs,
   keepForMs,
@@ -48,6 +50,51 @@ describe("a consumer", () => {
       "last",
       "other",
     ]);
+  });
+
+  it("leaves no trace of events that its handler turns down", async () => {
+    await using world = await setupConsumers(database.url);
+    const handler = {
+      ...world.handler(),
+      accepts: ({ data }: CloudEvent) =>
+        fromBinary(StringValueSchema, data).value !== "no",
+    };
+    world.start({ handlers: [handler] });
+
+    await world.publish(event("a", "no"), event("a", "no"), event("a", "yes"));
+
+    await world.until("the last one is in", (effects) => effects.length > 0);
+    expect(await world.effects()).toEqual(["yes"]);
+    const { rowCount } = await world.db.query("select from inbox");
+    expect(rowCount).toBe(1);
+  });
+
+  it("keeps no inbox of what an idempotent handler is told, and tells it little twice", async () => {
+    await using world = await setupConsumers(database.url);
+    const handlers = onBatch(
+      [StringValueSchema],
+      async (db, events) => {
+        const values = events.map(({ message }) => message.value);
+        await db.query(
+          "insert into effect (value) select value from unnest($1::text[]) as told (value)",
+          [values],
+        );
+      },
+      { isIdempotent: true },
+    );
+    const first = world.start({ handlers });
+    await world.publish(event("a", "1"), event("a", "2"));
+    await world.until("both are in", (effects) => effects.length === 2);
+
+    // What it has done is committed when it stops, though no half second has passed.
+    await first.stop();
+    world.start({ handlers });
+    await world.publish(event("a", "3"));
+    await world.until("the last one is in", (effects) => effects.includes("3"));
+
+    expect(await world.effects()).toEqual(["1", "2", "3"]);
+    const { rowCount } = await world.db.query("select from inbox");
+    expect(rowCount).toBe(0);
   });
 
   it("gives an event its effect once when two groups' members see it, once a group", async () => {
