@@ -14,6 +14,7 @@ import {
 } from "./two-phase-commit.ts";
 import { reconcileOrder } from "./reconcile-order.ts";
 import { saveOrder, type SaveOrderDeps } from "./save-order.ts";
+import type { Due } from "../store/update-together.ts";
 
 export interface DriveOrderDeps extends SaveOrderDeps {
   readonly inventory: InventoryClient;
@@ -58,6 +59,7 @@ export async function driveOrder(
   stopping: AbortSignal,
 ): Promise<Order> {
   let order = await reconcileOrder(deps, start);
+  let leasedAt = deps.now().getTime();
   for (;;) {
     const step = nextStep(order);
     if (step === undefined) {
@@ -74,6 +76,7 @@ export async function driveOrder(
     if (isToRetry) {
       logFailure(deps.logger, next, step, outcome);
     }
+    const due = isToRetry ? retryAt(deps, next) : leaseOf(deps, next, leasedAt);
     const isStored =
       next.version === order.version
         ? await postponeOrder(
@@ -82,12 +85,8 @@ export async function driveOrder(
             retryAt(deps, next),
             failureText(outcome),
           )
-        : await saveOrder(
-            deps,
-            order,
-            next,
-            isToRetry ? retryAt(deps, next) : leaseOf(deps, next),
-          );
+        : await saveOrder(deps, order, next, due);
+    if (due !== "kept") leasedAt = deps.now().getTime();
     const current = isStored ? next : await takeOver(deps, order);
     if (!current || (isStored && isToRetry)) {
       return next;
@@ -173,10 +172,12 @@ function take(
   }
 }
 
-function leaseOf(deps: DriveOrderDeps, order: Order): Date | undefined {
-  return isSettled(order)
-    ? undefined
-    : new Date(deps.now().getTime() + leaseMsOf(order));
+/** A lease that is young still outlasts the next step. */
+function leaseOf(deps: DriveOrderDeps, order: Order, leasedAt: number): Due {
+  if (isSettled(order)) return undefined;
+  const now = deps.now().getTime();
+  const leaseMs = leaseMsOf(order);
+  return now - leasedAt < leaseMs / 6 ? "kept" : new Date(now + leaseMs);
 }
 
 function retryAt(deps: DriveOrderDeps, order: Order): Date {

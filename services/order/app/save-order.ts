@@ -3,7 +3,7 @@ import { eventOf, type OrderEvent } from "../domain/order-event.ts";
 import type { Order } from "../domain/order.ts";
 import { insertDecision } from "../store/decisions.ts";
 import { updateOrder } from "../store/orders.ts";
-import type { NextOrder } from "../store/update-together.ts";
+import type { Due, NextOrder } from "../store/update-together.ts";
 import type { Announce, AnnounceRow } from "./announce.ts";
 import type { OrderBatches } from "./order-batches.ts";
 import type { OrderChanges } from "./order-changes.ts";
@@ -24,14 +24,14 @@ export function saveOrder(
   deps: SaveOrderDeps,
   before: Order,
   after: Order,
-  dueAt: Date | undefined,
+  due: Due,
 ): Promise<boolean> {
   const event = after.state === before.state ? undefined : eventOf(after);
   const next: NextOrder = {
     order: after,
     versionBefore: before.version,
     decides: isDecision(before, after),
-    dueAt,
+    due,
     event: event && deps.announceRow(event),
   };
   return deps.batches.update.submit({
@@ -43,11 +43,11 @@ export function saveOrder(
 /** In a transaction of its own: no other order's fault can make it fail. */
 async function saveAlone(
   deps: SaveOrderDeps,
-  { order, versionBefore, decides, dueAt }: NextOrder,
+  { order, versionBefore, decides, due }: NextOrder,
   event: OrderEvent | undefined,
 ): Promise<boolean> {
   const isStored = await deps.db.transaction(async (tx) => {
-    const isUpdated = await updateOrder(tx, order, versionBefore, dueAt);
+    const isUpdated = await updateOrder(tx, order, versionBefore, due);
     if (isUpdated && decides) {
       const decision = { orderId: order.id, epoch: order.epoch };
       await insertDecision(tx, decision, order.updatedAt);

@@ -6,6 +6,7 @@ import {
   storedLines,
   type OrderRow,
 } from "./order-row.ts";
+import type { Due } from "./update-together.ts";
 
 /** What is stored beside an order and is not part of it. */
 export interface OrderOrigin {
@@ -67,14 +68,14 @@ export async function updateOrder(
   db: Executor,
   order: Order,
   before: bigint,
-  dueAt: Date | undefined,
+  due: Due,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `with updated as (
        update orders
        set state = $3, lines = $4, total_currency = $5, total_minor_units = $6,
            payment_token = $7, failure = $8, undo = $9, version = $10,
-           attempts = $11, due_at = $12, updated_at = $13, settled_at = $14,
+           attempts = $11, due_at = case when $17 then due_at else $12 end, updated_at = $13, settled_at = $14,
            attention = $15
        where id = $1 and version = $2 and epoch = $16
        returning tenant, id, version, updated_at
@@ -94,11 +95,12 @@ export async function updateOrder(
       order.undo,
       order.version,
       order.attempts,
-      dueAt ?? null,
+      due === "kept" ? null : (due ?? null),
       order.updatedAt,
       order.settledAt ?? null,
       order.attention ?? null,
       order.epoch,
+      due === "kept",
     ],
   );
   return rowCount === 1;

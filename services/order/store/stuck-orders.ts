@@ -18,7 +18,7 @@ export async function listStuckOrders(
   const { rows } = await db.query<OrderRow>(
     `select ${orderColumns}
      from orders
-     where state = 'needs_attention'
+     where attention is not null
        and ($1::text is null or tenant = $1)
        and ($2::timestamptz is null or (updated_at, id) > ($2, $3::uuid))
      order by updated_at, id
@@ -37,7 +37,7 @@ export async function measureStuckOrders(
      from (
        select updated_at
        from orders
-       where state = 'needs_attention'
+       where attention is not null
        order by updated_at
        limit 10000
      ) as oldest`,

@@ -8,13 +8,19 @@ import {
 import type { Order } from "../domain/order.ts";
 import { lineColumn } from "./order-row.ts";
 
+/**
+ * When somebody else may take the order up: never, once it is settled. "kept" leaves it when it was, which spares the
+ * indexes: the row is updated in its place.
+ */
+export type Due = Date | "kept" | undefined;
+
 /** The next version of an order, and the event that tells of it, if one does. */
 export interface NextOrder {
   readonly order: Order;
   readonly versionBefore: bigint;
   /** Whether this version is the decision to commit, which the log then has as well. */
   readonly decides: boolean;
-  readonly dueAt: Date | undefined;
+  readonly due: Due;
   readonly event: OutboxRow | undefined;
 }
 
@@ -40,7 +46,7 @@ export async function updateOrdersTogether(
 }
 
 function orderRow(
-  { order, versionBefore, decides, dueAt }: NextOrder,
+  { order, versionBefore, decides, due }: NextOrder,
   n: number,
 ) {
   return {
@@ -59,7 +65,8 @@ function orderRow(
     undo: order.undo,
     version: order.version,
     attempts: order.attempts,
-    due_at: dueAt,
+    due_at: due === "kept" ? undefined : due,
+    keeps_due: due === "kept",
     updated_at: order.updatedAt,
     settled_at: order.settledAt,
   };
@@ -69,11 +76,12 @@ function orderRow(
 const statement = `with ${patience},
      next as materialized (
        select n, id, version_before, epoch, decides, state, lines, total_currency, total_minor_units, payment_token, failure,
-         attention, undo, version, attempts, due_at, updated_at, settled_at
+         attention, undo, version, attempts, due_at, keeps_due, updated_at, settled_at
        from json_to_recordset($1) as next (
          n integer, id uuid, version_before bigint, epoch bigint, decides boolean, state text, lines jsonb, total_currency text,
          total_minor_units bigint, payment_token text, failure jsonb, attention jsonb, undo text[],
-         version bigint, attempts integer, due_at timestamptz, updated_at timestamptz, settled_at timestamptz
+         version bigint, attempts integer, due_at timestamptz, keeps_due boolean, updated_at timestamptz,
+         settled_at timestamptz
        )
        limit $2
      ),
@@ -83,7 +91,7 @@ const statement = `with ${patience},
            total_currency = next.total_currency, total_minor_units = next.total_minor_units,
            payment_token = next.payment_token, failure = next.failure, attention = next.attention,
            undo = next.undo, version = next.version, attempts = next.attempts,
-           due_at = next.due_at, updated_at = next.updated_at, settled_at = next.settled_at
+           due_at = case when next.keeps_due then orders.due_at else next.due_at end, updated_at = next.updated_at, settled_at = next.settled_at
        from patience
        cross join next
        where orders.id = next.id and orders.version = next.version_before and orders.epoch = next.epoch

@@ -68,7 +68,7 @@ function nextOf(order: Order) {
     order: decidedOf(order),
     versionBefore: order.version,
     decides: true,
-    dueAt: at,
+    due: at,
     event: undefined,
   };
 }
