@@ -102,7 +102,7 @@ export async function prunePublished(
        select id
        from outbox
        where published_at < clock_timestamp() - $1 * interval '1 millisecond'
-       order by published_at
+         and created_at < clock_timestamp() - $1 * interval '1 millisecond'
        limit $2
      )`,
     [retentionMs, limit],
