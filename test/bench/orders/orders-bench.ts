@@ -1,6 +1,7 @@
 import { machineLine, saveResult, savedResult } from "../save-result.ts";
 import { analyze, startBenchMesh, type BenchMesh } from "./bench-mesh.ts";
 import { compareDbos } from "./compare-dbos.ts";
+import { compareModes } from "./compare-modes.ts";
 import { measureEvents } from "./measure-events.ts";
 import { measureGrowth } from "./measure-growth.ts";
 import { measureOverload } from "./measure-overload.ts";
@@ -10,7 +11,7 @@ import { loadOrders } from "./order-load.ts";
 import { judge } from "./targets.ts";
 
 const WARM_UP_MS = 6_000;
-const ROUND_MS = 8_000;
+const ROUND_MS = 6_000;
 const PRODUCTS = 1_000;
 
 type Part = (world: BenchMesh, skus: readonly string[]) => Promise<object>;
@@ -19,7 +20,7 @@ type Part = (world: BenchMesh, skus: readonly string[]) => Promise<object>;
 const PARTS: Readonly<Record<string, Part>> = {
   async rate(world, skus) {
     const spread = [];
-    for (const inFlight of [1, 8, 32, 48]) {
+    for (const inFlight of [1, 4, 8, 16, 32, 64, 128]) {
       spread.push(await loadOrders(world, { skus, inFlight, ms: ROUND_MS }));
     }
     const [hotSku = ""] = skus;
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     });
     return { spread, hot };
   },
+  modes: async (world, skus) => ({ modes: await compareModes(world, skus) }),
   peer: async (world, skus) => ({ peer: await compareDbos(world, skus) }),
   overload: async (world, skus) => ({
     overload: await measureOverload(world, skus),

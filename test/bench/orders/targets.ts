@@ -18,6 +18,15 @@ const rate = z.object({
 const measured = z.object({
   spread: z.array(rate).optional(),
   peer: z.object({ ratio: z.number() }).optional(),
+  modes: z
+    .object({
+      ratios: z.object({
+        choreographed: z.number(),
+        twoPhase: z.number(),
+        twoPhaseHot: z.number(),
+      }),
+    })
+    .optional(),
   overload: z.object({ p99Ratio: z.number() }).optional(),
   events: z
     .object({
@@ -32,7 +41,7 @@ const measured = z.object({
 
 /** What the figures should be, on two cores. */
 export function judge(result: object): Target[] {
-  const { spread, peer, overload, events, sameKey, recovery } =
+  const { spread, modes, peer, overload, events, sameKey, recovery } =
     measured.parse(result);
   const c32 = spread?.find(({ inFlight }) => inFlight === 32);
   const slowest =
@@ -41,6 +50,19 @@ export function judge(result: object): Target[] {
   return [
     target("orders/s at 32 in flight", c32?.ordersPerSecond, ">=", 400),
     target("p99 of an order, ms", c32?.p99Ms, "<=", 400),
+    target(
+      "choreographed by orchestrated",
+      modes?.ratios.choreographed,
+      ">=",
+      0.8,
+    ),
+    target(
+      "two-phase commit by orchestrated",
+      modes?.ratios.twoPhase,
+      ">=",
+      0.75,
+    ),
+    target("the same, one hot SKU", modes?.ratios.twoPhaseHot, ">=", 0.45),
     target("orders/s by a DBOS workflow's", peer?.ratio, ">=", 1),
     target(
       "p99 of accepted orders at 3x by unloaded",
