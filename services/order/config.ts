@@ -28,9 +28,9 @@ export function readOrderConfig(env: NodeJS.ProcessEnv) {
        * Orders that one process drives at a time. More of them settle hardly more a second (64 instead of 32: 13 %), and
        * each later: this is what bounds how long an accepted order takes.
        */
-      ORDER_DRIVERS: z.coerce.number().int().min(1).max(1_000).default(40),
+      ORDER_DRIVERS: z.coerce.number().int().min(1).max(1_000).default(32),
       /** Orders that may wait for a driver, in the database; the next ones are refused with RESOURCE_EXHAUSTED. */
-      ORDER_WAITING: z.coerce.number().int().min(0).max(100_000).default(20),
+      ORDER_WAITING: z.coerce.number().int().min(0).max(100_000).default(4),
       /** How often to look for orders that are due, in milliseconds. */
       ORDER_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(500),
       /** The silence after which a watch tells that it lives, in milliseconds. */
