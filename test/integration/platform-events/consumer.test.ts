@@ -170,14 +170,18 @@ describe("a consumer", () => {
     const deadLetters = world.collect(`${TOPIC}.test.dlt`);
     world.start();
 
-    await world.bus.produce([
-      {
-        topic: TOPIC,
-        key: "a",
-        value: Buffer.from("{}"),
-        headers: { "content-type": "application/json" },
-      },
-    ]);
+    const stranger = {
+      topic: TOPIC,
+      key: "a",
+      value: Buffer.from("{}"),
+      headers: { "content-type": "application/json" },
+    };
+    await eventually("it is published", () =>
+      world.bus.produce([stranger]).then(
+        () => true,
+        () => false,
+      ),
+    );
     await world.publish(event("a", "good"));
 
     await world.until("the later one is in", (effects) =>
