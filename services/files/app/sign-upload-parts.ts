@@ -58,7 +58,7 @@ export async function signUploadParts(
   );
 }
 
-/** Begins the upload in parts with the first of them. Of two at once one wins; what the other began goes with the file. */
+/** Begins the upload in parts with the first of them. Of two at once one wins, and what the other began is dropped. */
 async function uploadOf(
   deps: SignUploadPartsDeps,
   file: StoredFile,
@@ -70,6 +70,8 @@ async function uploadOf(
   if (await setUploadId(deps.db, file.id, undefined, begun)) {
     return begun;
   }
+  // What fails here goes with the file.
+  await deps.objects.dropParts(file, begun).catch(() => undefined);
   const owner = { tenant: file.tenant, subject: file.owner };
   const now = await findFile(deps.db, owner, file.id);
   if (now?.uploadId === undefined) {

@@ -44,6 +44,8 @@ export interface ObjectStore {
     uploadId: string,
     parts: readonly SentPart[],
   ): Promise<boolean>;
+  /** Forgets an upload in parts that nobody uses. */
+  dropParts(file: Pick<StoredFile, "id">, uploadId: string): Promise<void>;
   find(file: File): Promise<FoundObject | undefined>;
   /** The first bytes, up to `length`. */
   head(file: File, length: number): Promise<Uint8Array>;
@@ -199,6 +201,10 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
         // In Node the SDK's body is a Readable.
         return Body as unknown as AsyncIterable<Uint8Array>;
       }),
+    dropParts: (file, uploadId) =>
+      run(({ sdk, inside }) =>
+        abortParts({ sdk, inside }, { ...target(file), UploadId: uploadId }),
+      ),
     remove: (file) =>
       run(async ({ sdk, inside }) => {
         await inside.send(new sdk.DeleteObjectCommand(target(file)));
@@ -209,20 +215,22 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
           }),
         );
         for (const { Key, UploadId } of Uploads) {
-          await inside
-            .send(
-              new sdk.AbortMultipartUploadCommand({
-                Bucket: bucket,
-                Key,
-                UploadId,
-              }),
-            )
-            .catch((error: unknown) => {
-              if (nameOf(error) !== "NoSuchUpload") throw error;
-            });
+          await abortParts({ sdk, inside }, { Bucket: bucket, Key, UploadId });
         }
       }),
   };
+}
+
+/** Drops what was uploaded in parts. One that is gone already is no fault. */
+async function abortParts(
+  { sdk, inside }: Pick<Opened, "sdk" | "inside">,
+  upload: S3.AbortMultipartUploadCommandInput,
+): Promise<void> {
+  await inside
+    .send(new sdk.AbortMultipartUploadCommand(upload))
+    .catch((error: unknown) => {
+      if (nameOf(error) !== "NoSuchUpload") throw error;
+    });
 }
 
 interface Opened {
