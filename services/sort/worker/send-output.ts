@@ -1,7 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { BegunFile, SentPart, SignedUrl } from "../domain/work-order.ts";
-import { request, withAttempts } from "./http-request.ts";
+import { request, Transient, withAttempts } from "./http-request.ts";
 import type { Service } from "./parent-link.ts";
 
 export interface SortedFile {
@@ -64,10 +64,14 @@ async function putWhole(
       `${size} bytes are more than one PUT carries (${maxPutBytes}): let the output be a new file`,
     );
   }
-  // The service answers this question so.
-  const signed = (await service.ask({ what: "output-url" })) as SignedUrl;
   const body = await slice(file, 0, size);
-  await put(signed, body, signal);
+  await put(
+    // The service answers this question so.
+    async () => (await service.ask({ what: "output-url" })) as SignedUrl,
+    body,
+    expired,
+    signal,
+  );
 }
 
 async function putParts(
@@ -87,13 +91,21 @@ async function putParts(
       next += 1;
       const start = (partNumber - 1) * partBytes;
       const body = await slice(file, start, Math.min(partBytes, size - start));
-      // The service answers this question so.
-      const [signed] = (await service.ask({
-        what: "sign-parts",
-        partNumbers: [partNumber],
-      })) as SignedUrl[];
-      if (!signed) throw new Error("no part was signed");
-      const etag = await put(signed, body, signal);
+      const etag = await put(
+        async () => {
+          // The service answers this question so.
+          const [signed] = (await service.ask({
+            what: "sign-parts",
+            partNumbers: [partNumber],
+          })) as SignedUrl[];
+          if (!signed) throw new Error("no part was signed");
+          return signed;
+        },
+        body,
+        // Ours to sign: one that has expired meanwhile is signed anew.
+        () => new Transient("the store refuses its URL"),
+        signal,
+      );
       sent.push({ partNumber, etag });
       bytesUploaded += body.length;
       tell(bytesUploaded);
@@ -117,22 +129,25 @@ async function slice(
   return buffer;
 }
 
+/** Sends bytes to the URL that `sign` answers, which is asked anew for each attempt. `refused` says what a 403 means. */
 function put(
-  { url, headers }: SignedUrl,
+  sign: () => Promise<SignedUrl>,
   body: Buffer,
+  refused: () => Error,
   signal: AbortSignal,
 ): Promise<string> {
-  // `fetch` states the length by itself.
-  const { "content-length": _, ...others } = headers;
   return withAttempts(
     async (until) => {
+      const { url, headers } = await sign();
+      // `fetch` states the length by itself.
+      const { "content-length": _, ...others } = headers;
       const response = await request(
         { method: "PUT", url, headers: others, body },
         until,
       );
       await response.body?.cancel();
       if (response.ok) return response.headers.get("etag") ?? "";
-      if (response.status === 403 || response.status === 401) throw expired();
+      if (response.status === 403 || response.status === 401) throw refused();
       throw outputFailed(`its server answers ${response.status}`);
     },
     (cause) => outputFailed(cause.message),
