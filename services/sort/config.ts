@@ -126,6 +126,8 @@ export function readSortConfig(env: NodeJS.ProcessEnv) {
       SORT_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
       /** How long a job is left to whoever has its temp folder, before another process begins it anew. */
       SORT_ABANDON_SECONDS: z.coerce.number().int().min(10).default(120),
+      /** A job's process that says nothing for so long is frozen: it is killed, and the job goes on in another. */
+      SORT_SILENT_SECONDS: count(3_600).default(60),
       SORT_WATCH_HEARTBEAT_MS: z.coerce
         .number()
         .int()

@@ -74,6 +74,7 @@ export async function startSort(runtime: Runtime): Promise<void> {
     workerEnv: config.NODE_COMPILE_CACHE
       ? { NODE_COMPILE_CACHE: config.NODE_COMPILE_CACHE }
       : {},
+    silentSeconds: config.SORT_SILENT_SECONDS,
     newId: () => newId(),
     now: () => new Date(),
   };

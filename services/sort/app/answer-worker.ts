@@ -4,10 +4,16 @@ import { specInvalid } from "../domain/sort-refusals.ts";
 import type { Ask } from "../domain/work-order.ts";
 
 /** Answers what the process of a job asks: URLs, signed or given, and the file that it makes. */
+export interface Answers {
+  answer(ask: Ask): Promise<unknown>;
+  /** Gives up the file that was begun and not completed, if there is one: its parts take room until they are swept. */
+  giveUp(): Promise<void>;
+}
+
 export function answerWorker(
   deps: { readonly files: Files | undefined },
   job: SortJob,
-): (ask: Ask) => Promise<unknown> {
+): Answers {
   const owner: Owner = { tenant: job.tenant, subject: job.owner };
   const { inputs, output } = job.plan;
   const files = (): Files => {
@@ -17,7 +23,7 @@ export function answerWorker(
     return deps.files;
   };
   let begunFile = "";
-  return async (ask) => {
+  const answer = async (ask: Ask): Promise<unknown> => {
     switch (ask.what) {
       case "input-url": {
         const input = inputs[ask.input];
@@ -37,7 +43,7 @@ export function answerWorker(
           contentType,
           sizeBytes,
         });
-        begunFile = begun.file;
+        if (!begun.isComplete) begunFile = begun.file;
         return begun;
       }
       case "sign-parts":
@@ -45,5 +51,11 @@ export function answerWorker(
       case "complete-file":
         return files().complete(owner, begunFile, ask.parts);
     }
+  };
+  return {
+    answer,
+    async giveUp() {
+      if (begunFile !== "") await files().abort(owner, begunFile);
+    },
   };
 }

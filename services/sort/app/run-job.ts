@@ -10,6 +10,7 @@ import {
 } from "../clients/job-process.ts";
 import {
   isSuspension,
+  type JobFailure,
   type JobProgress,
   type Placement,
 } from "../domain/sort-job.ts";
@@ -37,6 +38,7 @@ export interface RunJobDeps extends WriteOrderDeps, PlaceJobDeps {
   readonly files: Files | undefined;
   readonly logger: Logger;
   readonly workerEnv: Readonly<Record<string, string>>;
+  readonly silentSeconds: number;
   readonly now: () => Date;
 }
 
@@ -133,6 +135,9 @@ async function endOf(
   const keeping = keep(deps, leased, work, bell, over.signal, () => newest);
   const ended = await work.ended;
   over.abort();
+  if (ended.kind === "lost") {
+    deps.logger.warn({ job: job.id, how: ended.how }, "a job's work was lost");
+  }
   stopping.removeEventListener("abort", stop);
   const isOurs = await keeping;
   if (!isOurs) return undefined;
@@ -162,11 +167,24 @@ async function startWork(
     if (!deps.spark) throw sparkUnavailable(notConfigured);
     return deps.spark.start(leased, onProgress);
   }
-  return startJobProcess(
-    { onProgress, answer: answerWorker(deps, job), env: deps.workerEnv },
-    await writeOrder(deps, job),
+  const { answer, giveUp } = answerWorker(deps, job);
+  const order = await writeOrder(deps, job);
+  const { workerEnv: env, silentSeconds } = deps;
+  const work = startJobProcess(
+    { onProgress, answer, env, silentSeconds },
+    order,
     leaseMs - leaseMarginMs,
   );
+  const ended = work.ended.then(async (end) => {
+    if (end.kind === "failed" && endsForGood(end.failure)) {
+      // The sweeper of the store does what fails here.
+      await giveUp().catch((error: unknown) =>
+        deps.logger.info({ err: error, job: job.id }, "an upload is left"),
+      );
+    }
+    return end;
+  });
+  return { ...work, ended };
 }
 
 /** 0.5 s after the first loss of a process, twice as long after each, and a minute at most. */
@@ -244,6 +262,11 @@ function endOfWork(ended: WorkEnd, retryAt: Date): JobEnd {
       };
     }
   }
+}
+
+/** Whether no other attempt follows. */
+function endsForGood(failure: JobFailure): boolean {
+  return !isSuspension(failure) && failure.reason !== "WORKER_LOST";
 }
 
 function failed(reason: string, message: string): JobEnd {

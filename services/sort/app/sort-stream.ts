@@ -15,6 +15,7 @@ export interface SortStreamDeps {
   readonly share: Share;
   readonly tempFolder: string;
   readonly workerEnv: Readonly<Record<string, string>>;
+  readonly silentSeconds: number;
   readonly newId: () => string;
   readonly maxStreamBytes: number;
 }
@@ -72,6 +73,7 @@ export async function* sortStream(
         throw new Error("a stream's process has nothing to ask");
       },
       env: deps.workerEnv,
+      silentSeconds: deps.silentSeconds,
     },
     order,
     leaseMs,

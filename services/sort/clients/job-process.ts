@@ -42,6 +42,8 @@ export interface JobProcessDeps {
   readonly answer: (ask: Ask) => Promise<unknown>;
   /** The whole of its environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** A process that says nothing for so long is frozen, and is killed. */
+  readonly silentSeconds: number;
 }
 
 /** How long a process may take to stop when it is told to. */
@@ -71,8 +73,20 @@ export function startJobProcess(
   const send = (message: ToWorker) => {
     if (child.connected) child.send(message, () => undefined);
   };
+  // Counted in looks, not by the clock: a service that stood still itself has not listened.
+  let silentLooks = 0;
+  let isSilent = false;
+  const listening = setInterval(() => {
+    silentLooks += 1;
+    if (silentLooks <= deps.silentSeconds) return;
+    isSilent = true;
+    kill();
+  }, 1_000);
   child.on("message", (message: FromWorker) => {
+    silentLooks = 0;
     switch (message.kind) {
+      case "alive":
+        return;
       case "progress":
         deps.onProgress(message.progress);
         return;
@@ -85,12 +99,13 @@ export function startJobProcess(
         return;
     }
   });
-  const ended = exitOf(child).then(
-    (how): WorkEnd => end ?? { kind: "lost", how },
-  );
+  const kill = () => void child.kill("SIGKILL");
+  const ended = exitOf(child).then((how): WorkEnd => {
+    clearInterval(listening);
+    return end ?? { kind: "lost", how: isSilent ? "it stood still" : how };
+  });
   send({ kind: "lease", ms: leaseMs });
   send({ kind: "order", order });
-  const kill = () => void child.kill("SIGKILL");
   return {
     pid: child.pid,
     ended,

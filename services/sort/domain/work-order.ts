@@ -80,6 +80,8 @@ export type ToWorker =
     };
 
 export type FromWorker =
+  /** Once a second. */
+  | { readonly kind: "alive" }
   | { readonly kind: "progress"; readonly progress: JobProgress }
   | { readonly kind: "ask"; readonly id: number; readonly ask: Ask }
   | { readonly kind: "done"; readonly result: JobResult }

@@ -19,6 +19,8 @@ type CarryOut = (
   signal: AbortSignal,
 ) => Promise<JobResult>;
 
+const aliveMs = 1_000;
+
 /**
  * Runs `carryOut` with the order that comes, and sends what becomes of it. The process ends itself when its service is gone,
  * or has not renewed its lease: somebody else may work in its folder then.
@@ -46,6 +48,8 @@ export function readEnvelope(carryOut: CarryOut): void {
     asked.delete(id);
     if (waiting) end(waiting);
   };
+  // Whoever is frozen says nothing, and is replaced.
+  setInterval(() => send({ kind: "alive" }), aliveMs).unref();
   process.on("disconnect", () => process.exit(1));
   process.on("message", (message: ToWorker) => {
     switch (message.kind) {
