@@ -15,6 +15,10 @@ export type Fault =
   | { readonly kind: "reset"; readonly afterBytes: number }
   /** So many bytes of the body a second. */
   | { readonly kind: "slow"; readonly bytesPerSecond: number }
+  /** The connection breaks after so many bytes of the request's body. */
+  | { readonly kind: "cut"; readonly afterBytes: number }
+  /** So many bytes of the request's body a second. */
+  | { readonly kind: "slow-upload"; readonly bytesPerSecond: number }
   /** The answer has another ETag. */
   | { readonly kind: "etag"; readonly etag: string };
 
@@ -29,8 +33,14 @@ export interface FaultProxy extends AsyncDisposable {
   readonly count: () => number;
 }
 
-/** Stands before an HTTP server and spoils what it is told to. The server sees its own host, so signatures stay good. */
-export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
+/**
+ * Stands before an HTTP server and spoils what it is told to. The server sees its own host, so that signatures for it stay
+ * good; or the proxy's, where they are made for that.
+ */
+export async function startFaultProxy(
+  upstream: string,
+  { keepsHost = false }: { readonly keepsHost?: boolean } = {},
+): Promise<FaultProxy> {
   const target = new URL(upstream);
   let count = 0;
   const server = createServer((incoming, outgoing) => {
@@ -41,7 +51,8 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
       outgoing.writeHead(fault.status).end("a fault");
       return;
     }
-    forward(target, incoming, outgoing, fault);
+    const host = keepsHost ? incoming.headers.host : target.host;
+    forward({ target, host: host ?? target.host }, incoming, outgoing, fault);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -66,7 +77,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
 }
 
 function forward(
-  target: URL,
+  { target, host }: { readonly target: URL; readonly host: string },
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   fault: Exclude<Fault, { kind: "status" }> | undefined,
@@ -77,7 +88,7 @@ function forward(
       port: target.port,
       method: incoming.method,
       path: incoming.url,
-      headers: { ...incoming.headers, host: target.host },
+      headers: { ...incoming.headers, host },
     },
     (answer) => {
       const headers = { ...answer.headers };
@@ -99,8 +110,22 @@ function forward(
   );
   sent.on("error", () => outgoing.destroy());
   incoming.on("error", () => sent.destroy());
+  incoming.on("close", () => {
+    if (!incoming.complete) sent.destroy();
+  });
   outgoing.on("close", () => sent.destroy());
-  incoming.pipe(sent);
+  if (fault?.kind === "cut") {
+    let passed = 0;
+    incoming.on("data", (bytes: Buffer) => {
+      passed += bytes.length;
+      if (passed > fault.afterBytes) incoming.destroy();
+    });
+  }
+  if (fault?.kind === "slow-upload") {
+    incoming.pipe(slowDown(fault.bytesPerSecond)).pipe(sent);
+  } else {
+    incoming.pipe(sent);
+  }
 }
 
 function slowDown(bytesPerSecond: number): Transform {

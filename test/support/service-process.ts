@@ -10,6 +10,8 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly connectPort: number;
   /** SIGKILL, and waits for its end. */
   kill(): Promise<void>;
+  /** SIGTERM, and waits until it has drained and ended. */
+  terminate(): Promise<void>;
 }
 
 export interface ServiceProcessOptions {
@@ -63,6 +65,12 @@ export async function startServiceProcess(
   ]);
   const { pid } = child;
   if (pid === undefined) throw new Error("a process that is ready has a pid");
+  const terminate = async () => {
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), 8_000);
+    await ended;
+    clearTimeout(late);
+  };
   return {
     pid,
     grpcPort,
@@ -71,11 +79,7 @@ export async function startServiceProcess(
       child.kill("SIGKILL");
       await ended;
     },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), 8_000);
-      await ended;
-      clearTimeout(late);
-    },
+    terminate,
+    [Symbol.asyncDispose]: terminate,
   };
 }

@@ -13,10 +13,12 @@ import {
 let world: SortWorld;
 beforeAll(async () => {
   world = await setupSort({
-    SORT_JOBS: "1",
-    SORT_TENANT_JOBS: "1",
-    SORT_TENANT_QUEUE: "4",
-    SORT_QUEUE: "6",
+    settings: {
+      SORT_JOBS: "1",
+      SORT_TENANT_JOBS: "1",
+      SORT_TENANT_QUEUE: "4",
+      SORT_QUEUE: "6",
+    },
   });
 }, 600_000);
 afterAll(() => world[Symbol.asyncDispose]());

@@ -24,8 +24,10 @@ import {
 let world: SortWorld;
 beforeAll(async () => {
   world = await setupSort({
-    SORT_STREAMS: "1",
-    SORT_STREAM_BYTES: "30000000",
+    settings: {
+      SORT_STREAMS: "1",
+      SORT_STREAM_BYTES: "30000000",
+    },
   });
 }, 600_000);
 afterAll(() => world[Symbol.asyncDispose]());

@@ -35,7 +35,9 @@ import { silentLogger } from "../../support/silent-logger.ts";
 export interface SortWorld extends AsyncDisposable {
   readonly sort: () => ServiceProcess;
   /** Kills the service, and starts it again, with these settings changed. */
-  crash(changed?: Readonly<Record<string, string>>): Promise<void>;
+  crash(changed?: Settings): Promise<void>;
+  /** Has the service end in good order, and starts it again. */
+  restart(): Promise<void>;
   readonly folder: string;
   readonly inbox: string;
   readonly outbox: string;
@@ -52,11 +54,18 @@ type Settings = Readonly<Record<string, string>>;
 
 export type Sorter = Client<typeof SortService>;
 
+export interface SortWorldOptions {
+  readonly settings?:
+    Settings | ((folders: { inbox: string; outbox: string }) => Settings);
+  /** What Files signs leads through the proxy. */
+  readonly signsForProxy?: boolean;
+}
+
 /** Sort and Files as processes, on a real Postgres, Kafka and object store, with a proxy that spoils what it is told to. */
-export async function setupSort(
-  settings:
-    Settings | ((folders: { inbox: string; outbox: string }) => Settings) = {},
-): Promise<SortWorld> {
+export async function setupSort({
+  settings = {},
+  signsForProxy = false,
+}: SortWorldOptions = {}): Promise<SortWorld> {
   await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "weft-sort-"));
   starting.defer(() => rm(folder, { recursive: true, force: true }));
@@ -71,7 +80,9 @@ export async function setupSort(
   const sortDatabase = starting.use(await setupDatabase({ service: "sort" }));
   const filesDatabase = starting.use(await setupDatabase({ service: "files" }));
   const store = starting.use(await setupObjectStore());
-  const proxy = starting.use(await startFaultProxy(store.url));
+  const proxy = starting.use(
+    await startFaultProxy(store.url, { keepsHost: signsForProxy }),
+  );
   const brokers = { KAFKA_BROKERS: inject("kafkaBrokers").join(",") };
   const ca = tls.certificates.ca;
   const files = starting.use(
@@ -84,13 +95,16 @@ export async function setupSort(
         ...brokers,
         DATABASE_URL: filesDatabase.url,
         FILES_S3_ENDPOINT: store.url,
+        ...(signsForProxy && {
+          FILES_S3_PUBLIC_ENDPOINT: `http://${proxy.host}`,
+        }),
         FILES_S3_ACCESS_KEY_ID: store.accessKeyId,
         FILES_S3_SECRET_ACCESS_KEY: store.secretAccessKey,
       },
     }),
   );
   const ports = { grpcPort: await freePort(), connectPort: await freePort() };
-  const start = (changed: Readonly<Record<string, string>> = {}) =>
+  const start = (changed: Settings = {}) =>
     startServiceProcess({
       service: "sort",
       ca,
@@ -146,6 +160,10 @@ export async function setupSort(
     async crash(changed) {
       await sort.kill();
       sort = await start(changed);
+    },
+    async restart() {
+      await sort.terminate();
+      sort = await start();
     },
     folder,
     inbox,

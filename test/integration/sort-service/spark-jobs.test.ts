@@ -30,12 +30,14 @@ let spark: SparkUnderTest;
 let world: SortWorld;
 beforeAll(async () => {
   spark = await setupSpark();
-  world = await setupSort((folders) => ({
-    SORT_SPARK_REMOTE: spark.remote,
-    // Two jobs and two streams have 10 MB each.
-    SORT_TEMP_BYTES: "40000000",
-    SORT_SPARK_FOLDERS: `inbox=file://${folders.inbox},outbox=file://${folders.outbox}`,
-  }));
+  world = await setupSort({
+    settings: (folders) => ({
+      SORT_SPARK_REMOTE: spark.remote,
+      // Two jobs and two streams have 10 MB each.
+      SORT_TEMP_BYTES: "40000000",
+      SORT_SPARK_FOLDERS: `inbox=file://${folders.inbox},outbox=file://${folders.outbox}`,
+    }),
+  });
 }, 900_000);
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
