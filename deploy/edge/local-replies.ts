@@ -1,6 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import {
   ErrorInfoSchema,
+  RequestInfoSchema,
   RetryInfoSchema,
   type RetryInfo,
 } from "../../gen/ts/google/rpc/error_details_pb.ts";
@@ -138,6 +139,16 @@ function restReply(error: EdgeError): EnvoyConfig {
             retryDelay: `${error.retrySeconds}s`,
           },
         ];
+  // Of a fault of ours: what a user can quote. Every answer has it as a header, in any protocol.
+  const request =
+    error.http < 500
+      ? []
+      : [
+          {
+            "@type": `type.googleapis.com/${RequestInfoSchema.typeName}`,
+            requestId: "%REQ(X-REQUEST-ID)%",
+          },
+        ];
   return {
     filter: made(error),
     status_code: error.http,
@@ -145,7 +156,7 @@ function restReply(error: EdgeError): EnvoyConfig {
       json_format: {
         code: error.code,
         message: error.message ?? `${MALFORMED}: ${ENVOY_TEXT}`,
-        details: [info, ...retry],
+        details: [info, ...retry, ...request],
       },
       content_type: "application/json",
     },

@@ -37,6 +37,7 @@ import {
   requestKeyOf,
   type Nameable,
 } from "./request-key.ts";
+import { withRequestInfo } from "./request-info.ts";
 import { observeServerCall, type ObservedCall } from "./rpc-telemetry.ts";
 import type { HeaderReader } from "./header-reader.ts";
 import type { Validate } from "./validate.ts";
@@ -240,7 +241,9 @@ async function* answerMany(
     }
     code = undefined;
   } catch (error) {
-    const mapped = logAndMap(deps, method, error, signal);
+    const mapped = otelContext.with(call.context, () =>
+      logAndMap(deps, method, error, signal),
+    );
     code = mapped.code;
     throw mapped;
   } finally {
@@ -325,6 +328,7 @@ function logAndMap(
   if (isFault) {
     const rpc = `${method.parent.typeName}/${method.name}`;
     deps.logger.error({ err: thrown, rpc }, "the call failed by our fault");
+    return withRequestInfo(error);
   }
   return error;
 }

@@ -5,6 +5,7 @@ import { currentScope, type CallScope } from "./call-scope.ts";
 import { deadlineExceeded } from "./deadline.ts";
 import { headersToMetadata, type RequestHeaders } from "./grpc-metadata.ts";
 import { policyOf } from "./policy.ts";
+import { requestId, requestIdHeader } from "../runtime/request-id.ts";
 
 /** What a call that goes out is bound by: the nearest deadline, every cancellation, the identity it acts for. */
 export interface OutgoingCall {
@@ -59,6 +60,8 @@ function attemptMetadata(
   if (scope) {
     metadata.set(identityHeaders.tenant, scope.caller.tenant);
     metadata.set(identityHeaders.subject, scope.caller.subject);
+    const id = requestId();
+    if (id !== undefined) metadata.set(requestIdHeader, id);
   }
   return metadata;
 }

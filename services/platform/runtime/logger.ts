@@ -1,5 +1,6 @@
 import { context, isSpanContextValid, trace } from "@opentelemetry/api";
 import { pino } from "pino";
+import { requestId } from "./request-id.ts";
 
 /** A log line is an outcome: ids and numbers are fields, the message is a constant sentence. */
 export interface Logger {
@@ -22,7 +23,7 @@ export const logLevels = [
 export type LogLevel = (typeof logLevels)[number];
 
 /**
- * Makes the logger of a process: JSON lines on standard output, each with the trace and span that it was written in.
+ * Makes the logger of a process: JSON lines on standard output, each with the trace, the span and the request that it was written in.
  * Fields that could hold a secret are cut out whatever the caller passes.
  */
 export function createLogger(service: string, level: LogLevel): Logger {
@@ -40,14 +41,19 @@ export function createLogger(service: string, level: LogLevel): Logger {
       ],
       censor: "[cut]",
     },
-    mixin: activeTrace,
+    mixin: activeCall,
   });
 }
 
-function activeTrace(): object {
-  const span = trace.getSpanContext(context.active());
+function activeCall(): object {
+  const active = context.active();
+  const span = trace.getSpanContext(active);
   if (!span || !isSpanContextValid(span)) {
     return {};
   }
-  return { traceId: span.traceId, spanId: span.spanId };
+  const id = requestId(active);
+  const { traceId, spanId } = span;
+  return id === undefined
+    ? { traceId, spanId }
+    : { traceId, spanId, requestId: id };
 }

@@ -113,6 +113,25 @@ it("takes a request id that is one, and passes it on, back and into the log", as
     .toContain(`"request_id":"${id}"`);
 });
 
+it("tells the request's id in an error that is a fault of ours, to be quoted", async () => {
+  const answer = await http(world, {
+    path: "/v1/products",
+    method: "POST",
+    body: "{}",
+    headers: { "content-type": "application/json" },
+  });
+
+  expect(answer.status).toBe(503);
+  expect(answer.json()).toMatchObject({
+    details: expect.arrayContaining([
+      {
+        "@type": "type.googleapis.com/google.rpc.RequestInfo",
+        requestId: answer.headers["x-request-id"],
+      },
+    ]),
+  });
+});
+
 it.each([
   "",
   "1",
@@ -217,7 +236,10 @@ it("refuses work before it runs out of memory, in the one shape of errors", asyn
 
   expect(answer.json()).toMatchObject({
     code: 14,
-    details: [{ reason: "SERVICE_UNAVAILABLE" }],
+    details: [
+      { reason: "SERVICE_UNAVAILABLE" },
+      { requestId: expect.any(String) },
+    ],
   });
 }, 30_000);
 

@@ -53,3 +53,21 @@ test("says in which trace and span a line was written", () => {
   });
   expect(lines[1]).not.toHaveProperty("traceId");
 });
+
+test("says for which request a line was written, and believes no id that is none", () => {
+  const requestIdUrl = new URL(
+    "../../../services/platform/runtime/request-id.ts",
+    import.meta.url,
+  );
+  const id = "11111111-2222-4333-8444-555555555555";
+
+  const lines = logged(`
+    const { withRequestId } = await import(${JSON.stringify(requestIdUrl.href)});
+    const spanContext = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
+    const within = trace.setSpan(context.active(), trace.wrapSpanContext(spanContext));
+    for (const id of ["${id}", '"}{"'])
+      context.with(withRequestId(within, id), () => logger.info({}, "inside"));`);
+
+  expect(lines[0]).toMatchObject({ requestId: id });
+  expect(lines[1]).not.toHaveProperty("requestId");
+});
