@@ -71,7 +71,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const draining = new AbortController();
   const { logger, once, audit } = options;
   const deps = { logger, once, audit, validate: createValidate() };
-  const forgetting = once && forgetOldRequests(once, logger, draining.signal);
+  const forgetting = Promise.all([
+    once && forgetOldRequests(once, logger, draining.signal),
+    audit?.forgetOld?.(draining.signal),
+  ]);
   const wrapped = options.services.map(({ desc, implementation }) => ({
     desc,
     implementation: withMiddleware(deps, desc, implementation),

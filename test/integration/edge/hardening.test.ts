@@ -236,10 +236,9 @@ it("refuses work before it runs out of memory, in the one shape of errors", asyn
 
   expect(answer.json()).toMatchObject({
     code: 14,
-    details: [
-      { reason: "SERVICE_UNAVAILABLE" },
-      { requestId: expect.any(String) },
-    ],
+    details: expect.arrayContaining([
+      expect.objectContaining({ reason: "SERVICE_UNAVAILABLE" }),
+    ]),
   });
 }, 30_000);
 

@@ -81,7 +81,10 @@ it("answers 504 when a service is silent for the contract's time limit, and rese
   expect(answer.status).toBe(504);
   expect(answer.json()).toMatchObject({
     code: 4,
-    details: [{ reason: "DEADLINE_EXCEEDED" }],
+    details: [
+      { reason: "DEADLINE_EXCEEDED" },
+      { requestId: expect.any(String) },
+    ],
   });
   expect(performance.now() - start).toBeGreaterThan(4_900);
   expect(performance.now() - start).toBeLessThan(7_000);

@@ -178,6 +178,14 @@ describe.each([1, 2] as const)(
             reason,
             domain: "weft.dev",
           },
+          ...(status < 500
+            ? []
+            : [
+                {
+                  "@type": "type.googleapis.com/google.rpc.RequestInfo",
+                  requestId: answer.headers["x-request-id"],
+                },
+              ]),
         ],
       });
     });

@@ -7,6 +7,7 @@ import {
 } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
 import {
   createAuditLog,
+  pruneAuditLog,
   type AuditLog,
   type AuditRecord,
 } from "../../../services/platform/audit/audit-log.ts";
@@ -139,6 +140,26 @@ it.each([
   const kind = sql.split(" ")[0] ?? "";
 
   await expect(db.query(sql)).rejects.toThrow(`audit_log takes no ${kind}`);
+});
+
+it("gives up what is older than 400 days, some at a time, and nothing younger", async () => {
+  const name = `products/${randomUUID()}`;
+  await db.query(
+    `insert into audit_log (
+       at, call_id, phase, method, peer, tenant, subject, resource, result, trace_id, request_id
+     )
+     select now() - days * interval '1 day', gen_random_uuid(), 'asked', '', '', '', '', $1, '', '', ''
+     from unnest(array[399, 401, 402, 403]) as days`,
+    [name],
+  );
+
+  const young = db.query("delete from audit_log where resource = $1", [name]);
+  await expect(young).rejects.toThrow("younger than 400 days");
+  const first = await pruneAuditLog(db, 2);
+  const second = await pruneAuditLog(db, 2);
+
+  expect([first, second]).toEqual([2, 1]);
+  expect(await recordsOf(name)).toHaveLength(1);
 });
 
 async function recordsOf(resource: string) {
