@@ -32,7 +32,8 @@ export async function compareDecisions({ tls }: { readonly tls: MeshTls }) {
       directory,
       rules: shippedRules,
       redisUrl: redis.url,
-      redisTimeoutMs: 8,
+      // As it is by default.
+      redisTimeoutMs: 5,
       ca: tls.certificates.ca,
       files: tls.filesOf("ratelimit"),
       grpcPort,
@@ -91,6 +92,8 @@ function report(
     redisHungMaxMs: round2(median(away.hung.map(({ maxMs }) => maxMs))),
     redisDeadP99Ms: round2(median(away.dead.map(({ p99Ms }) => p99Ms))),
     redisDeadMaxMs: round2(median(away.dead.map(({ maxMs }) => maxMs))),
+    // The client is a process of its own that takes little: what is measured is the server.
+    clientCpuUs: of(({ decisions }) => decisions.cpuUs / decisions.calls),
   };
   console.table(figures);
   return {
@@ -103,6 +106,8 @@ function report(
       ["p99 of a decision at 64 in flight, ms", figures.p99Ms, "<=", 5],
       ["p99 with Redis dead, ms", figures.redisDeadP99Ms, "<=", 10],
       ["p99 with Redis hung, ms", figures.redisHungP99Ms, "<=", 10],
+      ["slowest with Redis dead, ms", figures.redisDeadMaxMs, "<=", 10],
+      ["slowest with Redis hung, ms", figures.redisHungMaxMs, "<=", 10],
     ]),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toIssuer } from "../../../deploy/edge/issuer.ts";
@@ -14,6 +14,7 @@ import {
   type TestIssuer,
 } from "../../support/test-issuer.ts";
 import { median } from "../median.ts";
+import type { Load } from "../rpc/load.ts";
 import {
   pairOf,
   startClient,
@@ -29,14 +30,18 @@ import { targets } from "./targets.ts";
 
 const warmUpMs = 3_000;
 const roundMs = 2_000;
-const rounds = 7;
+const rounds = 5;
 /** Full throttle for the rate; few at a time for what the filters add to one call. */
 const LOADS = { full: 64, few: 4 } as const;
 
-interface Round {
-  readonly whole: PairResult;
-  readonly bare: PairResult;
-}
+/** All of it, all but tokens (neither verified nor read), and nothing but forwarding. */
+const EDGES = ["whole", "open", "bare"] as const;
+type Edge = (typeof EDGES)[number];
+/** A result, and the CPU that each process behind the client and before the server took for a call, in microseconds. */
+type Measured = PairResult & {
+  readonly tookUs: Readonly<Record<string, number>>;
+};
+type Round = Readonly<Record<Edge, Measured>>;
 
 /** The edge as it is (tokens, limits by the service and its Redis, traces, access log) against an Envoy that only forwards. */
 export async function compareEnvoy(deps: { tls: MeshTls; sink: Sink }) {
@@ -45,25 +50,45 @@ export async function compareEnvoy(deps: { tls: MeshTls; sink: Sink }) {
   const server = started.use(await startServer(tls, "bare grpc-js"));
   const issuer = started.use(await startTestIssuer());
   const token = await issuer.token();
-  const wholePort = await startWholeEdge(started, deps, server.port, issuer);
-  const barePort = await startBareEdge(started, tls, server.port);
-  const pair = async (port: number): Promise<Pair> => {
-    const address = `127.0.0.1:${port}`;
-    const client = await startClient(tls, "bare grpc-js", { address, token });
-    return pairOf(started.use(client), server);
+  const limiter = await startLimiter(started, tls);
+  const around = { ...deps, started, grpcPort: server.port, limiter };
+  const edges = {
+    whole: await startWholeEdge(around, [issuer]),
+    open: await startWholeEdge(around, []),
+    bare: await startBareEdge(started, tls, server.port),
   };
-  const whole = await pair(wholePort);
-  const bare = await pair(barePort);
+  const pairs = new Map<Edge, Pair>();
+  for (const edge of EDGES) {
+    const address = `127.0.0.1:${edges[edge].port}`;
+    const client = await startClient(tls, "bare grpc-js", { address, token });
+    pairs.set(edge, pairOf(started.use(client), server));
+  }
+  const measure = async (edge: Edge, load: Load): Promise<Measured> => {
+    const pids = { envoy: edges[edge].pid, ...limiter.pids };
+    const before = await cpuOf(pids);
+    const pair = pairs.get(edge);
+    if (pair === undefined) throw new Error(`no client of ${edge}`);
+    const result = await pair.makeLoad(load);
+    const after = await cpuOf(pids);
+    const tookUs = Object.fromEntries(
+      Object.entries(after).map(([name, us]) => [
+        name,
+        (us - (before[name] ?? 0)) / result.calls,
+      ]),
+    );
+    return { ...result, tookUs };
+  };
 
   const measured: Record<string, Round[]> = {};
   for (const [name, inFlight] of Object.entries(LOADS)) {
-    for (const each of [whole, bare])
-      await each.makeLoad({ inFlight, ms: warmUpMs });
+    for (const edge of EDGES) await measure(edge, { inFlight, ms: warmUpMs });
     const found: Round[] = [];
     for (let round = 0; round < rounds; round += 1) {
+      const load = { inFlight, ms: roundMs };
       found.push({
-        whole: await whole.makeLoad({ inFlight, ms: roundMs }),
-        bare: await bare.makeLoad({ inFlight, ms: roundMs }),
+        whole: await measure("whole", load),
+        open: await measure("open", load),
+        bare: await measure("bare", load),
       });
     }
     measured[name] = found;
@@ -86,13 +111,37 @@ function report(full: readonly Round[], few: readonly Round[]) {
     addedP99Ms: of(few, ({ whole, bare }) => whole.p99Ms - bare.p99Ms),
     bareP50Ms: of(few, ({ bare }) => bare.p50Ms),
     bareP99Ms: of(few, ({ bare }) => bare.p99Ms),
+    withoutTokensPerSecond: of(full, ({ open }) => open.callsPerSecond),
+    tokensEnvoyCpuUs: of(
+      full,
+      ({ whole, open }) =>
+        (whole.tookUs["envoy"] ?? NaN) - (open.tookUs["envoy"] ?? NaN),
+    ),
+    tokensP50Ms: of(few, ({ whole, open }) => whole.p50Ms - open.p50Ms),
   };
+  const cpuUsPerCall = Object.fromEntries(
+    EDGES.map((edge) => [
+      edge,
+      {
+        client: of(
+          full,
+          (r) => r[edge].cpuUsPerCall - r[edge].serverCpuUsPerCall,
+        ),
+        server: of(full, (r) => r[edge].serverCpuUsPerCall),
+        envoy: of(full, (r) => r[edge].tookUs["envoy"] ?? NaN),
+        ratelimit: of(full, (r) => r[edge].tookUs["ratelimit"] ?? NaN),
+        redis: of(full, (r) => r[edge].tookUs["redis"] ?? NaN),
+      },
+    ]),
+  );
   console.table(figures);
+  console.table(cpuUsPerCall);
   return {
     inFlight: LOADS,
     roundMs,
     rounds,
     figures,
+    cpuUsPerCall,
     targets: targets([
       [
         "requests/s with every filter against a bare Envoy",
@@ -104,25 +153,46 @@ function report(full: readonly Round[], few: readonly Round[]) {
   };
 }
 
-async function startWholeEdge(
+interface Limiter {
+  readonly port: number;
+  readonly pids: { readonly ratelimit: number; readonly redis: number };
+}
+
+async function startLimiter(
   started: AsyncDisposableStack,
-  { tls, sink }: { tls: MeshTls; sink: Sink },
-  grpcPort: number,
-  issuer: TestIssuer,
-): Promise<number> {
-  const directory = await benchDirectory(started);
+  tls: MeshTls,
+): Promise<Limiter> {
   const redis = await startBenchRedis(started);
-  const limiterPort = await freePort();
-  started.use(
+  const port = await freePort();
+  const limiter = started.use(
     await startRateLimiter({
-      directory,
+      directory: await benchDirectory(started),
       rules: shippedRules,
       redisUrl: redis.url,
       ca: tls.certificates.ca,
       files: tls.filesOf("ratelimit"),
-      grpcPort: limiterPort,
+      grpcPort: port,
     }),
   );
+  return {
+    port,
+    pids: { ratelimit: limiter.pid, redis: pidOf(redis) },
+  };
+}
+
+/** Without issuers it is open to everybody. */
+async function startWholeEdge(
+  around: {
+    readonly started: AsyncDisposableStack;
+    readonly tls: MeshTls;
+    readonly sink: Sink;
+    readonly grpcPort: number;
+    readonly limiter: Limiter;
+  },
+  issuers: readonly TestIssuer[],
+): Promise<StartedEdge> {
+  const { started, tls, sink, grpcPort, limiter } = around;
+  const directory = await benchDirectory(started);
   const [edgePort, adminPort] = [await freePort(), await freePort()];
   const { ca, edgeMesh, edgePublic } = tls.certificates;
   const at = (port: number) => ({ host: "127.0.0.1", port });
@@ -140,17 +210,18 @@ async function startWholeEdge(
     upstreams: {
       ...absentServices(),
       order: { grpc: at(grpcPort), connect: at(grpcPort) },
-      ratelimit: { grpc: at(limiterPort), connect: at(limiterPort) },
+      ratelimit: { grpc: at(limiter.port), connect: at(limiter.port) },
     },
     otlp: at(Number(new URL(sink.url).port)),
-    issuers: [
+    issuers: issuers.map((issuer) =>
       toIssuer({
         name: "bench",
         issuer: issuer.url,
         jwksUrl: issuer.jwksUrl,
         audiences: [AUDIENCE],
       }),
-    ],
+    ),
+    open: issuers.length === 0,
     rateLimits: { failClosed: [] },
   });
   return start(started, { directory, edgePort, adminPort, bootstrap });
@@ -160,7 +231,7 @@ async function startBareEdge(
   started: AsyncDisposableStack,
   tls: MeshTls,
   grpcPort: number,
-): Promise<number> {
+): Promise<StartedEdge> {
   const directory = await benchDirectory(started);
   const [edgePort, adminPort] = [await freePort(), await freePort()];
   const bootstrap = bareProxy({
@@ -180,11 +251,35 @@ async function start(
     readonly adminPort: number;
     readonly bootstrap: string;
   },
-): Promise<number> {
+): Promise<StartedEdge> {
   const bootstrapFile = join(envoy.directory, "envoy.json");
   await writeFile(bootstrapFile, envoy.bootstrap);
-  started.use(await startEnvoy({ ...envoy, bootstrapFile }));
-  return envoy.edgePort;
+  const process = started.use(await startEnvoy({ ...envoy, bootstrapFile }));
+  return { port: envoy.edgePort, pid: pidOf(process) };
+}
+
+interface StartedEdge {
+  readonly port: number;
+  readonly pid: number;
+}
+
+function pidOf({ pid }: { readonly pid: number | undefined }): number {
+  if (pid === undefined) throw new Error("it is no process of ours");
+  return pid;
+}
+
+/** What each process has taken so far, in microseconds: Linux counts in hundredths of a second. */
+async function cpuOf(
+  pids: Readonly<Record<string, number>>,
+): Promise<Record<string, number>> {
+  const used: Record<string, number> = {};
+  for (const [name, pid] of Object.entries(pids)) {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    const [, fields = ""] = stat.split(") ");
+    const [user, system] = fields.split(" ").slice(11, 13);
+    used[name] = (Number(user) + Number(system)) * 10_000;
+  }
+  return used;
 }
 
 async function benchDirectory(started: AsyncDisposableStack): Promise<string> {

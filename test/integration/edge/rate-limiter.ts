@@ -4,6 +4,7 @@ import type { CertificateFiles } from "../../../deploy/local/certificate-files.t
 import { startProcess } from "../../../deploy/local/process.ts";
 
 export interface RateLimiter extends AsyncDisposable {
+  readonly pid: number;
   /** Ends it without a word. */
   kill(): Promise<void>;
 }
@@ -41,6 +42,7 @@ export async function startRateLimiter(options: {
   });
   await service.ready;
   return {
+    pid: service.pid,
     async kill() {
       process.kill(service.pid, "SIGKILL");
       await service.exited;
