@@ -31,7 +31,7 @@ export function readRateLimitConfig(env: NodeJS.ProcessEnv) {
         .int()
         .min(1)
         .max(1_000)
-        .default(8),
+        .default(5),
       /** Processes of this service: what each allows of a rule that counts locally while Redis is away. */
       RATELIMIT_INSTANCES: z.coerce.number().int().min(1).max(1_000).default(1),
       /** Refusals that are remembered until their retry time. */
