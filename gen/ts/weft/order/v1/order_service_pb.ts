@@ -381,7 +381,8 @@ export const OrderService: GenService<{
   },
   /**
    * Cancels an order that is PLACED or RESERVED; whatever it holds is given back. Cancelling an order that is being
-   * cancelled, or is cancelled, returns it as it is.
+   * cancelled, or is cancelled, returns it as it is. A choreographed order is CANCELLING while it is found out whether its
+   * stock is sold; if it is, the order goes on to CONFIRMED, and the call is refused.
    *
    * Errors: NOT_FOUND; FAILED_PRECONDITION with ORDER_NOT_CANCELLABLE from AUTHORIZED on, or when it was rejected;
    * ABORTED with ETAG_MISMATCH.
