@@ -52,13 +52,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: { tests: ["test/integration/platform-events/consumer.test.ts"] },
   },
   {
-    hole: "a redrive of what had its effect has a second one",
-    file: "services/platform/events/inbox.ts",
-    find: "  return rowCount === 1;",
-    replace: "  return rowCount >= 0;",
-    caughtBy: { tests: ["test/integration/events"] },
-  },
-  {
     hole: "a compensation that overtakes its action leaves no mark (stock)",
     file: "services/inventory/app/release-reservation.ts",
     find: "  if (await insertReservation(tx, mark)) return mark;",

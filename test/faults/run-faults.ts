@@ -70,10 +70,11 @@ async function run(
   const stopped = new AbortController();
   process.once("SIGINT", () => stopped.abort(new Error("interrupted")));
   await using world = await startFaultMesh(directory, stopped.signal);
-  const isRight =
-    points === undefined
-      ? await runSeeds(world, seeds, mode, stopped.signal)
-      : await runPoints(world, chooseCrashPoints(points, mode), stopped.signal);
+  const chosen = points === undefined ? [] : chooseCrashPoints(points, mode);
+  const isRight = [
+    chosen.length === 0 || (await runPoints(world, chosen, stopped.signal)),
+    seeds.length === 0 || (await runSeeds(world, seeds, mode, stopped.signal)),
+  ].every(Boolean);
   if (stopped.signal.aborted) return 130;
   if (!isRight) {
     console.log(`logs: ${join(directory, "logs")}`);
