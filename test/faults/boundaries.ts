@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import type { ClientRequest } from "node:http";
-import { Client as GrpcClient } from "@grpc/grpc-js";
+import { Channel, status } from "@grpc/grpc-js";
 import { Kafka } from "kafkajs";
 import pg from "pg";
 
@@ -18,7 +18,7 @@ export interface Deed {
 export type Watch = (deed: Deed) => (() => void) | undefined;
 
 /**
- * Watches a process at its drivers: statements of `pg`, calls of grpc-js, requests of Node's HTTP client, batches that
+ * Watches a process at its drivers: statements of `pg`, calls on channels of grpc-js, requests of Node's HTTP client, batches that
  * kafkajs sends and offsets that it commits. So a crash can be placed between any two effects of the very code that runs
  * in production, which knows nothing of it.
  */
@@ -74,24 +74,32 @@ function statementOf([config, values]: unknown[]) {
 }
 
 function watchCalls(watch: Watch): void {
-  const prototype =
-    GrpcClient.prototype as unknown as Wrapped<"makeUnaryRequest">;
-  const { makeUnaryRequest } = prototype;
-  prototype.makeUnaryRequest = function (this: object, ...args: unknown[]) {
-    const done = watch({
-      kind: "call",
-      text: String(args[0]),
-      detail: () => "",
-    });
-    const last = args.at(-1);
-    if (done && typeof last === "function") {
-      args[args.length - 1] = (error: unknown, ...answer: unknown[]) => {
-        if (!error) done();
-        last(error, ...answer);
-      };
-    }
-    return makeUnaryRequest.apply(this, args);
+  const prototype = Channel.prototype as unknown as {
+    createCall(...args: unknown[]): {
+      start(metadata: unknown, listener: StatusListener): void;
+    };
   };
+  const { createCall } = prototype;
+  prototype.createCall = function (...args) {
+    const deed = { kind: "call", text: String(args[0]) } as const;
+    const done = watch({ ...deed, detail: () => "" });
+    const call = createCall.apply(this, args);
+    if (!done) return call;
+    const start = call.start.bind(call);
+    call.start = (metadata, listener) => {
+      const receive = listener.onReceiveStatus.bind(listener);
+      listener.onReceiveStatus = (received) => {
+        if (received.code === status.OK) done();
+        receive(received);
+      };
+      start(metadata, listener);
+    };
+    return call;
+  };
+}
+
+interface StatusListener {
+  onReceiveStatus(received: { readonly code: number }): void;
 }
 
 function watchProvider(watch: Watch): void {
