@@ -8,12 +8,15 @@ import {
   layout,
   recordBytes,
   RESULT,
-  TIE_NONE,
-  tie,
   unique,
 } from "./order";
 import { hashOf } from "./parse";
-import { compareKeys, compareRecords, prefixOf, tellsAll } from "./records";
+import {
+  compareKeys,
+  compareRecords,
+  compareSamePrefix,
+  prefixOf,
+} from "./records";
 
 /** A source is [record][end of buffer][length][is at its end][prefix], 24 bytes; the tree of losers follows them. */
 const SOURCE: u32 = 24;
@@ -195,16 +198,14 @@ function isFirst(a: i32, b: i32): bool {
   const leftPrefix = load<u64>(left, 16);
   const rightPrefix = load<u64>(right, 16);
   if (leftPrefix !== rightPrefix) return leftPrefix < rightPrefix;
-  if (tie !== TIE_NONE || !tellsAll(leftPrefix)) {
-    const order = compareRecords(
-      load<u32>(left),
-      load<u32>(left, 8),
-      load<u32>(right),
-      load<u32>(right, 8),
-    );
-    if (order !== 0) return order < 0;
-  }
-  return a < b;
+  const order = compareSamePrefix(
+    leftPrefix,
+    load<u32>(left),
+    load<u32>(left, 8),
+    load<u32>(right),
+    load<u32>(right, 8),
+  );
+  return order === 0 ? a < b : order < 0;
 }
 
 function replay(from: i32): void {

@@ -12,6 +12,9 @@ const MOST_DIGITS: u32 = 15;
 const LEAST_EXPONENT: i32 = -509;
 const MOST_EXPONENT: i32 = 510;
 const POSITIVE: u64 = 1 << 63;
+const LANES = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+const TENS = i16x8(10, 1, 10, 1, 10, 1, 10, 1);
+const HUNDREDS = i16x8(100, 1, 100, 1, 100, 1, 100, 1);
 
 function isDigit(byte: u32): bool {
   return byte - 48 < 10;
@@ -60,10 +63,67 @@ function isBlank(byte: u32): bool {
 }
 
 /**
+ * Whether every decimal since `startNumbers` was written in the one plain way: those with equal values are then equal
+ * in their bytes too, and no last resort need tell them apart.
+ */
+export let isPlain: bool = true;
+
+export function startNumbers(): void {
+  isPlain = true;
+}
+
+/**
  * Sign, exponent and 15 digits as a number whose order is the decimals'. The lowest bit of its size says that it does
  * not tell all.
  */
 export function numericPrefix(start: u32, length: u32): u64 {
+  const minus: u32 = load<u8>(start) === 45 ? 1 : 0;
+  const digits = length - minus;
+  // A line of nothing else is most common: 1 to 31 digits, without zeros before them, are read 16 at a time.
+  if (length > minus && digits < 32 && load<u8>(start + minus) !== 48) {
+    const at = start + minus;
+    const head = i8x16.sub(v128.load(at), i8x16.splat(48));
+    const tail = i8x16.sub(v128.load(at, 16), i8x16.splat(48));
+    const others =
+      (<u32>i8x16.bitmask(i8x16.gt_u(head, i8x16.splat(9)))) |
+      ((<u32>i8x16.bitmask(i8x16.gt_u(tail, i8x16.splat(9)))) << 16);
+    if (<u32>ctz(others) >= digits) {
+      const size =
+        ((<u64>(digits + 512)) << 51) | plainMantissa(head, tail, digits);
+      return minus ? ~(POSITIVE | size) : POSITIVE | size;
+    }
+  }
+  return anyPrefix(start, length);
+}
+
+/** Of digits from 0 to 9 in the lanes, of which the first `count` belong to the number. */
+function plainMantissa(head: v128, tail: v128, count: u32): u64 {
+  const bytes = v128.and(
+    head,
+    i8x16.lt_u(LANES, i8x16.splat(<u8>min(count, 16))),
+  );
+  const pairs = i16x8.narrow_i32x4_s(
+    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(bytes), TENS),
+    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(bytes), TENS),
+  );
+  const fours = i32x4.dot_i16x8_s(pairs, HUNDREDS);
+  const end = <u32>i32x4.extract_lane(fours, 3);
+  const digits =
+    <u64>(<u32>i32x4.extract_lane(fours, 0)) * 100_000_000_000 +
+    <u64>(<u32>i32x4.extract_lane(fours, 1)) * 10_000_000 +
+    <u64>(<u32>i32x4.extract_lane(fours, 2)) * 1_000 +
+    <u64>(end / 10);
+  if (count < 16) return digits << 1;
+  const rest = v128.and(tail, i8x16.lt_u(LANES, i8x16.splat(<u8>(count - 16))));
+  return (digits << 1) | (end % 10 !== 0 || v128.any_true(rest) ? 1 : 0);
+}
+
+/** Of a decimal written in any way. */
+function anyPrefix(start: u32, length: u32): u64 {
+  if (length === 1 && load<u8>(start) === 48) {
+    return POSITIVE;
+  }
+  isPlain = false;
   read(start, length);
   if (first === last) {
     return POSITIVE;

@@ -7,6 +7,7 @@ import {
   recordBytes,
   RESULT,
 } from "./order";
+import { startNumbers } from "./numeric";
 import { compareRecords, prefixOf } from "./records";
 
 // What is known of the chunk so far.
@@ -29,6 +30,7 @@ export function startChunk(newRefuseEqual: u32, newThreshold: u64): void {
   refuseEqual = newRefuseEqual !== 0;
   hash = 0;
   threshold = newThreshold;
+  startNumbers();
 }
 
 /**

@@ -76,6 +76,24 @@ export function compareRecords(
   return tie === TIE_REVERSED ? -bytes : bytes;
 }
 
+/** Of records whose prefixes are the same: keys that those tell in full are not read again. */
+export function compareSamePrefix(
+  prefix: u64,
+  a: u32,
+  aLength: u32,
+  b: u32,
+  bLength: u32,
+): i32 {
+  if (!tellsAll(prefix)) {
+    return compareRecords(a, aLength, b, bLength);
+  }
+  if (tie === TIE_NONE) {
+    return 0;
+  }
+  const bytes = compareBy(a, aLength, b, bLength, BY_RECORD);
+  return tie === TIE_REVERSED ? -bytes : bytes;
+}
+
 function compareBy(a: u32, aLength: u32, b: u32, bLength: u32, by: u32): i32 {
   return compareBytes(
     byteStart(a, by),

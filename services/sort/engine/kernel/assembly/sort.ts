@@ -1,4 +1,5 @@
 import { commonBytes, bytesPrefix } from "./bytes";
+import { isPlain } from "./numeric";
 import { layout, NUMERIC, TIE_NONE, tie } from "./order";
 import {
   BY_KEY,
@@ -57,7 +58,7 @@ function sortGroup(
   if (by === BY_KEY && layout === NUMERIC) {
     if (!tellsAll(prefix)) {
       mergeSort(entries, spare, count);
-    } else if (tie !== TIE_NONE) {
+    } else if (tie !== TIE_NONE && !isPlain) {
       sortByBytes(entries, spare, count, BY_RECORD, 0);
     }
     return;
@@ -81,17 +82,31 @@ function sortByBytes(
     insertByRecord(entries, count);
     return;
   }
+  const from = isMixed(entries, count, by, depth)
+    ? depth
+    : commonDepth(entries, count, by, depth);
   const end = entries + (count << 4);
-  const same = commonDepth(entries, count, by, depth);
   const flipped = flipOf(by);
   for (let entry = entries; entry < end; entry += 16) {
-    const record = load<u32>(entry, 8);
-    const length = byteLength(record, load<u32>(entry, 12), by);
-    const prefix = bytesPrefix(byteStart(record, by) + same, length - same);
-    store<u64>(entry, prefix ^ flipped);
+    store<u64>(entry, prefixAt(entry, by, from) ^ flipped);
   }
   sortByPrefix(entries, spare, count);
-  sortEqualPrefixes(entries, spare, count, by, same);
+  sortEqualPrefixes(entries, spare, count, by, from);
+}
+
+function prefixAt(entry: u32, by: u32, depth: u32): u64 {
+  const record = load<u32>(entry, 8);
+  const length = byteLength(record, load<u32>(entry, 12), by);
+  return bytesPrefix(byteStart(record, by) + depth, length - depth);
+}
+
+/** Whether the first, middle and last entry differ in their next bytes: then it is not worth it to look at all. */
+function isMixed(entries: u32, count: u32, by: u32, depth: u32): bool {
+  const prefix = prefixAt(entries, by, depth);
+  return (
+    prefixAt(entries + ((count >> 1) << 4), by, depth) !== prefix ||
+    prefixAt(entries + ((count - 1) << 4), by, depth) !== prefix
+  );
 }
 
 /** Skipping what all have in common keeps the depth of recursion at the number of splits, not of bytes. */
