@@ -1,5 +1,24 @@
 import type { Heap } from "./heap.ts";
 
+/** The address of the first `byte` in [from, end), or `end`; four are looked at together. */
+export function findByte(
+  view: DataView,
+  byte: number,
+  from: number,
+  end: number,
+): number {
+  const pattern = Math.imul(byte, 0x01010101);
+  let at = from;
+  while (at + 4 <= end) {
+    const others = view.getInt32(at, true) ^ pattern;
+    // Not 0 where one of the four bytes is.
+    if (((others - 0x01010101) & ~others & 0x80808080) !== 0) break;
+    at += 4;
+  }
+  while (at < end && view.getUint8(at) !== byte) at++;
+  return at;
+}
+
 /** memcmp, and then the shorter one first. */
 export function compareBytes(
   view: DataView,

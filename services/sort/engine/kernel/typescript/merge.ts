@@ -1,7 +1,13 @@
 import { RESULT, storedBytes } from "../kernel.ts";
+import { findByte } from "./bytes.ts";
 import { copyBytes, type Heap } from "./heap.ts";
 import { hashOf } from "./parse.ts";
-import { compareKeys, compareRecords, setPrefix, tellsAll } from "./records.ts";
+import {
+  compareKeys,
+  compareRecords,
+  compareSamePrefix,
+  setPrefix,
+} from "./records.ts";
 
 /** A merge under way: a source is [record][end][length][is at its end][low][high]; the tree of losers follows. */
 export interface Merge {
@@ -223,11 +229,8 @@ export function lengthAt(heap: Heap, record: number, end: number): number {
     case "fixed":
       return order.recordBytes;
     case "lines":
-    case "numeric": {
-      let at = record;
-      while (at < end && view.getUint8(at) !== order.delimiter) at++;
-      return at - record;
-    }
+    case "numeric":
+      return findByte(view, order.delimiter, record, end) - record;
   }
 }
 
@@ -241,12 +244,11 @@ function isFirst(heap: Heap, merge: Merge, a: number, b: number): boolean {
   const low = view.getUint32(left + LOW, true);
   let order = high - view.getUint32(right + HIGH, true);
   if (order === 0) order = low - view.getUint32(right + LOW, true);
-  if (
-    order === 0 &&
-    (heap.order.tie !== "none" || !tellsAll(heap, high, low))
-  ) {
-    order = compareRecords(
+  if (order === 0) {
+    order = compareSamePrefix(
       heap,
+      high,
+      low,
       view.getUint32(left, true),
       view.getUint32(left + LENGTH, true),
       view.getUint32(right, true),

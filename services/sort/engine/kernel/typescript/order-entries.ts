@@ -169,11 +169,11 @@ function order(
 }
 
 function swapEntries(view: DataView, a: number, b: number): void {
-  for (let i = 0; i < ENTRY; i += 4) {
-    const swapped = view.getUint32(a + i, true);
-    view.setUint32(a + i, view.getUint32(b + i, true), true);
-    view.setUint32(b + i, swapped, true);
-  }
+  const key = view.getBigUint64(a, true);
+  const place = view.getBigUint64(a + 8, true);
+  moveEntry(view, a, b);
+  view.setBigUint64(b, key, true);
+  view.setBigUint64(b + 8, place, true);
 }
 
 function insert(view: DataView, first: number, last: number): void {

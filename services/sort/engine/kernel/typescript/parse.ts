@@ -1,5 +1,5 @@
 import { ENTRY, NO_THRESHOLD, RESULT } from "../kernel.ts";
-import { hashBytes } from "./bytes.ts";
+import { findByte, hashBytes } from "./bytes.ts";
 import {
   copyBytes,
   ENTRY_HIGH,
@@ -58,9 +58,9 @@ export function parseLines(
   const full = entries + capacity * ENTRY;
   let entry = entries;
   let start = from;
-  for (let at = from; at < limit; at++) {
-    if (view.getUint8(at) !== delimiter) continue;
-    if (start >= startLimit || entry >= full) break;
+  while (start < startLimit && entry < full) {
+    const at = findByte(view, delimiter, start, limit);
+    if (at >= limit) break;
     entry = addEntry(heap, chunk, entry, start, at - start, at + 1 - start);
     start = at + 1;
   }

@@ -100,6 +100,24 @@ export function compareRecords(
   return heap.order.tie === "bytes" ? bytes : -bytes;
 }
 
+/** Of records whose prefixes are the same: keys that those tell in full are not read again. */
+export function compareSamePrefix(
+  heap: Heap,
+  high: number,
+  low: number,
+  a: number,
+  aLength: number,
+  b: number,
+  bLength: number,
+): number {
+  if (!tellsAll(heap, high, low)) {
+    return compareRecords(heap, a, aLength, b, bLength);
+  }
+  if (heap.order.tie === "none") return 0;
+  const bytes = compareBy(heap, a, aLength, b, bLength, "record");
+  return heap.order.tie === "bytes" ? bytes : -bytes;
+}
+
 function compareBy(
   heap: Heap,
   a: number,

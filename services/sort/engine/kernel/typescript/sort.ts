@@ -102,23 +102,45 @@ function sortByBytes(
     return;
   }
   const { view } = heap;
-  const same = commonDepth(heap, entries, count, by, depth);
+  const from = isMixed(heap, entries, count, by, depth)
+    ? depth
+    : commonDepth(heap, entries, count, by, depth);
   const flipped = isFlipped(heap, by);
   const end = entries + count * ENTRY;
   for (let entry = entries; entry < end; entry += ENTRY) {
-    const record = view.getUint32(entry + ENTRY_RECORD, true);
-    const length = view.getUint32(entry + ENTRY_LENGTH, true);
-    setBytesPrefix(
-      heap,
-      byteStart(heap, record, by) + same,
-      byteLength(heap, record, length, by) - same,
-    );
+    setPrefixAt(heap, entry, by, from);
     if (flipped) flipPrefix(heap);
     view.setUint32(entry, heap.low, true);
     view.setUint32(entry + ENTRY_HIGH, heap.high, true);
   }
   sortByPrefix(heap, entries, spare, count);
-  sortEqualPrefixes(heap, entries, spare, count, by, same);
+  sortEqualPrefixes(heap, entries, spare, count, by, from);
+}
+
+function setPrefixAt(heap: Heap, entry: number, by: By, depth: number): void {
+  const record = heap.view.getUint32(entry + ENTRY_RECORD, true);
+  const length = heap.view.getUint32(entry + ENTRY_LENGTH, true);
+  setBytesPrefix(
+    heap,
+    byteStart(heap, record, by) + depth,
+    byteLength(heap, record, length, by) - depth,
+  );
+}
+
+/** Whether the first, middle and last entry differ in their next bytes: then it is not worth it to look at all. */
+function isMixed(
+  heap: Heap,
+  entries: number,
+  count: number,
+  by: By,
+  depth: number,
+): boolean {
+  setPrefixAt(heap, entries, by, depth);
+  const { high, low } = heap;
+  return [count >>> 1, count - 1].some((index) => {
+    setPrefixAt(heap, entries + index * ENTRY, by, depth);
+    return heap.high !== high || heap.low !== low;
+  });
 }
 
 /** Skipping what all have in common keeps the depth of recursion at the number of splits, not of bytes. */
