@@ -1,9 +1,9 @@
 import type { DataKind } from "./make-data.ts";
 
 /** Lines as DuckDB reads them without looking into them: no CSV file has this byte. */
-const WHOLE_LINE = "delim = '\\x01', header = false, quote = '', escape = ''";
+const WHOLE_LINE = "delim = '\x01', header = false, quote = '', escape = ''";
 const AS_LINES =
-  "(format csv, header false, quote '', escape '', delimiter '\\x01')";
+  "(format csv, header false, quote '', escape '', delimiter '\x01')";
 
 /**
  * What DuckDB is asked for the same result: `order by` over the lines of the input, copied to the output. It reads CR LF as a line's end and
