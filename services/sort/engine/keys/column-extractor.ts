@@ -1,4 +1,5 @@
 import type { Kernel } from "../kernel/kernel.ts";
+import { findByte } from "../kernel/typescript/bytes.ts";
 import type { ColumnKey } from "../sort-spec.ts";
 import {
   RecordFault,
@@ -72,8 +73,17 @@ function scanRow(
   most: number,
 ): number {
   let at = from;
+  let isKnownToHaveQuotes = false;
   for (;;) {
     const start = at;
+    if (fields.length === most && !isKnownToHaveQuotes) {
+      // The rest of most rows has no quotes, and then its line feed is the row's.
+      const end = findByte(view, LF, at, limit);
+      if (findByte(view, QUOTE, at, end) === end) {
+        return end < limit ? end + 1 : -1;
+      }
+      isKnownToHaveQuotes = true;
+    }
     if (at < limit && view.getUint8(at) === QUOTE) {
       at = skipQuoted(view, at, limit);
       if (at < 0) return -1;

@@ -34,6 +34,21 @@ export class KeyWriter {
     else this.isOver = true;
   }
 
+  /** Bytes that need no escape, at once. */
+  putAll({ view, from, to }: Span): void {
+    if (to - from > this.#end - this.#at) {
+      this.isOver = true;
+      return;
+    }
+    const bytes = this.#bytes;
+    const mask = this.#mask;
+    let target = this.#at;
+    for (let at = from; at < to; at++) {
+      bytes[target++] = view.getUint8(at) ^ mask;
+    }
+    this.#at = target;
+  }
+
   putU32(value: number): void {
     this.put(value >>> 24);
     this.put((value >>> 16) & 255);

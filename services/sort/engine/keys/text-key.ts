@@ -1,3 +1,4 @@
+import { findByte } from "../kernel/typescript/bytes.ts";
 import type { KeyWriter, Span } from "./key-writer.ts";
 
 export interface TextRule {
@@ -9,12 +10,27 @@ export interface TextRule {
 }
 
 /** Bytes in their order: 0 becomes 0 255, and 0 0 ends the text. */
-export function putText(
+export function putText(writer: KeyWriter, text: Span, rule: TextRule): void {
+  const { view, from, to } = text;
+  const isFiltered = rule.dictionary || rule.printable;
+  const isVerbatim =
+    !isFiltered &&
+    !rule.foldCase &&
+    (rule.isLast || findByte(view, 0, from, to) === to);
+  if (isVerbatim) writer.putAll(text);
+  else putChosen(writer, text, rule, isFiltered);
+  if (!rule.isLast) {
+    writer.put(0);
+    writer.put(0);
+  }
+}
+
+function putChosen(
   writer: KeyWriter,
   { view, from, to }: Span,
   rule: TextRule,
+  isFiltered: boolean,
 ): void {
-  const isFiltered = rule.dictionary || rule.printable;
   for (let at = from; at < to; at++) {
     const byte = view.getUint8(at);
     if (isFiltered && !counts(byte, rule)) continue;
@@ -22,10 +38,6 @@ export function putText(
       rule.foldCase && byte >= 97 && byte <= 122 ? byte - 32 : byte;
     writer.put(folded);
     if (folded === 0 && !rule.isLast) writer.put(255);
-  }
-  if (!rule.isLast) {
-    writer.put(0);
-    writer.put(0);
   }
 }
 
