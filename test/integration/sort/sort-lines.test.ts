@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { SortSpec } from "../../../services/sort/engine/sort-spec.ts";
-import { createSortWorld } from "./sort-world.ts";
+import { createSortWorld, digest } from "./sort-world.ts";
 
 const number = {
   kind: "field",
@@ -124,6 +124,31 @@ test("sorts several files as one, into one of them", async () => {
   });
 
   expect(world.read("in").toString()).toBe("a\nb\nc\nd\n");
+});
+
+test("merges in two levels where one cannot take all runs", async () => {
+  using world = createSortWorld();
+  // The longest record sets how many runs a merge has room for: 7 with this one in this memory. Each file is a run.
+  const long = `m${"z".repeat(1_300_000)}`;
+  const texts = Array.from({ length: 13 }, (_, i) =>
+    manyLines(500 + i).replace("\n", `\n${i === 5 ? `${long}\n` : ""}`),
+  );
+  const inputs = texts.map(
+    (text, i) =>
+      ({ kind: "file", path: world.write(`in-${i}`, text) }) as const,
+  );
+  world.write("in", texts.join(""));
+  const memory = { bytes: 46 << 20, counts: "job" } as const;
+
+  const { runs, tempBytesWritten, bytesIn } = await world.sort(
+    { ...lines, inputs },
+    { memory, workers: 1 },
+  );
+
+  expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
+  expect(runs).toBeLessThan(13);
+  // What the first level merged was written twice.
+  expect(tempBytesWritten).toBeGreaterThan(1.05 * bytesIn);
 });
 
 /** Numbers and words, many of them equal, in no order. */
