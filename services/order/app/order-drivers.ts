@@ -24,6 +24,8 @@ export interface OrderDrivers {
    * @throws DomainError OVERLOADED, with a retry time, where no place is left.
    */
   admitWaiting(): Disposable;
+  /** The same for an order that events will drive: as many as there are drivers may be on their way into the database. */
+  admitFollowed(): Disposable;
   /** The order as far as the driver of this process gets it; undefined where none has it, or it fails. */
   driven(id: string): Promise<Order | undefined>;
   /** An order has become due: a driver looks as soon as one is free. */
@@ -65,6 +67,8 @@ export function startOrderDrivers(
   let waiting = 0;
   /** Orders that will wait and are just being stored. */
   let arriving = 0;
+  /** Orders that events will drive and are just being stored. */
+  let followed = 0;
 
   const release = (drivers: number) => {
     free += drivers;
@@ -136,6 +140,13 @@ export function startOrderDrivers(
       }
       arriving += 1;
       return { [Symbol.dispose]: () => void (arriving -= 1) };
+    },
+    admitFollowed() {
+      if (followed >= options.limit) {
+        throw overloaded(retryAfterMs);
+      }
+      followed += 1;
+      return { [Symbol.dispose]: () => void (followed -= 1) };
     },
     driven: async (id) => byOrder.get(id),
     wake,

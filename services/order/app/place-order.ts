@@ -63,7 +63,7 @@ export async function placeOrder(
   // A choreographed order is driven by events, and by nobody else until one is late.
   const isDriven = order.coordination !== "choreographed";
   using driver = isRepeat || !isDriven ? undefined : deps.drivers.reserve();
-  using _ = driver ?? (isRepeat ? undefined : deps.drivers.admitWaiting());
+  using _ = driver ?? (isRepeat ? undefined : admit(deps.drivers, isDriven));
   const origin: OrderOrigin = {
     requestId: request?.id,
     requestHash,
@@ -88,6 +88,11 @@ export async function placeOrder(
     deps.drivers.wake();
   }
   return order;
+}
+
+/** @throws DomainError OVERLOADED. */
+function admit(drivers: OrderDrivers, isDriven: boolean): Disposable {
+  return isDriven ? drivers.admitWaiting() : drivers.admitFollowed();
 }
 
 /** Where no driver is free the order is due at once, for the first that is; one that events drive, when they are late. */
