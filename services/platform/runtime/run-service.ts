@@ -3,7 +3,7 @@ import { ConfigError, processSettings, readConfig } from "./config.ts";
 import { createDrain, type DrainHook } from "./drain.ts";
 import { createLogger, type Logger } from "./logger.ts";
 import { startTelemetry } from "./telemetry.ts";
-import { trimMemory } from "./trim-memory.ts";
+import { trimMemory, trimWhileIdle } from "./trim-memory.ts";
 
 /** What a service is given to start with. */
 export interface Runtime {
@@ -70,6 +70,7 @@ async function run(
     onDrain: (step, hook) => drain.add(step, hook),
   });
   trimMemory();
+  trimWhileIdle();
   logger.info({ pid: process.pid }, "ready");
   process.send?.("ready");
 }
