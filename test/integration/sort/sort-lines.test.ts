@@ -1,4 +1,6 @@
+import { createReadStream } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { SortOptions } from "../../../services/sort/engine/sort-options.ts";
 import type { SortSpec } from "../../../services/sort/engine/sort-spec.ts";
 import { createSortWorld, digest } from "./sort-world.ts";
 
@@ -48,6 +50,42 @@ const orders: readonly (readonly [string[], Partial<SortSpec>])[] = [
   [["-n", "-s", "-r"], { keys: [number], stable: true, reverse: true }],
   [["-n", "-u"], { keys: [number], unique: "first" }],
 ];
+
+describe("in the least memory that a sort takes", () => {
+  // What a file begins with says little of the rest of it.
+  const long = Array.from({ length: 300_000 }, (_, i) => 10 ** 12 + i);
+  const growing = "b\n".repeat(50_000) + long.join("\n");
+  const least = (megabytes: number): Partial<SortOptions> => ({
+    memory: { bytes: megabytes << 20, counts: "job" },
+    workers: 1,
+  });
+
+  test("lines that grow longer sort as with GNU", async () => {
+    using world = createSortWorld();
+    world.write("in", growing);
+
+    await world.sort({ ...lines, reverse: true }, least(44));
+
+    expect(world.read("out").equals(await world.gnu("-r"))).toBe(true);
+  });
+
+  test("lines of a stream sort as with GNU", async () => {
+    using world = createSortWorld();
+    const file = world.write("in", growing);
+    const open = () => createReadStream(file);
+
+    await world.sort(
+      {
+        ...lines,
+        reverse: true,
+        inputs: [{ kind: "stream", name: "lines", open }],
+      },
+      least(72),
+    );
+
+    expect(world.read("out").equals(await world.gnu("-r"))).toBe(true);
+  });
+});
 
 test.each(orders)("sorts as GNU does with %j", async (flags, spec) => {
   using world = createSortWorld();

@@ -5,6 +5,9 @@ import type { ChunkReader } from "./chunk-reader.ts";
 import { READ_BYTES, type Chunk, type WorkerDeps } from "./chunk.ts";
 import type { ChunkSource } from "./tasks.ts";
 
+/** What the arena is laid out by. The least arena has room for it below its entries, however short the lines are. */
+const SAMPLE_BYTES = 65_536;
+
 /** Fills the arena with whole lines or fixed records that begin in the source's range, and makes their entries. */
 export function fillLines(
   deps: WorkerDeps,
@@ -51,9 +54,9 @@ class Filling {
     this.#startLimit = 0;
   }
 
-  /** Reads the first piece, lays the arena out by what it shows, and steps over a record that began earlier. */
+  /** Reads a sample, and lays the arena out by what it shows: only then is it known how far the bytes may reach. */
   begin(): void {
-    const bytes = this.#read(READ_BYTES);
+    const bytes = this.#read(SAMPLE_BYTES);
     const average = this.#averageRecord(this.#area.start, bytes);
     this.#layout = layOutChunk(this.#area, average);
     this.#startLimit = Math.min(
@@ -171,7 +174,7 @@ class Filling {
   #averageRecord(from: number, bytes: number): number {
     const { order, kernel } = this.#deps;
     if (order.layout === "fixed") return order.recordBytes;
-    const sample = kernel.bytes.subarray(from, from + Math.min(bytes, 65_536));
+    const sample = kernel.bytes.subarray(from, from + bytes);
     let lines = 0;
     for (const byte of sample) if (byte === order.delimiter) lines++;
     return sample.length / Math.max(1, lines) || 64;
