@@ -106,14 +106,7 @@ function receive<Desc extends DescMessage>(
   schema: Desc,
   { data, ...attributes }: CloudEvent,
 ): ReceivedEvent<Desc> {
-  let message: MessageShape<Desc> | undefined;
-  return {
-    ...attributes,
-    // Some handlers need the attributes alone, and reading a message costs more than all that they do.
-    get message() {
-      return (message ??= decode(schema, data));
-    },
-  };
+  return { ...attributes, message: decode(schema, data) };
 }
 
 function decode<Desc extends DescMessage>(
