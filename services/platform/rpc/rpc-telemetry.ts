@@ -96,13 +96,14 @@ function observe(
     context: trace.setSpan(parent, span),
     end(code) {
       const outcome = labels.with(code ?? 0);
-      describe(span, outcome.attributes);
       if (code !== undefined && isFailure(kind, code)) {
         span.setStatus({ code: SpanStatusCode.ERROR });
         // Of the others the edge's own span has it: an attribute of its own costs a span 2 us.
         const id = requestId(parent);
         if (id !== undefined) span.setAttribute("weft.request_id", id);
       }
+      // Last: what all have in common can't be added to.
+      describe(span, outcome.attributes);
       span.end();
       const seconds = (performance.now() - startedAt) / 1000;
       count(durations[kind], outcome.durations, seconds);

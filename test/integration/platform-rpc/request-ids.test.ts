@@ -1,6 +1,11 @@
-import { ConnectError, createClient } from "@connectrpc/connect";
-import { context } from "@opentelemetry/api";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { context, SpanKind, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import {
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RequestInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
@@ -76,6 +81,31 @@ test.each(protocols)(
     expect(without.findDetails(RequestInfoSchema)).toEqual([]);
   },
 );
+
+test("the span of a call that a fault of ours ended has the request's id", async () => {
+  const exporter = new InMemorySpanExporter();
+  const spanProcessors = [new SimpleSpanProcessor({ exporter })];
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors }));
+  await using world = await setupRpc({
+    getOrder() {
+      throw new Error("a bug");
+    },
+  });
+
+  await caught(world.orders("gRPC").getOrder({ name: orderName }, asking(ID)));
+  await caught(world.orders("gRPC").getOrder({ name: "" }, asking(ID)));
+  trace.disable();
+
+  const served = exporter
+    .getFinishedSpans()
+    .filter(({ kind }) => kind === SpanKind.SERVER)
+    .map(({ attributes }) => attributes);
+  expect(served).toMatchObject([
+    { "rpc.grpc.status_code": Code.Internal, "weft.request_id": ID },
+    { "rpc.grpc.status_code": Code.InvalidArgument },
+  ]);
+  expect(served[1]).not.toHaveProperty("weft.request_id");
+});
 
 function asking(id: string) {
   return { headers: { ...asUser.headers, "x-request-id": id } };
