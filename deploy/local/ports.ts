@@ -8,16 +8,29 @@ import { createServer } from "node:net";
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 const ATTEMPTS = 100;
+/** So many ports are not given again: a mesh chooses some 30, most of them long before anything listens there. */
+const REMEMBERED = 1_000;
+const given = new Set<number>();
 
-/** A port that nobody listens on, random so that concurrent runs do not meet. */
+/** A port that nobody listens on and this process has not given lately, random so that concurrent runs do not meet. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = randomInt(LOWEST, HIGHEST);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (given.size > REMEMBERED) forgetOldest();
     if (await isPortFree(port)) return port;
   }
   throw new Error(
     `no free port between ${LOWEST} and ${HIGHEST} in ${ATTEMPTS} attempts`,
   );
+}
+
+function forgetOldest(): void {
+  for (const port of given) {
+    given.delete(port);
+    return;
+  }
 }
 
 /** The preferred port, or a free one where that is taken. */
