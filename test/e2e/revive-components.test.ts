@@ -21,14 +21,19 @@ it.each(["envoy", "redis", "kafka", "postgres"])(
       60_000,
     );
 
+    let order = "";
     await eventually(
-      "an order is completed, and its events come back from Kafka",
+      "an order is completed",
       async () => {
         const placed = await shop.settled(shop.order(1)).catch(() => undefined);
-        if (placed?.state !== State.COMPLETED) return false;
-        const { timeline } = await shop.get(placed.name);
-        return timeline.length > 0;
+        order = placed?.name ?? "";
+        return placed?.state === State.COMPLETED;
       },
+      90_000,
+    );
+    await eventually(
+      "its events come back from Kafka",
+      async () => (await shop.get(order)).timeline.length > 0,
       90_000,
     );
   },
