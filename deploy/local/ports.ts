@@ -27,10 +27,8 @@ export async function freePort(): Promise<number> {
 }
 
 function forgetOldest(): void {
-  for (const port of given) {
-    given.delete(port);
-    return;
-  }
+  const [oldest] = given;
+  if (oldest !== undefined) given.delete(oldest);
 }
 
 /** The preferred port, or a free one where that is taken. */
