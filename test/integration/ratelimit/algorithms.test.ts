@@ -47,12 +47,18 @@ async function runOne(check: CounterCheck, nowUs: number) {
   return result;
 }
 
-const numbers: fc.Arbitrary<Numbers> = fc.record({
-  limit: fc.integer({ min: 1, max: 12 }),
-  periodUs: fc.integer({ min: 1_000, max: 10_000_000 }),
-  burst: fc.integer({ min: 1, max: 12 }),
-  buckets: fc.integer({ min: 2, max: 12 }),
-});
+/**
+ * A hit's share of the period is whole microseconds: the script lets in what is half of one early (its SLACK), the models
+ * do not, so with fractions the two would differ now and then.
+ */
+const numbers: fc.Arbitrary<Numbers> = fc
+  .record({
+    limit: fc.integer({ min: 1, max: 12 }),
+    stepUs: fc.integer({ min: 1_000, max: 1_000_000 }),
+    burst: fc.integer({ min: 1, max: 12 }),
+    buckets: fc.integer({ min: 2, max: 12 }),
+  })
+  .map(({ stepUs, ...rest }) => ({ ...rest, periodUs: stepUs * rest.limit }));
 /** Pauses in thousandths of the period, so that windows are met at all places. */
 const steps = fc.array(
   fc.record({
