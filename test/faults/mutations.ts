@@ -113,8 +113,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     hole: "an order whose driver died is left to nobody",
     file: "services/order/app/drive-order.ts",
-    find: "    : new Date(deps.now().getTime() + leaseMsOf(order));",
-    replace: "    : new Date(deps.now().getTime() + 1000 * leaseMsOf(order));",
+    find: `  return now - leasedAt < leaseMs / 6 ? "kept" : new Date(now + leaseMs);`,
+    replace: "  return new Date(now + 1000 * leaseMs);",
     caughtBy: { points: "orchestrated/authorize/order/after" },
   },
   {
