@@ -36,9 +36,8 @@ export interface ComposeConfig {
   };
   readonly paymentProviderUrl: string;
   readonly issuer: {
-    /** As it stands in tokens: how this machine's users reach it. */
-    readonly url: string;
     readonly port: number;
+    /** As the edge reaches it. */
     readonly jwksUrl: string;
   };
   readonly edge: {
@@ -69,7 +68,6 @@ export function readComposeConfig(env: NodeJS.ProcessEnv): ComposeConfig {
     },
     paymentProviderUrl: "http://payment-provider:9090",
     issuer: {
-      url: `https://localhost:${port}`,
       port,
       jwksUrl: `https://issuer:${port}/jwks`,
     },

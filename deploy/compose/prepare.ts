@@ -5,9 +5,9 @@ import { provisionServices } from "../local/mesh-database.ts";
 import { writeMeshFile } from "../local/mesh-directory.ts";
 import { writeEdgeFiles } from "../local/mesh-edge.ts";
 import {
+  issuerAt,
   issuerForEdge,
   issuerProcess,
-  type LocalIssuer,
 } from "../local/mesh-issuer.ts";
 import {
   MESH_SERVICES,
@@ -60,7 +60,7 @@ async function prepare(config: ComposeConfig): Promise<void> {
   for (const folder of ["shared", "temp"]) {
     await mkdir(join(state, "sort", folder), { recursive: true });
   }
-  const issuer = await localIssuer(config);
+  const issuer = await issuerAt(state, config.issuer.port);
   const { env } = await issuerProcess(issuer, around);
   await writeEnvironment(state, "issuer", env);
   await writeEdgeFiles({
@@ -74,22 +74,6 @@ async function prepare(config: ComposeConfig): Promise<void> {
     adminPort: config.edge.adminPort,
   });
   await writeMeshFile(state, { caFile: certificates.ca, issuer });
-}
-
-async function localIssuer({
-  state,
-  issuer,
-}: ComposeConfig): Promise<LocalIssuer> {
-  await persistentSecret(state, "issuer-client");
-  return {
-    url: issuer.url,
-    port: issuer.port,
-    tokenEndpoint: `${issuer.url}/token`,
-    dataDir: join(state, "issuer"),
-    clientSecretFile: join(state, "secrets", "issuer-client"),
-    demoTokenFile: join(state, "demo-token"),
-    demoHeaderFile: join(state, "demo-token.header"),
-  };
 }
 
 /** For `node --env-file`; no process listens on loopback alone, since its peers are other machines. */

@@ -35,6 +35,14 @@ export async function planIssuer(
   isDocumented: boolean,
 ): Promise<LocalIssuer> {
   const port = isDocumented ? await portNear(PREFERRED_PORT) : await freePort();
+  return issuerAt(directory, port);
+}
+
+/** The issuer whose files are in the directory, as this machine's users reach it by a port. */
+export async function issuerAt(
+  directory: string,
+  port: number,
+): Promise<LocalIssuer> {
   const url = `https://localhost:${port}`;
   await persistentSecret(directory, "issuer-client");
   return {
