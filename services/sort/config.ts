@@ -13,52 +13,33 @@ import { parseSparkRemote } from "./clients/spark/remote.ts";
 
 const count = (most: number) => z.coerce.number().int().min(1).max(most);
 
-/** `name=/folder,name=/folder` */
-const folders = z
-  .string()
-  .default("")
-  .transform((list, ctx) => {
-    const entries = list
-      .split(",")
-      .map((item) => item.trim())
-      .filter(Boolean)
-      .map((item) => {
-        const [name = "", path = ""] = item.split(/=(.*)/s);
-        if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name) || !isAbsolute(path)) {
-          ctx.addIssue({
-            code: "custom",
-            message: `${item} is not name=/absolute/folder`,
-          });
-        }
-        return [name, path] as const;
-      });
-    return new Map(entries);
-  });
+/** A comma list of `name=place`; `shape` is how a place that `isPlace` takes is written. */
+const namedPlaces = (shape: string, isPlace: (place: string) => boolean) =>
+  z
+    .string()
+    .default("")
+    .transform((list, ctx) => {
+      const entries = list
+        .split(",")
+        .map((item) => item.trim())
+        .filter(Boolean)
+        .map((item) => {
+          const [name = "", place = ""] = item.split(/=(.*)/s);
+          if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name) || !isPlace(place)) {
+            ctx.addIssue({
+              code: "custom",
+              message: `${item} is not name=${shape}`,
+            });
+          }
+          return [name, place] as const;
+        });
+      return new Map(entries);
+    });
 
-/** `name=scheme://folder,name=...` */
-const sparkFolders = z
-  .string()
-  .default("")
-  .transform((list, ctx) => {
-    const entries = list
-      .split(",")
-      .map((item) => item.trim())
-      .filter(Boolean)
-      .map((item) => {
-        const [name = "", uri = ""] = item.split(/=(.*)/s);
-        if (
-          !/^[a-z0-9][a-z0-9-]{0,62}$/.test(name) ||
-          !/^[a-z0-9]+:\/\//.test(uri)
-        ) {
-          ctx.addIssue({
-            code: "custom",
-            message: `${item} is not name=scheme://folder`,
-          });
-        }
-        return [name, uri] as const;
-      });
-    return new Map(entries);
-  });
+const folders = namedPlaces("/absolute/folder", isAbsolute);
+const sparkFolders = namedPlaces("scheme://folder", (uri) =>
+  /^[a-z0-9]+:\/\//.test(uri),
+);
 
 /** @throws ConfigError that names every variable at fault. */
 export function readSortConfig(env: NodeJS.ProcessEnv) {
