@@ -15,7 +15,6 @@ export function trimMemory(): void {
   }
 }
 
-const lookEveryMs = 30_000;
 /** Of the time between two looks; what works more than this is not idle. */
 const idleShare = 0.03;
 const worthMb = 6;
@@ -24,7 +23,7 @@ const worthMb = 6;
  * Trims again whenever an idle process has grown: V8 collects when much is allocated, so one that does little grows for
  * hours (a service by 10 MB in its first minute). It stops the process for some 50 ms, and never one that is at work.
  */
-export function trimWhileIdle(): void {
+export function trimWhileIdle({ lookEveryMs = 30_000 } = {}): void {
   let trimmedTo = process.memoryUsage.rss();
   let before = process.cpuUsage();
   setInterval(() => {
