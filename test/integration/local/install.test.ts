@@ -1,12 +1,18 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { installOnce } from "../../../deploy/local/install.ts";
 import { tryLock } from "../../../deploy/local/lock.ts";
+import { findGo, findJava } from "../../../deploy/local/tool-chains.ts";
 import * as versions from "../../../deploy/local/versions.ts";
 import { runDirectory } from "./setup.ts";
 
 const TOOLS = join(import.meta.dirname, "../../../deploy/local/tools");
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
 
 test("two starts at once install once, and both get the whole folder", async () => {
   await using directory = await runDirectory();
@@ -49,6 +55,21 @@ test("too little disk space is told with the remedy before anything is fetched",
     /tool is not available: its installation needs 1000000000 MB and .* Free some space, or set XDG_CACHE_HOME/,
   );
   expect(filled).toEqual([]);
+});
+
+test("a tool chain that is missing, and may not be installed, is told in one line with the remedy", async () => {
+  await using directory = await runDirectory();
+  await symlink("/bin/sh", join(directory.path, "sh"));
+  vi.stubEnv("PATH", directory.path);
+  vi.spyOn(process, "getuid").mockReturnValue(1_000);
+  const context = { cache: directory.path };
+
+  await expect(findGo(context, "jaeger")).rejects.toThrow(
+    /^jaeger is not available: go is not on the PATH\. Install it \(.*golang-go\) and start again\.$/,
+  );
+  await expect(findJava(context)).rejects.toThrow(
+    /^java is not available: python3 is not on the PATH\. Install it \(.*python3-venv\) and start again\.$/,
+  );
 });
 
 test("a lock has one holder at a time", async () => {
