@@ -87,10 +87,17 @@ async function writeEnvironment(
   const host = name === "issuer" ? { HOST: "0.0.0.0" } : {};
   const lines = Object.entries({ ...env, WEFT_HOST: "0.0.0.0", ...host })
     .filter(([variable]) => variable !== "NODE_COMPILE_CACHE")
-    .map(([variable, value]) => `${variable}='${value}'\n`);
+    .map(([variable, value]) => `${variable}=${quoted(variable, value)}\n`);
   const file = join(folder, name);
   await writeFile(`${file}.new`, lines.join(""), { mode: 0o600 });
   await rename(`${file}.new`, file);
+}
+
+/** The format has no escapes inside its quotes, but three kinds of them; in double ones `\\n` is a line's end. */
+function quoted(variable: string, value: string): string {
+  const quote = ["'", "`"].find((mark) => !value.includes(mark));
+  if (quote !== undefined) return quote + value + quote;
+  throw new Error(`${variable} may hold an apostrophe or a backtick, not both`);
 }
 
 const config = readComposeConfig(process.env);

@@ -11,6 +11,9 @@ import { validateBootstrap } from "../../../deploy/local/components/envoy.ts";
 import { MESH_SERVICES, ROOT } from "../../../deploy/local/mesh-services.ts";
 import { runDirectory, type RunDirectory } from "./setup.ts";
 
+/** With all that the environment's format could take for something else. */
+const secret = `it's a "secret" \\n of #1 $TEST`;
+
 let run: RunDirectory;
 let postgres: Postgres;
 
@@ -39,6 +42,12 @@ test.each(MESH_SERVICES.map(({ name }) => name))(
     expect(readServiceConfig?.(await environmentOf(name))).toBeTruthy();
   },
 );
+
+test("hands secrets on as they are, whatever they are made of", async () => {
+  const { FILES_S3_SECRET_ACCESS_KEY } = await environmentOf("files");
+
+  expect(FILES_S3_SECRET_ACCESS_KEY).toBe(secret);
+});
 
 test("prepares a bootstrap that Envoy takes, for the names of the containers", async () => {
   const file = join(run.path, "state", "envoy.yaml");
@@ -70,7 +79,7 @@ async function prepare(): Promise<void> {
         WEFT_STATE_FOLDER: join(run.path, "state"),
         WEFT_POSTGRES_ADDRESS: host,
         WEFT_POSTGRES_PASSWORD: password,
-        WEFT_S3_SECRET_KEY: "secret-of-a-test",
+        WEFT_S3_SECRET_KEY: secret,
       },
     },
   );
