@@ -93,7 +93,7 @@ async function writeEnvironment(
   await rename(`${file}.new`, file);
 }
 
-/** The format has no escapes inside its quotes, but three kinds of them; in double ones `\\n` is a line's end. */
+/** The format has no escapes inside its quotes, but three kinds of them; in double ones `\n` is a line's end. */
 function quoted(variable: string, value: string): string {
   const quote = ["'", "`"].find((mark) => !value.includes(mark));
   if (quote !== undefined) return quote + value + quote;
