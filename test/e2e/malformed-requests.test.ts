@@ -1,93 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { send, type EdgeRequest } from "../support/edge-http.ts";
+import {
+  malformed,
+  post,
+  refusedByEdge,
+  type RefusedRequest,
+} from "../support/malformed-requests.ts";
 import { meshUnderTest } from "../support/mesh-under-test.ts";
 
-const JSON_TYPE = { "content-type": "application/json" };
 const ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8050";
 
-interface Case {
-  readonly what: string;
-  readonly request: Omit<EdgeRequest, "version">;
-  readonly status: number;
-  readonly code: number;
-  readonly reason: string;
-}
-
-const post = (body: string | Uint8Array, path = "/v1/orders") => ({
-  method: "POST",
-  path,
-  headers: JSON_TYPE,
-  body,
-});
-const malformed = { status: 400, code: 3, reason: "MALFORMED_REQUEST" };
-const badUtf8 = Buffer.from([
-  ...Buffer.from('{"lines":[],"paymentToken":"'),
-  0xc3,
-  0x28,
-  ...Buffer.from('"}'),
-]);
-
-const restCases: readonly Case[] = [
-  { what: "JSON that ends early", request: post('{"lines":['), ...malformed },
-  { what: "what is no JSON", request: post("<order/>"), ...malformed },
-  {
-    what: "a value of another type",
-    request: post('{"lines":"tea"}'),
-    ...malformed,
-  },
-  {
-    what: "an enum in the query that is not there",
-    request: { path: "/v1/orders?states=LOST" },
-    ...malformed,
-  },
+const restCases: readonly RefusedRequest[] = [
+  ...refusedByEdge,
   {
     what: "an enum in the body that is not there",
     request: post('{"state":"STATE_LOST"}'),
     ...malformed,
-  },
-  {
-    what: "an int64 out of range",
-    request: post('{"expectedTotal":{"units":"9223372036854775808"}}'),
-    ...malformed,
-  },
-  { what: "bad UTF-8 in a body", request: post(badUtf8), ...malformed },
-  {
-    what: "bad UTF-8 in a path",
-    request: { path: "/v1/orders/%c3%28" },
-    ...malformed,
-  },
-  {
-    what: "an unknown query parameter",
-    request: { path: "/v1/orders?colour=red" },
-    ...malformed,
-  },
-  {
-    what: "a body over 4 MiB",
-    request: post(Buffer.alloc(4 * 1024 * 1024 + 1, "a")),
-    status: 413,
-    code: 8,
-    reason: "REQUEST_TOO_LARGE",
-  },
-  {
-    what: "an unknown path",
-    request: { path: "/v1/nothing" },
-    status: 404,
-    code: 5,
-    reason: "UNKNOWN_PATH",
-  },
-  {
-    what: "an unknown custom verb",
-    request: post("{}", `/v1/${ORDER}:eat`),
-    status: 404,
-    code: 5,
-    reason: "UNKNOWN_PATH",
-  },
-  {
-    what: "a wrong verb",
-    request: { method: "DELETE", path: `/v1/${ORDER}` },
-    status: 405,
-    code: 12,
-    reason: "VERB_NOT_ALLOWED",
   },
   {
     what: "a field that breaks its rule",

@@ -20,7 +20,7 @@ export interface HttpRequest {
   readonly path: string;
   /** The world's token is sent too, unless they have an `authorization`; an empty one is not sent. */
   readonly headers?: Record<string, string>;
-  readonly body?: string | Buffer;
+  readonly body?: string | Uint8Array;
   readonly version?: 1 | 2;
 }
 
