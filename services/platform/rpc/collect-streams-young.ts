@@ -1,0 +1,57 @@
+import { subscribe } from "node:diagnostics_channel";
+import { setFlagsFromString } from "node:v8";
+import { StreamTable } from "./stream-table.ts";
+
+const CHANNELS = ["http2.server.stream.created", "http2.client.stream.created"];
+
+let started = false;
+
+/**
+ * Lets the calls of this process die young. Left alone, Node 26 keeps two of three streams, with all that hangs on a call
+ * (5 kB), until a full collection, by two causes: the sessions' `Map` of streams (see {@link StreamTable}), and V8's guess that
+ * what lived long once is better made old. At 30,000 calls/s of an empty server every young collection took 5 ms instead of
+ * 0.8, and the p99 of 64 calls in flight was 10 ms instead of 4.
+ *
+ * Node has no option for it, so a session's own map is replaced when its first stream is made. Where Node's insides are not as
+ * they were, nothing is done, and nothing is lost but time.
+ */
+export function collectStreamsYoung(): void {
+  if (started) return;
+  started = true;
+  setFlagsFromString("--no-allocation-site-pretenuring");
+  for (const channel of CHANNELS) subscribe(channel, onStream);
+}
+
+function onStream(message: unknown): void {
+  // Node's documentation: `{ stream, headers }`.
+  const { session } = (message as { stream: { session?: object } }).stream;
+  if (session !== undefined) replaceStreams(session);
+}
+
+let stateKey: symbol | undefined;
+
+function replaceStreams(session: object): void {
+  stateKey ??= Object.getOwnPropertySymbols(session).find(
+    ({ description }) => description === "state",
+  );
+  if (stateKey === undefined) return;
+  const state: unknown = Reflect.get(session, stateKey);
+  if (!hasStreams(state) || state.streams instanceof StreamTable) return;
+  const table = new StreamTable<unknown>();
+  state.streams.forEach((stream, id) => table.set(id, stream));
+  state.streams = table;
+}
+
+type Streams = Pick<StreamTable<unknown>, "forEach">;
+
+/** A map of Node's own, which is no `Map` of ours. */
+function hasStreams(state: unknown): state is { streams: Streams } {
+  return (
+    typeof state === "object" &&
+    state !== null &&
+    "streams" in state &&
+    typeof state.streams === "object" &&
+    state.streams !== null &&
+    "forEach" in state.streams
+  );
+}
