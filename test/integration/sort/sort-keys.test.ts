@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseSortArgs } from "../../../services/sort/cli/parse-args.ts";
+import { splitCsvRow } from "../../../services/sort/engine/keys/csv-row.ts";
 import { createSortWorld } from "./sort-world.ts";
 
 const flags: readonly string[][] = [
@@ -118,6 +119,77 @@ test("sorts CSV by several columns and keeps header, quotes and line ends", asyn
   expect(world.read("out").toString()).toBe(
     [header, al, amy, bob, carl].join(""),
   );
+});
+
+/** Quoted, plain and odd fields; rows of both sorts of line ends, some longer than what is looked at at once. */
+const csvField = fc.oneof(
+  fc.stringMatching(/^[a-c]{0,3}$/),
+  fc.string({ unit: fc.constantFrom("a", "b", "c", "\0"), maxLength: 40 }),
+  fc.constantFrom('""', '"a,b"', '"a ""b"""', '"two\nlines"', "\r", "a\r"),
+);
+
+const csvRows = fc.array(
+  fc
+    .tuple(
+      fc.array(csvField, { minLength: 3, maxLength: 5 }),
+      fc.constantFrom("\n", "\r\n"),
+    )
+    .map(([fields, end]) => fields.join(",") + end),
+  { minLength: 100, maxLength: 300 },
+);
+
+test.each([
+  [1, false],
+  [2, false],
+  [2, true],
+  [3, true],
+])(
+  "sorts CSV by column %i (descending: %s) alike on both kernels",
+  async (column, descending) => {
+    const [rows = []] = fc.sample(csvRows, { numRuns: 1, seed: column });
+    using world = createSortWorld();
+    world.write("in", rows.join(""));
+    const spec = {
+      record: { kind: "csv" },
+      keys: [{ kind: "column", column, descending }],
+    } as const;
+
+    await world.sort(spec, { kernel: "wasm" });
+    const quick = world.read("out").toString();
+    await world.sort(spec, { kernel: "typescript" });
+
+    expect(quick).toBe(world.read("out").toString());
+    const textOf = (row: string) =>
+      splitCsvRow(Buffer.from(row), 44)[column - 1] ?? "";
+    const sign = descending ? -1 : 1;
+    const order = rows.toSorted(
+      (a, b) =>
+        sign * Buffer.compare(Buffer.from(textOf(a)), Buffer.from(textOf(b))),
+    );
+    expect(quick).toBe(order.join(""));
+  },
+);
+
+test("sorts plain CSV by a column as GNU sorts its lines", async () => {
+  using world = createSortWorld();
+  const rows = fc.sample(
+    fc
+      .array(fc.stringMatching(/^[ -!#-+\--~]{0,60}$/), {
+        minLength: 2,
+        maxLength: 6,
+      })
+      .map((fields) => fields.join(",")),
+    { numRuns: 3_000, seed: 11 },
+  );
+  world.write("in", rows.join("\n"));
+
+  await world.sort({
+    record: { kind: "csv" },
+    keys: [{ kind: "column", column: 2 }],
+  });
+
+  const gnu = await world.gnu("-s", "-t,", "-k2,2");
+  expect(world.read("out").toString()).toBe(gnu.toString());
 });
 
 test("sorts NDJSON by paths, numbers as numbers, nulls where they are wanted", async () => {

@@ -1,3 +1,5 @@
+import type { ExtractInput, ExtractRoom } from "../keys/extractor.ts";
+
 /**
  * The inner loops of a sort over one memory: WebAssembly where there is one, TypeScript elsewhere; the same tests run
  * on both. Arguments are byte addresses. What a call has more than one of to say it leaves at {@link RESULT}.
@@ -34,6 +36,16 @@ export interface Kernel {
     rows: number,
     target: number,
     entries: number,
+  ): void;
+
+  /**
+   * Takes rows of CSV in as far as it can do so quickly, which may be not at all: whole ones without quotes, their key the
+   * bytes of one column. [consumed up to][rows taken][end of keys][bytes stored].
+   */
+  takePlainRows(
+    input: ExtractInput,
+    room: ExtractRoom,
+    rule: PlainColumn,
   ): void;
 
   /** Stable. `spare` is as large as the entries. */
@@ -74,6 +86,13 @@ export interface Kernel {
 
   prefixOf(record: number, length: number): bigint;
   lengthAt(record: number, end: number): number;
+}
+
+/** A column of text, whose bytes are turned round (255) or not (0). */
+export interface PlainColumn {
+  readonly separator: number;
+  readonly column: number;
+  readonly mask: 0 | 255;
 }
 
 export const RESULT = 65_536;

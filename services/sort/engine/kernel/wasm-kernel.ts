@@ -30,6 +30,7 @@ interface Exports {
   parseLines: Kernel["parseLines"];
   parseFixed: Kernel["parseFixed"];
   assembleKeyed: Kernel["assembleKeyed"];
+  takePlainRows(...numbers: number[]): void;
   sortEntries: Kernel["sortEntries"];
   dropEqual(entries: number, count: number, keepLast: number): number;
   gather: Kernel["gather"];
@@ -81,6 +82,20 @@ export function createWasmKernel(bytes: number): Kernel {
     parseLines: wasm.parseLines,
     parseFixed: wasm.parseFixed,
     assembleKeyed: wasm.assembleKeyed,
+    takePlainRows: (input, room, { separator, column, mask }) =>
+      wasm.takePlainRows(
+        input.from,
+        input.limit,
+        input.startLimit,
+        separator,
+        column,
+        mask,
+        room.table,
+        room.rows,
+        room.keys,
+        room.keysEnd,
+        room.bytes,
+      ),
     sortEntries: wasm.sortEntries,
     dropEqual: (entries, count, keepLast) =>
       wasm.dropEqual(entries, count, Number(keepLast)) >>> 0,

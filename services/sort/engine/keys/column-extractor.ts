@@ -1,4 +1,4 @@
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Kernel, PlainColumn } from "../kernel/kernel.ts";
 import { findByte } from "../kernel/typescript/bytes.ts";
 import type { ColumnKey } from "../sort-spec.ts";
 import {
@@ -29,11 +29,24 @@ export function createColumnExtractor(
     ...key,
     name: `column ${JSON.stringify(key.column)}`,
   }));
+  const plain = plainColumn(separator, columns);
   return {
     delimiter: LF,
     extract: (kernel, input, room) =>
-      extractRows(kernel, input, room, separator, columns),
+      extractRows(kernel, input, room, separator, columns, plain),
   };
+}
+
+/** What the kernel can take in by itself: rows with one key, of text as it is. */
+function plainColumn(
+  separator: number,
+  [column, ...others]: readonly Column[],
+): PlainColumn | undefined {
+  if (!column || others.length > 0 || (column.type ?? "text") !== "text") {
+    return undefined;
+  }
+  const mask = column.descending ? 255 : 0;
+  return { separator, column: column.index, mask };
 }
 
 function extractRows(
@@ -42,6 +55,7 @@ function extractRows(
   room: ExtractRoom,
   separator: number,
   columns: readonly Column[],
+  plain: PlainColumn | undefined,
 ): Extracted {
   const { view } = kernel;
   const table = new RowTable(kernel, room);
@@ -50,6 +64,15 @@ function extractRows(
   const fields: number[] = [];
   let start = from;
   while (start < limit && start < startLimit) {
+    if (plain) {
+      kernel.takePlainRows(
+        { from: start, limit, startLimit },
+        table.room,
+        plain,
+      );
+      start = table.adopt();
+      if (start >= limit || start >= startLimit) break;
+    }
     fields.length = 0;
     const end = scanRow(view, start, limit, separator, fields, 2 * (most + 1));
     if (end < 0) break;

@@ -1,4 +1,4 @@
-import type { Kernel } from "../kernel/kernel.ts";
+import { RESULT, type Kernel } from "../kernel/kernel.ts";
 import type { ExtractRoom } from "./extractor.ts";
 import { KeyWriter } from "./key-writer.ts";
 
@@ -14,6 +14,27 @@ export class RowTable {
     this.#kernel = kernel;
     this.#room = room;
     this.#keysAt = room.keys;
+  }
+
+  /** What is left of the room. */
+  get room(): ExtractRoom {
+    const { table, rows, keysEnd, bytes } = this.#room;
+    return {
+      table: table + 16 * this.rows,
+      rows: rows - this.rows,
+      keys: this.#keysAt,
+      keysEnd,
+      bytes: bytes - this.#bytes,
+    };
+  }
+
+  /** Takes the rows over that the kernel has put into the room left; returns up to where it consumed. */
+  adopt(): number {
+    const { view } = this.#kernel;
+    this.rows += view.getUint32(RESULT + 4, true);
+    this.#keysAt = view.getUint32(RESULT + 8, true);
+    this.#bytes += view.getUint32(RESULT + 12, true);
+    return view.getUint32(RESULT, true);
   }
 
   /** Adds a record with the key that `write` makes; false when there was no room for it. */

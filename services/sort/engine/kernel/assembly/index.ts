@@ -1,4 +1,5 @@
 // The kernel's exports. Addresses are bytes of the one memory; what lies where is the caller's plan (see ../kernel.ts).
+export { takePlainRows } from "./columns";
 export { dropEqual, gather } from "./gather";
 export {
   buildTree,

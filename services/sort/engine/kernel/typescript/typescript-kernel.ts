@@ -1,4 +1,4 @@
-import type { Kernel, KernelOrder } from "../kernel.ts";
+import { RESULT, type Kernel, type KernelOrder } from "../kernel.ts";
 import { dropEqual, gather } from "./gather.ts";
 import type { Heap } from "./heap.ts";
 import {
@@ -47,6 +47,13 @@ export function createTypescriptKernel(size: number): Kernel {
     parseLines: (...args) => parseLines(heap, chunk, ...args),
     parseFixed: (...args) => parseFixed(heap, chunk, ...args),
     assembleKeyed: (...args) => assembleKeyed(heap, chunk, ...args),
+    takePlainRows: ({ from }, room) => {
+      // The extractor's own loop is as quick as one here would be.
+      view.setUint32(RESULT, from, true);
+      view.setUint32(RESULT + 4, 0, true);
+      view.setUint32(RESULT + 8, room.keys, true);
+      view.setUint32(RESULT + 12, 0, true);
+    },
     sortEntries: (...args) => sortEntries(heap, ...args),
     dropEqual: (...args) => dropEqual(heap, ...args),
     gather: (...args) => gather(heap, ...args),
