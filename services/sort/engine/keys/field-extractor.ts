@@ -1,5 +1,6 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import type { LineKey } from "../sort-spec.ts";
+import { findByte } from "../kernel/typescript/bytes.ts";
 import type {
   Extracted,
   Extractor,
@@ -46,8 +47,9 @@ export function extractLines(
   const { view } = kernel;
   const table = new RowTable(kernel, room);
   let start = from;
-  for (let at = from; at < limit && start < startLimit; at++) {
-    if (view.getUint8(at) !== delimiter) continue;
+  while (start < limit && start < startLimit) {
+    const at = findByte(view, delimiter, start, limit);
+    if (at === limit) break;
     const line = { view, from: start, to: at };
     const isAdded = table.add(start, at + 1 - start, (writer) =>
       writeKey(writer, line),
