@@ -1,26 +1,18 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   status,
   type handleUnaryCall,
   type Server,
   type StatusObject,
 } from "@grpc/grpc-js";
-import {
-  RateLimitRequestSchema,
-  RateLimitResponseSchema,
-  RateLimitService,
-} from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
+import { RateLimitService } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import { peerOfCall } from "../../platform/rpc/grpc-context.ts";
-import { asBuffer } from "../../platform/rpc/grpc-codec.ts";
 import { methodDefinition } from "../../platform/rpc/grpc-mount.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { Descriptor } from "../domain/check.ts";
 import type { Decision } from "../domain/decision.ts";
-import { readRequest } from "./read-request.ts";
-import { writeResponse } from "./write-response.ts";
-
-/** Envoy sends a handful; a request with more is none of its. */
-const MOST_DESCRIPTORS = 32;
+import { decodeRequest, type LimitRequest } from "./decode-request.ts";
+import { createEncoder } from "./encode-response.ts";
+import { writeResponse, type LimitResponse } from "./write-response.ts";
 
 export interface RateLimitDeps {
   readonly logger: Logger;
@@ -41,6 +33,7 @@ export interface RateLimitDeps {
  */
 export function mountRateLimit(server: Server, deps: RateLimitDeps): void {
   const method = RateLimitService.method.shouldRateLimit;
+  const encode = createEncoder();
   const shouldRateLimit: handleUnaryCall<Uint8Array, Uint8Array> = (
     call,
     callback,
@@ -51,7 +44,7 @@ export function mountRateLimit(server: Server, deps: RateLimitDeps): void {
     }
     const reply = async () => {
       try {
-        callback(null, await answer(deps, call.request));
+        callback(null, encode(await answer(deps, call.request)));
       } catch (error) {
         callback(refusalOf(deps, error));
       }
@@ -76,25 +69,16 @@ class MalformedRequestError extends Error {
 async function answer(
   deps: RateLimitDeps,
   bytes: Uint8Array,
-): Promise<Uint8Array> {
+): Promise<LimitResponse> {
   const { domain, descriptors, released } = decode(bytes);
   if (released.length > 0) await deps.release(domain, released);
   const decision = await deps.decide(domain, descriptors);
-  const response = writeResponse(decision, deps.now());
-  return asBuffer(
-    toBinary(
-      RateLimitResponseSchema,
-      create(RateLimitResponseSchema, response),
-    ),
-  );
+  return writeResponse(decision, deps.now());
 }
 
-function decode(bytes: Uint8Array) {
+function decode(bytes: Uint8Array): LimitRequest {
   try {
-    const request = fromBinary(RateLimitRequestSchema, bytes);
-    if (request.descriptors.length > MOST_DESCRIPTORS)
-      throw new Error(`more than ${MOST_DESCRIPTORS} descriptors`);
-    return readRequest(request);
+    return decodeRequest(bytes);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : "unknown";
     throw new MalformedRequestError(`the request can't be read: ${why}`);

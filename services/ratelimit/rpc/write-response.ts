@@ -1,9 +1,6 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   RateLimitResponse_Code as Code,
   RateLimitResponse_RateLimit_Unit as Unit,
-  type RateLimitResponse_DescriptorStatusSchema,
-  type RateLimitResponseSchema,
 } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import {
   refuses,
@@ -14,15 +11,39 @@ import {
 import { rateLimitHeaders } from "../domain/rate-limit-headers.ts";
 import { describeRefusal } from "./refusal.ts";
 
-type Response = MessageInitShape<typeof RateLimitResponseSchema>;
-type Status = MessageInitShape<typeof RateLimitResponse_DescriptorStatusSchema>;
+/** What we tell of a descriptor: fields of `RateLimitResponse.DescriptorStatus`. */
+export interface DescriptorStatus {
+  readonly code: Code;
+  readonly currentLimit?: {
+    readonly name: string;
+    readonly requestsPerUnit: number;
+    readonly unit: Unit;
+  };
+  readonly limitRemaining?: number;
+  readonly durationUntilReset?: {
+    readonly seconds: bigint;
+    readonly nanos: number;
+  };
+}
+
+/** What we tell of a request: fields of `RateLimitResponse`, the last two of a refusal only. */
+export interface LimitResponse {
+  readonly overallCode: Code;
+  readonly statuses: DescriptorStatus[];
+  readonly responseHeadersToAdd: {
+    readonly key: string;
+    readonly value: string;
+  }[];
+  readonly rawBody?: Uint8Array<ArrayBuffer>;
+  readonly dynamicMetadata?: Record<string, string>;
+}
 
 /**
  * A decision as Envoy takes it: a status a descriptor, headers for the client, and for a refusal its body. Our edge takes the
  * error for each protocol from the metadata; any other Envoy sends the body, which is REST's.
  */
-export function writeResponse(decision: Decision, now: Date): Response {
-  const response: Response = {
+export function writeResponse(decision: Decision, now: Date): LimitResponse {
+  const response: LimitResponse = {
     overallCode: decision.allowed ? Code.OK : Code.OVER_LIMIT,
     statuses: decision.outcomes.map(statusOf),
     responseHeadersToAdd: rateLimitHeaders(decision, now).map(
@@ -38,7 +59,7 @@ export function writeResponse(decision: Decision, now: Date): Response {
   };
 }
 
-function statusOf(outcomes: readonly CheckOutcome[]): Status {
+function statusOf(outcomes: readonly CheckOutcome[]): DescriptorStatus {
   const worst = tightest(outcomes);
   if (worst === undefined) return { code: Code.OK };
   const { check, room, remaining = 0, retryMs, resetMs } = worst;
