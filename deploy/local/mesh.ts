@@ -1,6 +1,10 @@
 import { join, resolve } from "node:path";
 import { ensureCertificates } from "./certificates.ts";
-import { readLocalConfig, type LocalConfig } from "./config.ts";
+import {
+  InvalidEnvironment,
+  readLocalConfig,
+  type LocalConfig,
+} from "./config.ts";
 import { findGrpcurl } from "./components/grpcurl.ts";
 import { startComponents, type OptionalComponent } from "./mesh-components.ts";
 import { provisionServices } from "./mesh-database.ts";
@@ -64,10 +68,11 @@ interface Run {
 /**
  * Starts the whole mesh on this machine and writes `<directory>/mesh.json` when
  * it is ready. What was started is stopped again when a later part fails.
- * Throws MeshAlreadyRunning and ComponentUnavailable.
+ * Throws MeshAlreadyRunning, ComponentUnavailable, and InvalidEnvironment.
  */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const run = planRun(options);
+  refuseIssuersOfOpenEdge(options, run.config);
   const { directory, config, onProgress, signal } = run;
   await using stack = new AsyncDisposableStack();
   stack.use(await claimDirectory(directory, options.fresh === true, config));
@@ -120,6 +125,17 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   stack.defer(() => removeMeshFile(directory));
   await writeMeshFile(directory, describeMesh(directory, state));
   return meshHandle(directory, state, stack.move());
+}
+
+/** An open edge takes no tokens: whoever names issuers wants another one, and would have an edge open to everybody. */
+function refuseIssuersOfOpenEdge(
+  { open = false }: MeshOptions,
+  { issuersFile }: LocalConfig,
+): void {
+  if (open && issuersFile !== undefined)
+    throw new InvalidEnvironment([
+      "WEFT_ISSUERS_FILE: an open edge (--open) takes no tokens; leave one of the two out",
+    ]);
 }
 
 function planRun(options: MeshOptions): Run {

@@ -35,6 +35,19 @@ test("an environment that is not valid is told whole, in one line", async () => 
   );
 });
 
+test("an open edge and issuers of one's own are not taken together", async () => {
+  const { code, stdout, stderr } = await start(["--once", "--open"], {
+    WEFT_ISSUERS_FILE: "issuers.yaml",
+  });
+
+  expect({ code, stdout, stderr }).toEqual({
+    code: 1,
+    stdout: "",
+    stderr:
+      "the environment is not valid: WEFT_ISSUERS_FILE: an open edge (--open) takes no tokens; leave one of the two out\n",
+  });
+});
+
 function start(
   args: readonly string[],
   env: Record<string, string> = {},
