@@ -2,7 +2,12 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 const BIN = join("node_modules", ".bin");
-const ENVOY_API = "node_modules/@grpc/grpc-js-xds/deps/envoy-api";
+const PUBLISHED = [
+  "node_modules/@grpc/grpc-js-xds/deps/envoy-api/envoy/service/ratelimit/v3/rls.proto",
+  "node_modules/grpc-health-check/proto/health/v1/health.proto",
+  "node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
+  "node_modules/@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
+];
 const GOOGLE_RPC = "node_modules/google-proto-files/google/rpc";
 
 /** The folders that are wholly generated, below the root of the checkout. */
@@ -20,7 +25,7 @@ export const generatedFolders = [
 export function generateContracts(out: string, env: NodeJS.ProcessEnv): void {
   run("node", ["deploy/contracts/print-validate-proto.ts"], env);
   run("buf", ["generate", "--output", out], env);
-  run("buf", ["generate", ".", ...envoyOptions(out)], env);
+  run("buf", ["generate", ".", ...publishedOptions(out)], env);
   run("buf", ["generate", ".", ...sparkOptions(out)], env);
   run(
     "buf",
@@ -29,15 +34,14 @@ export function generateContracts(out: string, env: NodeJS.ProcessEnv): void {
   );
 }
 
-/** Envoy's rate-limit service: a workspace of its own, so that neither lint nor breaking rules are asked of it. */
-function envoyOptions(out: string): string[] {
+/** Contracts that we serve and others publish: a workspace of its own, so that neither lint nor breaking rules are asked of it. */
+function publishedOptions(out: string): string[] {
   return [
     "--config",
-    "deploy/contracts/envoy.buf.yaml",
+    "deploy/contracts/published.buf.yaml",
     "--template",
-    "deploy/contracts/envoy.buf.gen.yaml",
-    "--path",
-    `${ENVOY_API}/envoy/service/ratelimit/v3/rls.proto`,
+    "deploy/contracts/published.buf.gen.yaml",
+    ...PUBLISHED.flatMap((file) => ["--path", file]),
     "--output",
     out,
   ];

@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
+import { enumToJson } from "@bufbuild/protobuf";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
-import { service } from "grpc-health-check";
+import {
+  Health,
+  HealthCheckResponse_ServingStatusSchema as StatusSchema,
+  type HealthCheckResponse,
+} from "../../../gen/ts/health/v1/health_pb.ts";
+import { plainDefinition } from "./plain-definition.ts";
 import { port, readConfig, serviceSettings } from "../runtime/config.ts";
 
 const DEADLINE_MS = 3_000;
@@ -14,7 +20,10 @@ const { WEFT_TLS_CA, WEFT_TLS_CERT, WEFT_TLS_KEY, WEFT_GRPC_PORT } = readConfig(
   { ...serviceSettings, WEFT_GRPC_PORT: port.min(1) },
   process.env,
 );
-const HealthClient = makeClientConstructor(service, "grpc.health.v1.Health");
+const HealthClient = makeClientConstructor(
+  plainDefinition(Health),
+  Health.typeName,
+);
 const client = new HealthClient(
   `localhost:${WEFT_GRPC_PORT}`,
   credentials.createSsl(
@@ -26,8 +35,9 @@ const client = new HealthClient(
 client["check"]?.(
   { service: "" },
   { deadline: Date.now() + DEADLINE_MS },
-  (error: Error | null, answer?: { status: string }) => {
-    const said = error?.message ?? answer?.status ?? "nothing";
+  (error: Error | null, answer?: HealthCheckResponse) => {
+    const said =
+      error?.message ?? enumToJson(StatusSchema, answer?.status ?? 0);
     console.log(said);
     process.exit(said === "SERVING" ? 0 : 1);
   },

@@ -1,10 +1,26 @@
-import type { Server } from "@grpc/grpc-js";
-import { HealthImplementation, type ServingStatus } from "grpc-health-check";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  status as code,
+  type handleServerStreamingCall as HandleServerStream,
+  type handleUnaryCall as HandleUnary,
+  type Server,
+} from "@grpc/grpc-js";
+import {
+  Health as HealthService,
+  HealthCheckResponse_ServingStatus as Status,
+  type HealthCheckRequest,
+  type HealthCheckResponseSchema,
+  type HealthListRequest,
+  type HealthListResponseSchema,
+} from "../../../gen/ts/health/v1/health_pb.ts";
+import { plainDefinition } from "./plain-definition.ts";
 
 export interface Health {
   /** Says NOT_SERVING from now on, whatever the probe finds. */
   stop(): void;
 }
+
+type Answer = MessageInitShape<typeof HealthCheckResponseSchema>;
 
 const probeEveryMs = 2_000;
 
@@ -17,23 +33,46 @@ export function createHealth(
   services: readonly string[],
   ready: (signal: AbortSignal) => Promise<boolean> = async () => true,
 ): Health {
-  const names = ["", ...services];
-  const health = new HealthImplementation(
-    Object.fromEntries(names.map((name) => [name, "SERVING" as const])),
-  );
-  health.addToServer(server);
-  const set = (status: ServingStatus) => {
-    for (const name of names) {
-      health.setStatus(name, status);
-    }
+  const names = new Set(["", ...services]);
+  const watchers = new Set<() => void>();
+  let status: Status = Status.SERVING;
+
+  const check: HandleUnary<HealthCheckRequest, Answer> = (call, callback) => {
+    const { service } = call.request;
+    if (names.has(service)) callback(null, { status });
+    else callback({ code: code.NOT_FOUND, details: `no service ${service}` });
+  };
+  const watch: HandleServerStream<HealthCheckRequest, Answer> = (call) => {
+    const isKnown = names.has(call.request.service);
+    const tell = () => {
+      call.write({ status: isKnown ? status : Status.SERVICE_UNKNOWN });
+    };
+    tell();
+    // No service is added later: who asks for one that is unknown waits for nothing.
+    if (isKnown) watchers.add(tell);
+    call.on("cancelled", () => watchers.delete(tell));
+  };
+  const list: HandleUnary<
+    HealthListRequest,
+    MessageInitShape<typeof HealthListResponseSchema>
+  > = (_, callback) => {
+    const statuses = [...names].map((name) => [name, { status }] as const);
+    callback(null, { statuses: Object.fromEntries(statuses) });
+  };
+  server.addService(plainDefinition(HealthService), { check, watch, list });
+
+  const set = (changed: Status) => {
+    if (changed === status) return;
+    status = changed;
+    for (const tell of watchers) tell();
   };
   const stopProbing = probe(ready, (isReady) =>
-    set(isReady ? "SERVING" : "NOT_SERVING"),
+    set(isReady ? Status.SERVING : Status.NOT_SERVING),
   );
   return {
     stop() {
       stopProbing();
-      set("NOT_SERVING");
+      set(Status.NOT_SERVING);
     },
   };
 }

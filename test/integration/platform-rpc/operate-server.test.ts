@@ -1,10 +1,35 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { Client, credentials, type ClientReadableStream } from "@grpc/grpc-js";
+import {
+  create,
+  createFileRegistry,
+  fromBinary,
+  toBinary,
+  type DescService,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import {
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+} from "@bufbuild/protobuf/wkt";
+import {
+  Client,
+  credentials,
+  status,
+  type ClientReadableStream,
+} from "@grpc/grpc-js";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import {
+  ServerReflection,
+  ServerReflectionRequestSchema,
+  ServerReflectionResponseSchema,
+  type ServerReflectionResponse,
+} from "../../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../../gen/ts/grpc/reflection/v1alpha/reflection_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { method as policy } from "../../../gen/ts/weft/policy/v1/policy_pb.ts";
 import { serve, service } from "../../../services/platform/rpc/server.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
@@ -77,28 +102,85 @@ test("tells a health watcher that it drains, and does not wait for it to leave",
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
-test.each(["v1", "v1alpha"])(
-  "lists its services by reflection %s",
+test.each([ServerReflection, ServerReflectionAlpha])(
+  "lists its services by reflection, $typeName",
   async (version) => {
     await using world = await setupRpc({});
     using client = grpcClient(world);
-    const call = client.channel.makeBidiStreamRequest(
-      `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-      (bytes: Buffer) => bytes,
-      (bytes: Buffer) => bytes,
-    );
-    call.on("error", () => undefined);
 
-    // ServerReflectionRequest.list_services is field 7.
-    call.write(Buffer.from([0x3a, 0x01, 0x2a]));
-    const answer = await new Promise<Buffer>((resolve) =>
-      call.once("data", resolve),
+    const [answer] = await reflect(
+      client,
+      [{ case: "listServices", value: "*" }],
+      version,
     );
-    call.cancel();
 
-    expect(answer.toString("latin1")).toContain("weft.order.v1.OrderService");
+    expect(answer).toMatchObject({
+      case: "listServicesResponse",
+      value: { service: [{ name: "weft.order.v1.OrderService" }] },
+    });
   },
 );
+
+test.each([
+  ["its name", "fileByFilename", "weft/order/v1/order.proto"],
+  ["a service", "fileContainingSymbol", "weft.order.v1.OrderService"],
+  ["a method", "fileContainingSymbol", "weft.order.v1.OrderService.GetOrder"],
+  ["a message", "fileContainingSymbol", "weft.order.v1.Order"],
+  ["a field", "fileContainingSymbol", "weft.order.v1.Order.lines"],
+  [
+    "a value of an enum",
+    "fileContainingSymbol",
+    "weft.order.v1.Order.STATE_RESERVED",
+  ],
+] as const)(
+  "reflection gives the file of %s, with all it needs",
+  async (_, asked, value) => {
+    await using world = await setupRpc({});
+    using client = grpcClient(world);
+
+    const [answer] = await reflect(client, [{ case: asked, value }]);
+
+    const files = createFileRegistry(
+      create(FileDescriptorSetSchema, {
+        file: filesOf(answer)
+          .reverse()
+          .map((file) => fromBinary(FileDescriptorProtoSchema, file)),
+      }),
+    );
+    expect(files.get("weft.order.v1.Order")).toBeDefined();
+  },
+);
+
+test("reflection knows extensions by their numbers, and says what it does not know", async () => {
+  await using world = await setupRpc({});
+  using client = grpcClient(world);
+  const containingType = "google.protobuf.MethodOptions";
+
+  const [numbers, known, unknown, ofNothing, nothing] = await reflect(client, [
+    { case: "allExtensionNumbersOfType", value: containingType },
+    {
+      case: "fileContainingExtension",
+      value: { containingType, extensionNumber: policy.number },
+    },
+    { case: "fileContainingSymbol", value: "weft.order.v1.Nothing" },
+    { case: "allExtensionNumbersOfType", value: "weft.order.v1.Nothing" },
+    { case: undefined },
+  ]);
+
+  expect(numbers).toMatchObject({
+    value: { extensionNumber: expect.arrayContaining([policy.number]) },
+  });
+  expect(
+    filesOf(known).map((f) => fromBinary(FileDescriptorProtoSchema, f).name),
+  ).toContain("weft/policy/v1/policy.proto");
+  const errorOf = (errorCode: number) => ({
+    case: "errorResponse",
+    value: { errorCode },
+  });
+  expect(unknown).toMatchObject(errorOf(status.NOT_FOUND));
+  expect(ofNothing).toMatchObject(errorOf(status.NOT_FOUND));
+  expect(nothing).toMatchObject(errorOf(status.INVALID_ARGUMENT));
+});
 
 test("no idempotent call fails while a second server takes over on the same port", async () => {
   await using world = await setupRpc({ getOrder });
@@ -256,4 +338,39 @@ function statusesOf(watch: ClientReadableStream<Buffer>): number[] {
   watch.on("data", (response: Buffer) => seen.push(response.at(1) ?? 0));
   watch.on("error", () => undefined);
   return seen;
+}
+
+type Question = Exclude<
+  MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"],
+  undefined
+>;
+type Answer = ServerReflectionResponse["messageResponse"];
+
+/** Asks one after the other on one stream, as grpcurl does. */
+async function reflect(
+  { channel }: { channel: Client },
+  questions: readonly Question[],
+  version: DescService = ServerReflection,
+): Promise<Answer[]> {
+  const call = channel.makeBidiStreamRequest(
+    `/${version.typeName}/ServerReflectionInfo`,
+    (request: Uint8Array) => Buffer.from(request),
+    (bytes: Buffer) => fromBinary(ServerReflectionResponseSchema, bytes),
+  );
+  for (const messageRequest of questions) {
+    const request = create(ServerReflectionRequestSchema, { messageRequest });
+    call.write(toBinary(ServerReflectionRequestSchema, request));
+  }
+  call.end();
+  const answers: Answer[] = [];
+  for await (const answer of call as AsyncIterable<ServerReflectionResponse>) {
+    answers.push(answer.messageResponse);
+  }
+  return answers;
+}
+
+function filesOf(answer: Answer | undefined): Uint8Array[] {
+  if (answer?.case !== "fileDescriptorResponse")
+    throw new Error(`no files: ${JSON.stringify(answer)}`);
+  return answer.value.fileDescriptorProto;
 }
