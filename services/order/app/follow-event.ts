@@ -28,14 +28,14 @@ export async function followEvent(
   const versions = followed(order, fact, at);
   const last = versions.at(-1);
   if (last === undefined) return;
-  const due = dueAt(last, at);
   let before = order;
   for (const version of versions) {
-    await updateOrder(tx, version, before.version, due);
+    await updateOrder(tx, version, before.version, dueAt(version, order, at));
     const event = version.state === before.state ? undefined : eventOf(version);
     if (event) await deps.announce(tx, event);
     before = version;
   }
+  const due = dueAt(last, order, at);
   tx.onCommit(() => {
     deps.changes.wake();
     if (due && due <= at) deps.drivers.wake();
@@ -43,14 +43,18 @@ export async function followEvent(
 }
 
 /**
- * A payment is let go at once, by a driver, as all is of an order that its customer cancels, and prices that are missed
- * are asked for; the next event has time to come.
+ * A payment is let go at once, by a driver, as all is of an order that its customer cancels. One whose money was taken
+ * before its prices were known has had its last event: a driver asks for them, and for the money once they are there. To
+ * all others the next event has time to come.
  */
-function dueAt(order: Order, at: Date): Date | undefined {
+function dueAt(order: Order, before: Order, at: Date): Date | undefined {
   if (isSettled(order)) return undefined;
   const isLettingGo = order.undo[0] === "void" || order.state === "cancelling";
-  const isUnpriced = order.state === "confirmed" && order.total === undefined;
-  return isLettingGo || isUnpriced
+  return isLettingGo || isUnpriced(order) || isUnpriced(before)
     ? at
     : new Date(at.getTime() + eventDeadlineMs);
+}
+
+function isUnpriced({ state, total }: Order): boolean {
+  return state === "confirmed" && total === undefined;
 }
