@@ -7,6 +7,7 @@ import { startLimiter } from "./app/limiter.ts";
 import { parseRateClasses } from "./app/rate-classes.ts";
 import { readRateLimitConfig } from "./config.ts";
 import { adminService } from "./rpc/admin-service.ts";
+import { collectStreamsYoung } from "./rpc/collect-streams-young.ts";
 import { mountRateLimit } from "./rpc/mount-rate-limit.ts";
 import { openCounterStore } from "./store/counter-store.ts";
 
@@ -43,6 +44,7 @@ export async function startRateLimit(runtime: Runtime): Promise<void> {
   const channel = store.openForgetChannel(domain, limiter.denied.forget);
   runtime.onDrain("resets", async () => channel.close());
 
+  collectStreamsYoung();
   const server = await serve({
     host: config.WEFT_HOST,
     grpcPort: config.WEFT_GRPC_PORT,

@@ -7,7 +7,6 @@ import { promisify } from "node:util";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { TlsFiles } from "../runtime/tls-files.ts";
-import { collectStreamsYoung } from "./collect-streams-young.ts";
 import { createConnectServer } from "./connect-mount.ts";
 import { endStreams } from "./end-streams.ts";
 import { explainConnectErrors } from "./explain-connect-error.ts";
@@ -69,7 +68,6 @@ export interface RunningServer {
  * and reflection, and Connect and gRPC-Web by connect-node.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  collectStreamsYoung();
   const draining = new AbortController();
   const { logger, once, audit } = options;
   const deps = { logger, once, audit, validate: createValidate() };

@@ -12,8 +12,9 @@ let started = false;
  * what lived long once is better made old. At 30,000 calls/s of an empty server every young collection took 5 ms instead of
  * 0.8, and the p99 of 64 calls in flight was 10 ms instead of 4.
  *
- * Node has no option for it, so a session's own map is replaced when its first stream is made. Where Node's insides are not as
- * they were, nothing is done, and nothing is lost but time.
+ * Node has no option for it, so a session's own map is replaced when its first stream is made. Where Node's insides are not
+ * as they were, nothing is done, and nothing is lost but time. This service alone does it: every request at the edge waits for
+ * its answer.
  */
 export function collectStreamsYoung(): void {
   if (started) return;

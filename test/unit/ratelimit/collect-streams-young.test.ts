@@ -8,8 +8,8 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { collectStreamsYoung } from "../../../services/platform/rpc/collect-streams-young.ts";
-import { StreamTable } from "../../../services/platform/rpc/stream-table.ts";
+import { collectStreamsYoung } from "../../../services/ratelimit/rpc/collect-streams-young.ts";
+import { StreamTable } from "../../../services/ratelimit/rpc/stream-table.ts";
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {

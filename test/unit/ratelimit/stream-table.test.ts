@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { StreamTable } from "../../../services/platform/rpc/stream-table.ts";
+import { StreamTable } from "../../../services/ratelimit/rpc/stream-table.ts";
 
 test("a table of streams holds what a map holds", () => {
   const step = fc.record({
