@@ -10,8 +10,8 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly connectPort: number;
   /** SIGKILL, and waits for its end. */
   kill(): Promise<void>;
-  /** SIGTERM, and waits until it has drained and ended. */
-  terminate(): Promise<void>;
+  /** SIGTERM, and waits until it has drained and ended. Returns its exit code; null where it took too long and was killed. */
+  terminate(): Promise<number | null>;
 }
 
 export interface ServiceProcessOptions {
@@ -70,6 +70,7 @@ export async function startServiceProcess(
     const late = setTimeout(() => child.kill("SIGKILL"), 8_000);
     await ended;
     clearTimeout(late);
+    return child.exitCode;
   };
   return {
     pid,
@@ -80,6 +81,8 @@ export async function startServiceProcess(
       await ended;
     },
     terminate,
-    [Symbol.asyncDispose]: terminate,
+    async [Symbol.asyncDispose]() {
+      await terminate();
+    },
   };
 }

@@ -36,8 +36,10 @@ export interface SortWorld extends AsyncDisposable {
   readonly sort: () => ServiceProcess;
   /** Kills the service, and starts it again, with these settings changed. */
   crash(changed?: Settings): Promise<void>;
-  /** Has the service end in good order, and starts it again. */
-  restart(): Promise<void>;
+  /** Has the service end in good order, and starts it again. Returns its exit code. */
+  restart(): Promise<number | null>;
+  /** A second process of the service, on the same temp folder, until the world ends. */
+  another(): Promise<{ readonly process: ServiceProcess; client: Sorter }>;
   readonly folder: string;
   readonly inbox: string;
   readonly outbox: string;
@@ -51,6 +53,7 @@ export interface SortWorld extends AsyncDisposable {
 }
 
 type Settings = Readonly<Record<string, string>>;
+type Ports = NonNullable<Parameters<typeof startServiceProcess>[0]["ports"]>;
 
 export type Sorter = Client<typeof SortService>;
 
@@ -104,12 +107,12 @@ export async function setupSort({
     }),
   );
   const ports = { grpcPort: await freePort(), connectPort: await freePort() };
-  const start = (changed: Settings = {}) =>
+  const start = (changed: Settings = {}, at: { ports?: Ports } = { ports }) =>
     startServiceProcess({
       service: "sort",
       ca,
       files: tls.filesOf("sort"),
-      ports,
+      ...at,
       logFile: join(folder, "sort.log"),
       env: {
         ...brokers,
@@ -133,6 +136,7 @@ export async function setupSort({
     applicationName: "sort test",
   });
   starting.defer(() => db.close());
+  const connections = starting.use(new AsyncDisposableStack());
   const transport = (callee: string, port: number) => {
     const made = createMeshTransport({
       address: `127.0.0.1:${port}`,
@@ -140,7 +144,7 @@ export async function setupSort({
       tls: tls.of("edge"),
       logger: silentLogger,
     });
-    starting.defer(() => made.close());
+    connections.defer(() => made.close());
     return made;
   };
   const toSort = transport("sort", ports.grpcPort);
@@ -162,8 +166,15 @@ export async function setupSort({
       sort = await start(changed);
     },
     async restart() {
-      await sort.terminate();
+      const code = await sort.terminate();
       sort = await start();
+      return code;
+    },
+    async another() {
+      const process = running.use(await start({}, {}));
+      const to = transport("sort", process.grpcPort);
+      const client = withHeaders(createClient(SortService, to), headers());
+      return { process, client };
     },
     folder,
     inbox,
