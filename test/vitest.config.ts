@@ -16,6 +16,8 @@ export default defineConfig({
           root,
           include: ["test/unit/**/*.test.ts"],
           environment: "node",
+          // Some read the whole tree, or explore every interleaving: seconds, and more where others want the machine.
+          testTimeout: 30_000,
         },
       },
       {
