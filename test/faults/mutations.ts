@@ -52,6 +52,20 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: { tests: ["test/integration/platform-events/consumer.test.ts"] },
   },
   {
+    hole: "a second delivery of what was parked has a second effect",
+    file: "services/platform/events/settle-retry.ts",
+    find: "      if (!(await recordOnce(tx, deps.group, event.id)))",
+    replace: "      if (!tx && !(await recordOnce(tx, deps.group, event.id)))",
+    caughtBy: { tests: ["test/integration/platform-events/retry.test.ts"] },
+  },
+  {
+    hole: "what took money before its prices were known waits for an event that came",
+    file: "services/order/app/follow-event.ts",
+    find: "isUnpriced(order) || isUnpriced(before)",
+    replace: "isUnpriced(order)",
+    caughtBy: { tests: ["test/integration/order/follow-event.test.ts"] },
+  },
+  {
     hole: "a compensation that overtakes its action leaves no mark (stock)",
     file: "services/inventory/app/release-reservation.ts",
     find: "  if (await insertReservation(tx, mark)) return mark;",

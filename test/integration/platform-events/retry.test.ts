@@ -64,6 +64,35 @@ describe("a consumer whose handler fails", () => {
     );
   });
 
+  it("gives an event that had its effect no second one, though it comes again while its key waits", async () => {
+    await using world = await setupConsumers(database.url);
+    let mended = false;
+    world.start({
+      handlers: [
+        world.handler((value) => {
+          if (value === "fails" && !mended) throw new Error("not yet");
+        }),
+      ],
+      retry: { inPlaceAttempts: 1, delaysMs: [300, 300, 300, 300, 300, 300] },
+    });
+    const twice = event("a", "twice");
+    await world.publish(twice);
+    await world.until("it had its effect", (effects) => effects.length === 1);
+
+    await world.publish(event("a", "fails"), twice);
+    await eventually(
+      "it is parked behind the one that fails",
+      async () => (await parked(world)) === 2,
+    );
+    mended = true;
+    await eventually(
+      "nothing is left parked",
+      async () => (await parked(world)) === 0,
+    );
+
+    expect(await world.effects()).toEqual(["twice", "fails"]);
+  });
+
   it("gives the event up after its rounds, with its provenance, and its key goes on", async () => {
     await using world = await setupConsumers(database.url);
     const deadLetters = world.collect(`${TOPIC}.test.dlt`);
