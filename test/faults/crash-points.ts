@@ -129,7 +129,10 @@ function eventsOf(...groups: readonly string[]): Place[] {
       // A group is named for its service.
       const service = group.split("-")[0] as Service;
       return [
-        place("inbox insert", service, "sql", "insert into inbox", group),
+        group === "order-timeline"
+          ? // Its entries are keyed by their events, so that they are its inbox.
+            place("inbox insert", service, "sql", "insert into order_timeline")
+          : place("inbox insert", service, "sql", "insert into inbox", group),
         place("offset commit", service, "commit offsets", `^${group}$`),
       ];
     }),
