@@ -1,7 +1,5 @@
 import {
-  create,
   fromBinary,
-  toBinary,
   type DescMethod,
   type DescService,
   type MessageInitShape,
@@ -9,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { methodDefinition } from "./grpc-mount.ts";
-import { asBuffer } from "./grpc-codec.ts";
+import { asBuffer, encodeMessage } from "./grpc-codec.ts";
 
 /**
  * A service as grpc-js takes it, with messages instead of bytes: for gRPC's own services, which stand beside the platform's
@@ -30,7 +28,7 @@ function plainMethod(
 > {
   const write =
     (desc: DescMessage) => (message: MessageInitShape<DescMessage>) =>
-      asBuffer(toBinary(desc, create(desc, message)));
+      asBuffer(encodeMessage(desc, message));
   return {
     ...methodDefinition(method),
     requestSerialize: write(method.input),

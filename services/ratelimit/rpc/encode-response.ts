@@ -1,40 +1,31 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RateLimitResponseSchema } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
-import { asBuffer } from "../../platform/rpc/grpc-codec.ts";
+import { asBuffer, encodeMessage } from "../../platform/rpc/grpc-codec.ts";
 import type { DescriptorStatus, LimitResponse } from "./write-response.ts";
 
 const { Varint, LengthDelimited } = WireType;
 
 /**
- * Makes an encoder of `envoy.service.ratelimit.v3.RateLimitResponse`, with the bytes that the generated code gives. What lets
- * a request pass, which is almost every answer, is written without making the message first: that took 10 us, a seventh of a
- * decision.
+ * Writes an `envoy.service.ratelimit.v3.RateLimitResponse`, with the bytes that the generated code gives. What lets a request
+ * pass, which is almost every answer, is written without making the message first: that took 10 us, a seventh of a decision.
  */
-export function createEncoder(): (response: LimitResponse) => Buffer {
+export function encodeResponse(response: LimitResponse): Buffer {
+  if (response.rawBody !== undefined)
+    return asBuffer(encodeMessage(RateLimitResponseSchema, response));
   const writer = new BinaryWriter();
-  return (response) => {
-    if (response.rawBody !== undefined)
-      return asBuffer(
-        toBinary(
-          RateLimitResponseSchema,
-          create(RateLimitResponseSchema, response),
-        ),
-      );
-    writer.tag(1, Varint).int32(response.overallCode);
-    for (const status of response.statuses) {
-      writer.tag(2, LengthDelimited).fork();
-      writeStatus(writer, status);
-      writer.join();
-    }
-    for (const { key, value } of response.responseHeadersToAdd) {
-      writer.tag(3, LengthDelimited).fork();
-      writeText(writer, 1, key);
-      writeText(writer, 2, value);
-      writer.join();
-    }
-    return asBuffer(writer.finish());
-  };
+  writer.tag(1, Varint).int32(response.overallCode);
+  for (const status of response.statuses) {
+    writer.tag(2, LengthDelimited).fork();
+    writeStatus(writer, status);
+    writer.join();
+  }
+  for (const { key, value } of response.responseHeadersToAdd) {
+    writer.tag(3, LengthDelimited).fork();
+    writeText(writer, 1, key);
+    writeText(writer, 2, value);
+    writer.join();
+  }
+  return asBuffer(writer.finish());
 }
 
 function writeStatus(writer: BinaryWriter, status: DescriptorStatus): void {
