@@ -74,8 +74,8 @@ async function answerEach(
     }
     call.end();
   } catch (error) {
-    // The client has left.
-    if (!signal.aborted) throw error;
+    // Where the client has not left, it is told: grpc-js makes a status of it.
+    if (!signal.aborted) call.emit("error", error);
   }
 }
 
