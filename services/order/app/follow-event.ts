@@ -26,16 +26,16 @@ export async function followEvent(
   if (order === undefined) return;
   const at = deps.now();
   const versions = followed(order, fact, at);
-  const last = versions.at(-1);
-  if (last === undefined) return;
+  if (versions.length === 0) return;
   let before = order;
+  let due: Date | undefined;
   for (const version of versions) {
-    await updateOrder(tx, version, before.version, dueAt(version, order, at));
+    due = dueAt(version, order, at);
+    await updateOrder(tx, version, before.version, due);
     const event = version.state === before.state ? undefined : eventOf(version);
     if (event) await deps.announce(tx, event);
     before = version;
   }
-  const due = dueAt(last, order, at);
   tx.onCommit(() => {
     deps.changes.wake();
     if (due && due <= at) deps.drivers.wake();
