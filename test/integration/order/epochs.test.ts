@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { place, type Order } from "../../../services/order/domain/order.ts";
+import type { Order } from "../../../services/order/domain/order.ts";
 import { advance } from "../../../services/order/domain/saga.ts";
 import { findDecision } from "../../../services/order/store/decisions.ts";
 import {
@@ -7,36 +7,18 @@ import {
   keepOrder,
   postponeOrder,
 } from "../../../services/order/store/due-orders.ts";
-import {
-  insertOrder,
-  updateOrder,
-} from "../../../services/order/store/orders.ts";
+import { updateOrder } from "../../../services/order/store/orders.ts";
 import { updateOrdersTogether } from "../../../services/order/store/update-together.ts";
-import { newId } from "../../../services/platform/runtime/ids.ts";
 import { setupWorld } from "./order-world.ts";
+import { storeOrder } from "./stored-order.ts";
 
 const at = new Date("2026-01-01T00:00:00Z");
 
 /** An order of two-phase commit that is due, and its next version, which is the decision. */
 async function setup() {
   const { db, tenant } = await setupWorld();
-  const order = place(
-    {
-      tenant,
-      customer: "ada",
-      lines: [{ sku: "mug", quantity: 1 }],
-      expectedTotal: undefined,
-      paymentToken: "tok_visa",
-      coordination: "two_phase_commit",
-    },
-    { id: newId(), at },
-  );
-  await insertOrder(db, order, {
-    requestId: undefined,
-    requestHash: Buffer.alloc(32),
-    traceparent: undefined,
-    dueAt: at,
-  });
+  const coordination = "two_phase_commit";
+  const order = await storeOrder(db, { tenant, coordination, at });
   const claim = async () => {
     const later = new Date(at.getTime() + 60_000);
     const leases = {

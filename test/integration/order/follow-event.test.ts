@@ -1,14 +1,10 @@
 import { expect, test } from "vitest";
 import { followEvent } from "../../../services/order/app/follow-event.ts";
 import type { Fact } from "../../../services/order/domain/choreography.ts";
-import { place } from "../../../services/order/domain/order.ts";
 import { claimDueOrders } from "../../../services/order/store/due-orders.ts";
-import {
-  insertOrder,
-  lockOrderById,
-} from "../../../services/order/store/orders.ts";
-import { newId } from "../../../services/platform/runtime/ids.ts";
+import { lockOrderById } from "../../../services/order/store/orders.ts";
 import { setupWorld } from "./order-world.ts";
+import { storeOrder } from "./stored-order.ts";
 
 const at = new Date("2026-01-01T00:00:00Z");
 const prices = {
@@ -19,23 +15,9 @@ const prices = {
 /** A choreographed order that was just placed, and what tells its service of events. */
 async function setup() {
   const { db, tenant } = await setupWorld();
-  const order = place(
-    {
-      tenant,
-      customer: "ada",
-      lines: [{ sku: "mug", quantity: 1 }],
-      expectedTotal: undefined,
-      paymentToken: "tok_visa",
-      coordination: "choreographed",
-    },
-    { id: newId(), at },
-  );
-  await insertOrder(db, order, {
-    requestId: undefined,
-    requestHash: Buffer.alloc(32),
-    traceparent: undefined,
-    dueAt: new Date(at.getTime() + 5_000),
-  });
+  const coordination = "choreographed";
+  const dueAt = new Date(at.getTime() + 5_000);
+  const order = await storeOrder(db, { tenant, coordination, at, dueAt });
   const deps = {
     announce: () => Promise.resolve(),
     changes: { wake: () => undefined },

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startOrderChanges } from "../../../services/order/app/order-changes.ts";
 import type { Order } from "../../../services/order/domain/order.ts";
-import { place } from "../../../services/order/domain/order.ts";
 import { cancel } from "../../../services/order/domain/saga.ts";
 import {
   changesAfter,
@@ -13,18 +12,15 @@ import {
   pruneChanges,
   readLog,
 } from "../../../services/order/store/order-log.ts";
-import {
-  insertOrder,
-  updateOrder,
-} from "../../../services/order/store/orders.ts";
+import { updateOrder } from "../../../services/order/store/orders.ts";
 import {
   createDatabase,
   type Database,
 } from "../../../services/platform/data/database.ts";
-import { newId } from "../../../services/platform/runtime/ids.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
+import { storeOrder } from "./stored-order.ts";
 
 let database: TestDatabase;
 
@@ -76,24 +72,9 @@ function setup() {
       return changes;
     },
     async placeOrder(): Promise<Order> {
-      const order = place(
-        {
-          tenant,
-          customer: "ada",
-          lines: [{ sku: "mug", quantity: 1 }],
-          expectedTotal: undefined,
-          paymentToken: "tok_visa",
-          coordination: "orchestrated",
-        },
-        { id: newId(), at: new Date() },
-      );
-      await insertOrder(db, order, {
-        requestId: undefined,
-        requestHash: Buffer.of(),
-        traceparent: undefined,
-        dueAt: new Date(),
-      });
-      return order;
+      const coordination = "orchestrated";
+      const at = new Date();
+      return storeOrder(db, { tenant, coordination, at });
     },
     async change(order: Order): Promise<Order> {
       const next = cancel(order, new Date());
