@@ -4,12 +4,9 @@ import { SortJob_State } from "../../gen/ts/weft/sort/v1/sort_job_pb.ts";
 import type { SortStreamRequestSchema } from "../../gen/ts/weft/sort/v1/sort_service_pb.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
-import {
-  clientKinds,
-  connectToEdge,
-  type EdgeClient,
-} from "../support/edge-clients.ts";
+import { clientKinds, connectToEdge } from "../support/edge-clients.ts";
 import { meshUnderTest } from "../support/mesh-under-test.ts";
+import { uploadFile } from "../support/upload-file.ts";
 
 const text = Array.from({ length: 2_000 }, (_, n) => `${(n * 7919) % 2000}\n`);
 const sorted = text.toSorted().join("");
@@ -17,7 +14,11 @@ const sorted = text.toSorted().join("");
 describe.each(clientKinds)("a client of %s", (kind) => {
   it("goes from a local file to a sorted one with two URLs and a call", async () => {
     using client = connectToEdge(meshUnderTest().edge, kind);
-    const input = await upload(client, text.join(""));
+    const input = await uploadFile(
+      client.files,
+      Buffer.from(text.join("")),
+      "text/plain",
+    );
 
     const { job } = await client.sort.createSortJob({
       job: {
@@ -77,25 +78,6 @@ it.each(["Connect binary over HTTP/1.1", "gRPC-Web over HTTP/1.1"] as const)(
     );
   },
 );
-
-async function upload(client: EdgeClient, content: string): Promise<string> {
-  const { file, upload: to } = await client.files.createUpload({
-    file: {
-      displayName: "input.txt",
-      contentType: "text/plain",
-      sizeBytes: BigInt(content.length),
-    },
-  });
-  const { "content-length": _, ...headers } = to?.headers ?? {};
-  const sent = await fetch(to?.url ?? "", {
-    method: "PUT",
-    headers,
-    body: content,
-  });
-  expect(sent.status).toBe(200);
-  await client.files.completeUpload({ name: file?.name ?? "" });
-  return file?.name ?? "";
-}
 
 async function* requests(): AsyncGenerator<
   MessageInitShape<typeof SortStreamRequestSchema>

@@ -15,6 +15,7 @@ import {
   ValueType,
 } from "../../../gen/ts/weft/sort/v1/sort_spec_pb.ts";
 import { eventually } from "../../support/eventually.ts";
+import { uploadFile } from "../../support/upload-file.ts";
 import {
   gnuSort,
   randomLines,
@@ -38,7 +39,7 @@ beforeEach(() => {
 const bytes = randomLines(200_000);
 
 test("goes from a local file to a sorted one with two URLs and a call", async () => {
-  const name = await upload(bytes);
+  const name = await uploadFile(world.files(), bytes);
 
   const job = await runJob(world.client(), {
     spec: {},
@@ -226,7 +227,7 @@ test("says what is wrong with the input, and leaves no output", async () => {
 }, 60_000);
 
 test("reads on through resets and 503s of the store, to the same bytes", async () => {
-  const name = await upload(bytes);
+  const name = await uploadFile(world.files(), bytes);
   const source = await urlOf(name);
   world.proxy.fault = (request, count) => {
     if (count % 3 === 1) return { kind: "status", status: 503 };
@@ -245,7 +246,7 @@ test("reads on through resets and 503s of the store, to the same bytes", async (
 }, 120_000);
 
 test("gives an input up whose bytes change", async () => {
-  const source = await urlOf(await upload(bytes));
+  const source = await urlOf(await uploadFile(world.files(), bytes));
   world.proxy.fault = (_, count) =>
     count > first + 1 ? { kind: "etag", etag: '"another"' } : undefined;
   const first = world.proxy.count();
@@ -258,7 +259,7 @@ test("gives an input up whose bytes change", async () => {
 }, 60_000);
 
 test("waits for a fresh URL where one has expired, and goes on with it", async () => {
-  const source = await urlOf(await upload(bytes));
+  const source = await urlOf(await uploadFile(world.files(), bytes));
   const through = world.proxy.through(source);
   let isExpired = true;
   const start = world.proxy.count();
@@ -289,7 +290,7 @@ test("waits for a fresh URL where one has expired, and goes on with it", async (
 }, 60_000);
 
 test("goes on after the service was killed in the middle of a job", async () => {
-  const source = await urlOf(await upload(bytes));
+  const source = await urlOf(await uploadFile(world.files(), bytes));
   world.proxy.fault = () => ({ kind: "slow", bytesPerSecond: 2_000_000 });
   const { job } = await world.client().createSortJob({
     job: toOutbox(url(world.proxy.through(source)), "survivor"),
@@ -315,7 +316,7 @@ test("goes on after the service was killed in the middle of a job", async () => 
 }, 120_000);
 
 test("begins a job anew whose runs are on a disk that is out of reach", async () => {
-  const source = await urlOf(await upload(bytes));
+  const source = await urlOf(await uploadFile(world.files(), bytes));
   world.proxy.fault = () => ({ kind: "slow", bytesPerSecond: 1_000_000 });
   const { job } = await world.client().createSortJob({
     job: toOutbox(url(world.proxy.through(source)), "elsewhere"),
@@ -341,7 +342,7 @@ test("begins a job anew whose runs are on a disk that is out of reach", async ()
 }, 120_000);
 
 test("stops a job on request, and removes what it left", async () => {
-  const source = await urlOf(await upload(bytes));
+  const source = await urlOf(await uploadFile(world.files(), bytes));
   world.proxy.fault = () => ({ kind: "slow", bytesPerSecond: 200_000 });
   const sorter = world.client();
   const { job } = await sorter.createSortJob({
@@ -442,26 +443,6 @@ async function noRunsLeft(folder: string): Promise<void> {
 
 async function failureOf(job: StatedJob) {
   return (await runJob(world.client(), job)).failure;
-}
-
-async function upload(content: Buffer): Promise<string> {
-  const files = world.files();
-  const { file, upload: to } = await files.createUpload({
-    file: {
-      displayName: "input.txt",
-      contentType: "application/octet-stream",
-      sizeBytes: BigInt(content.length),
-    },
-  });
-  const { "content-length": _, ...headers } = to?.headers ?? {};
-  const sent = await fetch(to?.url ?? "", {
-    method: "PUT",
-    headers,
-    body: new Uint8Array(content),
-  });
-  expect(sent.status).toBe(200);
-  await files.completeUpload({ name: file?.name ?? "" });
-  return file?.name ?? "";
 }
 
 async function urlOf(name: string): Promise<string> {

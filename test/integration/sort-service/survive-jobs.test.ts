@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { SortJob_State } from "../../../gen/ts/weft/sort/v1/sort_job_pb.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { Fault } from "../../support/fault-proxy.ts";
+import { uploadFile } from "../../support/upload-file.ts";
 import {
   gnuSort,
   randomLines,
@@ -24,7 +25,9 @@ beforeAll(async () => {
     settings: { SORT_SILENT_SECONDS: "4" },
     signsForProxy: true,
   });
-  source = await upload(lines);
+  const name = await uploadFile(world.files(), lines, "text/plain");
+  const { download } = await world.files().createDownload({ name });
+  source = download?.url ?? "";
   wanted = await gnuSort(lines);
 }, 600_000);
 afterAll(() => world[Symbol.asyncDispose]());
@@ -182,26 +185,6 @@ async function endOfWatch(name: string): Promise<Code | undefined> {
 
 function outputOf(path: string): Promise<Buffer> {
   return readFile(join(world.outbox, path));
-}
-
-/** Uploads the bytes; returns a URL of them. */
-async function upload(content: Buffer): Promise<string> {
-  const files = world.files();
-  const { file, upload: to } = await files.createUpload({
-    file: {
-      displayName: "lines",
-      contentType: "text/plain",
-      sizeBytes: BigInt(content.length),
-    },
-  });
-  const name = file?.name ?? "";
-  const { "content-length": _, ...headers } = to?.headers ?? {};
-  const body = new Uint8Array(content);
-  const sent = await fetch(to?.url ?? "", { method: "PUT", headers, body });
-  expect(sent.status).toBe(200);
-  await files.completeUpload({ name });
-  const { download } = await files.createDownload({ name });
-  return download?.url ?? "";
 }
 
 /** Whatever comes of the test, the process goes on after it. */
