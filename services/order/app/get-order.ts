@@ -1,7 +1,7 @@
 import type { Executor } from "../../platform/data/executor.ts";
 import { orderNotFound } from "../domain/order-refusals.ts";
 import type { Order } from "../domain/order.ts";
-import type { TimelineEntry } from "../domain/timeline.ts";
+import { oldestFirst, type TimelineEntry } from "../domain/timeline.ts";
 import { findTimeline } from "../store/order-timeline.ts";
 import { findOrder } from "../store/orders.ts";
 
@@ -23,5 +23,5 @@ export async function getOrder(
   if (!order) {
     throw orderNotFound(id);
   }
-  return { order, timeline: await findTimeline(deps.db, id) };
+  return { order, timeline: oldestFirst(await findTimeline(deps.db, id)) };
 }

@@ -36,7 +36,7 @@ export async function insertTimelineEntries(
   );
 }
 
-/** The events of an order, oldest first. Bounded: an order has about a dozen. */
+/** The events of an order, by time. Bounded: an order has about a dozen. */
 export async function findTimeline(
   db: Executor,
   orderId: string,
@@ -52,7 +52,7 @@ export async function findTimeline(
     `select event_id, type, source, event_time, receive_time, trace_id
      from order_timeline
      where order_id = $1
-     order by event_time, event_id
+     order by event_time
      limit 200`,
     [orderId],
   );
