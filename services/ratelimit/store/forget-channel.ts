@@ -19,6 +19,8 @@ export function openForgetChannel(
   const listener = deps.redis.duplicate({
     enableOfflineQueue: true,
     maxRetriesPerRequest: null,
+    // ioredis subscribes again without a catch: a connection that ends just then would end the process.
+    autoResubscribe: false,
   });
   // The connection that counts reports the same.
   listener.on("error", () => undefined);
@@ -26,13 +28,23 @@ export function openForgetChannel(
     if (text.length > MOST_BYTES) return;
     for (const key of text.split("\n")) forget(key);
   });
-  listener.subscribe(channel).catch((error: unknown) => {
-    deps.logger.warn({ err: error }, "resets of other processes are not heard");
+  let closed = false;
+  listener.on("ready", () => {
+    listener.subscribe(channel).catch((error: unknown) => {
+      if (closed) return;
+      deps.logger.warn(
+        { err: error },
+        "resets of other processes are not heard",
+      );
+    });
   });
   return {
     async forgetEverywhere(keys) {
       await deps.redis.publish(channel, keys.join("\n"));
     },
-    close: () => listener.disconnect(),
+    close() {
+      closed = true;
+      listener.disconnect();
+    },
   };
 }
