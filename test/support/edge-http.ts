@@ -1,13 +1,15 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import type { EdgeAddress } from "./mesh-under-test.ts";
 
 export interface EdgeRequest {
-  readonly version: 1 | 2;
+  /** Of HTTP; 2 when left out. */
+  readonly version?: 1 | 2;
   readonly method?: string;
   /** Sent as it is. */
   readonly path: string;
-  /** The edge's token is sent too, unless they have an `authorization`. */
+  /** The edge's token is sent too, unless they have an `authorization`; an empty one is not sent. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
@@ -15,15 +17,14 @@ export interface EdgeRequest {
 
 export interface EdgeResponse {
   readonly status: number;
-  readonly headers: Readonly<
-    Record<string, string | readonly string[] | undefined>
-  >;
+  readonly headers: IncomingHttpHeaders;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
 export interface EdgeAnswer {
   readonly status: number;
-  readonly headers: EdgeResponse["headers"];
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
   readonly text: string;
   /** The body as JSON; throws where it is not. */
   readonly json: () => unknown;
@@ -37,11 +38,12 @@ export async function send(
   request: EdgeRequest,
 ): Promise<EdgeAnswer> {
   const signal = request.signal ?? AbortSignal.timeout(DEADLINE_MS);
-  const { status, headers, body } = await open(edge, { ...request, signal });
+  const response = await open(edge, { ...request, signal });
   const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  const text = Buffer.concat(chunks).toString();
-  return { status, headers, text, json: () => JSON.parse(text) };
+  for await (const chunk of response.body) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const text = body.toString();
+  return { ...response, body, text, json: () => JSON.parse(text) };
 }
 
 /** One request on a connection of its own; the body comes as it arrives, and the connection ends with it. */
@@ -49,14 +51,19 @@ export function open(
   edge: EdgeAddress,
   request: EdgeRequest,
 ): Promise<EdgeResponse> {
-  const headers = { ...bearer(edge), ...request.headers };
+  const headers = authorized(edge, request.headers);
   return request.version === 1
     ? openHttp1(edge, { ...request, headers })
     : openHttp2(edge, { ...request, headers });
 }
 
-function bearer({ token }: EdgeAddress): Record<string, string> {
-  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+function authorized(
+  { token }: EdgeAddress,
+  headers: EdgeRequest["headers"] = {},
+): Record<string, string> {
+  const own = token === undefined ? "" : `Bearer ${token}`;
+  const { authorization = own, ...others } = headers;
+  return authorization === "" ? others : { ...others, authorization };
 }
 
 function openHttp1(
@@ -103,7 +110,7 @@ function openHttp2(
     stream.on("response", (received) =>
       resolve({
         status: received[":status"] ?? 0,
-        headers: received as EdgeResponse["headers"],
+        headers: received,
         body: stream,
       }),
     );

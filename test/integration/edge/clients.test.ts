@@ -11,7 +11,7 @@ import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts"
 import { createClient } from "@connectrpc/connect";
 import { grpcCall, orderClient, transports } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { NO_ORDER, ORDER } from "./upstream.ts";
 
 let world: EdgeWorld;
@@ -150,7 +150,7 @@ describe("a stream to a service that is down", () => {
   it("ends with a Connect error", async () => {
     const body = Buffer.from([0, 0, 0, 0, 2, 0x7b, 0x7d]);
 
-    const answer = await http(world, {
+    const answer = await send(world, {
       method: "POST",
       path: "/weft.inventory.v1.InventoryService/CreateProduct",
       headers: {

@@ -6,7 +6,7 @@ import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../../deploy/local/ports.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http, type HttpRequest } from "./http-request.ts";
+import { send, type EdgeRequest } from "../../support/edge-http.ts";
 import { NO_ORDER, ORDER } from "./upstream.ts";
 
 const ORIGIN = "http://localhost:5173";
@@ -22,7 +22,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 const grpc = { "content-type": "application/grpc", te: "trailers" };
 
 /** One of each kind of answer: a service's, the transcoder's, filters', routes' and the edge's own. */
-const answers: readonly (HttpRequest & { readonly what: string })[] = [
+const answers: readonly (EdgeRequest & { readonly what: string })[] = [
   { what: "an answer", path: `/v1/${ORDER}` },
   { what: "a service's refusal", path: `/v1/${NO_ORDER}` },
   { what: "no token", path: "/v1/orders", headers: { authorization: "" } },
@@ -61,7 +61,7 @@ const answers: readonly (HttpRequest & { readonly what: string })[] = [
 
 describe.each(answers)("$what", (request) => {
   it("tells browsers what they may not do with it", async () => {
-    const { headers } = await http(world, request);
+    const { headers } = await send(world, request);
 
     expect(headers).toMatchObject({
       "strict-transport-security": "max-age=31536000; includeSubDomains",
@@ -76,7 +76,7 @@ describe.each(answers)("$what", (request) => {
   it("can be read by pages of configured origins, and of no others", async () => {
     const from = async (origin: string) => {
       const headers = { ...request.headers, origin };
-      const answer = await http(world, { ...request, headers });
+      const answer = await send(world, { ...request, headers });
       return answer.headers["access-control-allow-origin"];
     };
 
@@ -89,7 +89,7 @@ describe.each(answers)("$what", (request) => {
 });
 
 it("lets the reference page be a page, without scripts", async () => {
-  const { headers } = await http(world, { path: "/docs" });
+  const { headers } = await send(world, { path: "/docs" });
 
   expect(headers["content-security-policy"]).toBe(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -101,7 +101,7 @@ it("lets the reference page be a page, without scripts", async () => {
 it("takes a request id that is one, and passes it on, back and into the log", async () => {
   const id = "11111111-2222-4333-8444-555555555555";
 
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: `/v1/${ORDER}`,
     headers: { "x-request-id": id },
   });
@@ -114,7 +114,7 @@ it("takes a request id that is one, and passes it on, back and into the log", as
 });
 
 it("tells the request's id in an error that is a fault of ours, to be quoted", async () => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: "/v1/products",
     method: "POST",
     body: "{}",
@@ -139,7 +139,7 @@ it.each([
   '"}{"',
   "11111111-2222-4333-8444-55555555555g",
 ])("gives a request its own id where it brings '%s'", async (id) => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: `/v1/${ORDER}`,
     headers: { "x-request-id": id },
   });
@@ -173,7 +173,7 @@ it("closes a connection that opens streams only to reset them", async () => {
   }
   await closed;
 
-  const { status } = await http(world, { path: `/v1/${ORDER}` });
+  const { status } = await send(world, { path: `/v1/${ORDER}` });
   expect(status).toBe(200);
 });
 
@@ -228,11 +228,11 @@ it("refuses work before it runs out of memory, in the one shape of errors", asyn
   await expect
     .poll(
       async () =>
-        (await http(full, { path: `/v1/${ORDER}`, version: 1 })).status,
+        (await send(full, { path: `/v1/${ORDER}`, version: 1 })).status,
       { timeout: 10_000 },
     )
     .toBe(503);
-  const answer = await http(full, { path: `/v1/${ORDER}`, version: 1 });
+  const answer = await send(full, { path: `/v1/${ORDER}`, version: 1 });
 
   expect(answer.json()).toMatchObject({
     code: 14,

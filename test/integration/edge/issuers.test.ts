@@ -7,7 +7,7 @@ import {
   type TestIssuer,
 } from "../../support/test-issuer.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 
 /** As these products issue access tokens: what is where differs in each. */
 interface Product {
@@ -212,7 +212,7 @@ function away(ms: number): Promise<void> {
 }
 
 async function call(world: EdgeWorld, token: string): Promise<number> {
-  const { status } = await http(world, {
+  const { status } = await send(world, {
     path: "/v1/orders",
     headers: { authorization: `Bearer ${token}` },
   });

@@ -5,7 +5,7 @@ import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { grpcCall, orderClient, transports } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { nextAbort, ORDER, SLOW } from "./upstream.ts";
 
 const PAYMENT = "payments/01890a5d-ac96-774b-bcce-b302099a8050";
@@ -76,7 +76,7 @@ it("answers 504 when a service is silent for the contract's time limit, and rese
   const start = performance.now();
 
   const reset = world.payments.nextReset();
-  const answer = await http(world, { path: `/v1/${PAYMENT}` });
+  const answer = await send(world, { path: `/v1/${PAYMENT}` });
 
   expect(answer.status).toBe(504);
   expect(answer.json()).toMatchObject({
@@ -140,7 +140,7 @@ it("fails no idempotent call while a service restarts for two seconds", async ()
   const statuses: number[] = [];
   const load = async () => {
     while (!ended.signal.aborted)
-      statuses.push((await http(world, { path: `/v1/${ORDER}` })).status);
+      statuses.push((await send(world, { path: `/v1/${ORDER}` })).status);
   };
 
   const running = Promise.all(Array.from({ length: 20 }, load));
@@ -163,7 +163,7 @@ it("sends no call with side effects twice", async () => {
   await world.stopUpstream();
   const start = performance.now();
 
-  const answer = await http(world, {
+  const answer = await send(world, {
     method: "POST",
     path: "/v1/orders",
     headers: { "content-type": "application/json" },

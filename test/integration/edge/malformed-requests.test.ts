@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http, type HttpRequest } from "./http-request.ts";
+import { send, type EdgeRequest } from "../../support/edge-http.ts";
 import {
   post,
   refusedByEdge,
@@ -28,7 +28,7 @@ describe.each([1, 2] as const)(
   "REST over HTTP/%s answers with the one JSON error",
   (version) => {
     it.each(cases)("$what", async ({ request, status, code, reason }) => {
-      const answer = await http(world, { ...request, version });
+      const answer = await send(world, { ...request, version });
 
       expect(answer).toMatchObject({
         status,
@@ -58,7 +58,7 @@ describe.each([1, 2] as const)(
 );
 
 it("names the verbs of a path that was asked with another", async () => {
-  const answer = await http(world, { method: "PUT", path: "/v1/orders" });
+  const answer = await send(world, { method: "PUT", path: "/v1/orders" });
 
   expect(answer.headers["allow"]).toBe("GET, POST");
 });
@@ -66,7 +66,7 @@ it("names the verbs of a path that was asked with another", async () => {
 it("takes well-formed UTF-8 of every length in a query", async () => {
   const customer = "aü€😀\u{10FFFF}";
 
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: `/v1/orders?customer=${encodeURIComponent(customer)}`,
   });
 
@@ -77,7 +77,7 @@ const connect = (
   method: string,
   body: string | Buffer,
   type = "application/json",
-): HttpRequest => ({
+): EdgeRequest => ({
   method: "POST",
   path: `/weft.order.v1.OrderService/${method}`,
   headers: { "content-type": type, "connect-protocol-version": "1" },
@@ -106,7 +106,7 @@ it.each([
 ])(
   "Connect answers $what with a Connect error",
   async ({ request, status, code }) => {
-    const answer = await http(world, request);
+    const answer = await send(world, request);
 
     expect(answer).toMatchObject({
       status,
@@ -125,7 +125,7 @@ it.each([
   "/weft.order.v1.OrderService/EatOrder",
   "/weft.order.v1.OrderService/",
 ])("gRPC to the path '%s' is UNIMPLEMENTED, not JSON", async (path) => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     method: "POST",
     path,
     headers: { "content-type": "application/grpc", te: "trailers" },

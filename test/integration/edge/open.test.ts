@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { allScopes } from "../../support/test-issuer.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { ORDER } from "./upstream.ts";
 
 let world: EdgeWorld;
@@ -26,7 +26,7 @@ it.each([
   async ({ headers }) => {
     const globex = await world.issuer.token({ tenant: "globex" });
 
-    const answer = await http(world, {
+    const answer = await send(world, {
       path: `/v1/${ORDER}`,
       headers: { authorization: `Bearer ${globex}`, ...headers },
     });

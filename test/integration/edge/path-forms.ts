@@ -7,7 +7,7 @@ import {
   type ErrorInfo,
 } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../../gen/ts/google/rpc/status_pb.ts";
-import type { HttpAnswer, HttpRequest } from "./http-request.ts";
+import type { EdgeAnswer, EdgeRequest } from "../../support/edge-http.ts";
 
 const table = readRouteTable(
   new URL("../../../gen/edge/routes.json", import.meta.url),
@@ -21,10 +21,10 @@ export type Method = (typeof methods)[number];
 export interface PathForm {
   readonly name: string;
   readonly method: Method;
-  readonly request: HttpRequest;
+  readonly request: EdgeRequest;
   /** The HTTP status of a refusal that REST tells by this one. */
   readonly statusOf: (rest: number) => number;
-  readonly read: (answer: HttpAnswer) => ToldRefusal;
+  readonly read: (answer: EdgeAnswer) => ToldRefusal;
 }
 
 /** What a refusal tells, whichever protocol carried it. */
@@ -97,7 +97,7 @@ function rpc(
   };
 }
 
-function readHeaders({ headers }: HttpAnswer): ToldRefusal {
+function readHeaders({ headers }: EdgeAnswer): ToldRefusal {
   const details = Buffer.from(
     String(headers["grpc-status-details-bin"]),
     "base64",
@@ -117,11 +117,11 @@ function readHeaders({ headers }: HttpAnswer): ToldRefusal {
   return { code: codeName(status.code), message, info: infoOf(info) };
 }
 
-function readConnect({ json }: HttpAnswer): ToldRefusal {
+function readConnect({ json }: EdgeAnswer): ToldRefusal {
   return fromConnectError(json());
 }
 
-function readEndOfStream({ body }: HttpAnswer): ToldRefusal {
+function readEndOfStream({ body }: EdgeAnswer): ToldRefusal {
   const length = body.readUInt32BE(1);
   if (body[0] !== 2 || body.length !== 5 + length) {
     throw new Error(`not the end of a Connect stream: ${String(body)}`);
@@ -145,7 +145,7 @@ function fromConnectError(error: unknown): ToldRefusal {
   };
 }
 
-function readRest({ json, headers }: HttpAnswer): ToldRefusal {
+function readRest({ json, headers }: EdgeAnswer): ToldRefusal {
   if (headers["content-type"] !== "application/json") {
     throw new Error(`an error as ${headers["content-type"]}`);
   }

@@ -14,7 +14,7 @@ import { eventually } from "../../support/eventually.ts";
 import { startRedisWorld, type RedisWorld } from "../ratelimit/redis-world.ts";
 import { grpcCall, orderClient, transports } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { limitRules } from "./limit-rules.ts";
 import { ORDER } from "./upstream.ts";
 
@@ -154,7 +154,7 @@ describe("a client of REST", () => {
     const as = await asSomebody();
     const answers = [];
     for (let call = 0; call < 4; call += 1)
-      answers.push(await http(as, { path: `/v1/${ORDER}`, version: 1 }));
+      answers.push(await send(as, { path: `/v1/${ORDER}`, version: 1 }));
 
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
     expect(
@@ -189,9 +189,9 @@ it("counts every way to a method as one", async () => {
   const as = await asSomebody();
 
   await grpcCall(as, OrderService.method.getOrder, { name: ORDER });
-  await http(as, { path: `/v1/${ORDER}` });
+  await send(as, { path: `/v1/${ORDER}` });
   await ordersOf(as, "gRPC-Web over HTTP/1.1").listOrders({});
-  const answer = await http(as, { path: `/v1/${ORDER}` });
+  const answer = await send(as, { path: `/v1/${ORDER}` });
 
   expect(answer.status).toBe(429);
 });
@@ -201,7 +201,7 @@ it("scales a limit by the plan that a token claims", async () => {
   const as = { ...world, token };
   const statuses = [];
   for (let call = 0; call < 7; call += 1)
-    statuses.push((await http(as, { path: `/v1/${ORDER}` })).status);
+    statuses.push((await send(as, { path: `/v1/${ORDER}` })).status);
 
   expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 429]);
 });
@@ -209,9 +209,9 @@ it("scales a limit by the plan that a token claims", async () => {
 it("counts callers apart, by their tokens", async () => {
   const [one, other] = [await asSomebody(), await asSomebody()];
   for (let call = 0; call < 4; call += 1)
-    await http(one, { path: `/v1/${ORDER}` });
+    await send(one, { path: `/v1/${ORDER}` });
 
-  const answer = await http(other, { path: `/v1/${ORDER}` });
+  const answer = await send(other, { path: `/v1/${ORDER}` });
 
   expect(answer.status).toBe(200);
 });
@@ -220,9 +220,9 @@ it("counts nothing of a caller who may not call", async () => {
   const as = await asSomebody();
   const forged = { ...as, token: as.token.replace(/\.[^.]+$/, ".AAAA") };
   for (let call = 0; call < 5; call += 1)
-    expect((await http(forged, { path: `/v1/${ORDER}` })).status).toBe(401);
+    expect((await send(forged, { path: `/v1/${ORDER}` })).status).toBe(401);
 
-  expect((await http(as, { path: `/v1/${ORDER}` })).status).toBe(200);
+  expect((await send(as, { path: `/v1/${ORDER}` })).status).toBe(200);
 });
 
 it("gives a stream's place back when the stream ends, whoever ends it", async () => {
@@ -260,8 +260,8 @@ describe("while the rate-limit service is dead", () => {
 
     const open = [];
     for (let call = 0; call < 5; call += 1)
-      open.push((await http(other, { path: `/v1/${ORDER}` })).status);
-    const closed = await http(other, { path: "/v1/payments" });
+      open.push((await send(other, { path: `/v1/${ORDER}` })).status);
+    const closed = await send(other, { path: "/v1/payments" });
 
     expect(open).toEqual([200, 200, 200, 200, 200]);
     expect(closed).toMatchObject({
@@ -294,9 +294,9 @@ describe("a flood", () => {
     const orders = ordersOf(small, "connect-node's gRPC");
     await refusal(() => orders.getOrder({ name: ORDER }));
 
-    const health = await http(small, { path: "/healthz" });
-    let rest = await http(small, { path: "/nowhere" });
-    while (rest.status !== 429) rest = await http(small, { path: "/nowhere" });
+    const health = await send(small, { path: "/healthz" });
+    let rest = await send(small, { path: "/nowhere" });
+    while (rest.status !== 429) rest = await send(small, { path: "/nowhere" });
 
     expect(health.status).toBe(200);
     expect(rest.headers).toMatchObject({ "retry-after": "1" });

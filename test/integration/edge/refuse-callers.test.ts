@@ -6,7 +6,7 @@ import {
   startTestIssuer,
 } from "../../support/test-issuer.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { methods, pathFormsOf, type PathForm } from "./path-forms.ts";
 
 let world: EdgeWorld;
@@ -116,7 +116,7 @@ it("walked both forms of every method that has two", () => {
 });
 
 it("takes no token from the URL", async () => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: `/v1/orders?access_token=${world.token}`,
     headers: { authorization: "" },
   });
@@ -138,7 +138,7 @@ it("does not let an issuer speak for another issuer", async () => {
     ],
   });
   const call = async (token: string) => {
-    const { status } = await http(two, {
+    const { status } = await send(two, {
       path: "/v1/orders",
       headers: { authorization: `Bearer ${token}` },
     });
@@ -153,7 +153,7 @@ it("does not let an issuer speak for another issuer", async () => {
 });
 
 async function ask(form: PathForm, authorization: string) {
-  const answer = await http(world, {
+  const answer = await send(world, {
     ...form.request,
     headers: { ...form.request.headers, authorization },
   });

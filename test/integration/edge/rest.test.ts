@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { MANY, LOST_ORDER, NO_ORDER, ORDER } from "./upstream.ts";
 
 let world: EdgeWorld;
@@ -17,7 +17,7 @@ const ORDER_BODY = JSON.stringify({
 
 describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
   it("answers a GET with the resource itself", async () => {
-    const answer = await http(world, { path: `/v1/${ORDER}`, version });
+    const answer = await send(world, { path: `/v1/${ORDER}`, version });
 
     expect(answer).toMatchObject({
       status: 200,
@@ -28,7 +28,7 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
   });
 
   it("takes a body", async () => {
-    const answer = await http(world, {
+    const answer = await send(world, {
       method: "POST",
       path: "/v1/orders",
       headers: JSON_TYPE,
@@ -44,7 +44,7 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
   });
 
   it("streams a line of JSON a message", async () => {
-    const answer = await http(world, {
+    const answer = await send(world, {
       path: `/v1/orders:watch?name=${ORDER}`,
       version,
     });
@@ -64,7 +64,7 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
   });
 
   it("tells of a failure in mid-stream in a last line", async () => {
-    const answer = await http(world, {
+    const answer = await send(world, {
       path: `/v1/orders:watch?name=${LOST_ORDER}`,
       version,
     });
@@ -94,7 +94,7 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
   });
 
   it("answers a service's error with its details", async () => {
-    const answer = await http(world, { path: `/v1/${NO_ORDER}`, version });
+    const answer = await send(world, { path: `/v1/${NO_ORDER}`, version });
 
     expect(answer).toMatchObject({
       status: 404,
@@ -113,7 +113,7 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
   });
 
   it("answers a stream's early error as an error", async () => {
-    const answer = await http(world, {
+    const answer = await send(world, {
       path: `/v1/orders:watch?name=${NO_ORDER}`,
       version,
     });
@@ -130,7 +130,7 @@ describe.each([1, 2] as const)("REST over HTTP/%s", (version) => {
 });
 
 it("takes a custom verb", async () => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     method: "POST",
     path: `/v1/${ORDER}:cancel`,
     headers: JSON_TYPE,
@@ -142,7 +142,7 @@ it("takes a custom verb", async () => {
 });
 
 it("passes a response far larger than the connection's buffer", async () => {
-  const answer = await http(world, { path: `/v1/orders?customer=${MANY}` });
+  const answer = await send(world, { path: `/v1/orders?customer=${MANY}` });
 
   expect(answer.status).toBe(200);
   expect(answer.json()).toMatchObject({ orders: { length: 20_000 } });
@@ -157,7 +157,7 @@ it("passes a body of nearly the limit", async () => {
     failure: { message: "y".repeat(3_900_000) },
   });
 
-  const answer = await http(world, {
+  const answer = await send(world, {
     method: "POST",
     path: "/v1/orders",
     headers: JSON_TYPE,
@@ -168,7 +168,7 @@ it("passes a body of nearly the limit", async () => {
 });
 
 it("answers /healthz itself", async () => {
-  const answer = await http(world, { path: "/healthz" });
+  const answer = await send(world, { path: "/healthz" });
 
   expect(answer).toMatchObject({
     status: 200,
@@ -179,7 +179,7 @@ it("answers /healthz itself", async () => {
 
 it("lets a browser on localhost read the errors of gRPC-Web", async () => {
   const origin = { origin: "http://localhost:5173" };
-  const preflight = await http(world, {
+  const preflight = await send(world, {
     method: "OPTIONS",
     path: "/weft.order.v1.OrderService/GetOrder",
     headers: {
@@ -188,7 +188,7 @@ it("lets a browser on localhost read the errors of gRPC-Web", async () => {
       "access-control-request-headers": "x-grpc-web",
     },
   });
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: "/v1/orders?colour=red",
     headers: origin,
   });
@@ -210,7 +210,7 @@ it("lets a browser on localhost read the errors of gRPC-Web", async () => {
 });
 
 it("lets no browser on another origin read anything", async () => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     path: `/v1/${ORDER}`,
     headers: { origin: "https://evil.example" },
   });

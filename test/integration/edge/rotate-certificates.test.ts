@@ -16,7 +16,7 @@ import { watchedTlsFiles } from "../../../services/platform/runtime/tls-files.ts
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { ORDER } from "./upstream.ts";
 
 it("shows new certificates, and serves with them, without a restart", async () => {
@@ -153,6 +153,6 @@ function callOnAndOn(world: EdgeWorld) {
 
 async function callThroughEdge(world: EdgeWorld): Promise<number> {
   const ca = await readFile(join(world.tlsFolder, "ca.pem"));
-  const { status } = await http({ ...world, ca }, { path: `/v1/${ORDER}` });
+  const { status } = await send({ ...world, ca }, { path: `/v1/${ORDER}` });
   return status;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compressingTransports, orderClient, transports } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { MANY, ORDER } from "./upstream.ts";
 
 let world: EdgeWorld;
@@ -78,7 +78,7 @@ describe("over REST", () => {
   const authorization = () => `Bearer ${world.token}`;
 
   it("headers come back", async () => {
-    const answer = await http(world, {
+    const answer = await send(world, {
       path: "/v1/orders",
       headers: { authorization: authorization(), "x-asked": "how much?" },
     });
@@ -87,7 +87,7 @@ describe("over REST", () => {
   });
 
   it("an answer of megabytes arrives whole", async () => {
-    const answer = await http(world, {
+    const answer = await send(world, {
       path: `/v1/orders?customer=${MANY}`,
       headers: { authorization: authorization() },
     });

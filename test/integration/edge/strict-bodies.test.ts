@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http, type HttpAnswer } from "./http-request.ts";
+import { send, type EdgeAnswer } from "../../support/edge-http.ts";
 
 let world: EdgeWorld;
 beforeAll(async () => {
@@ -126,8 +126,8 @@ it("takes JSON whose type has parameters", async () => {
   expect(answer.status).toBe(200);
 });
 
-function post(body: string, type = "application/json"): Promise<HttpAnswer> {
-  return http(world, {
+function post(body: string, type = "application/json"): Promise<EdgeAnswer> {
+  return send(world, {
     method: "POST",
     path: "/v1/orders",
     headers: type === "" ? {} : { "content-type": type },

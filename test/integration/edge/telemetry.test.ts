@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { startCollector } from "./collector.ts";
 import { startEdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { ORDER } from "./upstream.ts";
 
 const SECRET = "s3cret";
@@ -19,7 +19,7 @@ it("sends spans and log records that tell no query string and no token", async (
     },
   };
 
-  const answer = await http(world, request);
+  const answer = await send(world, request);
   const sent = (requests: Buffer[]) =>
     Buffer.concat(requests).toString("latin1");
   await expect
@@ -45,7 +45,7 @@ it("passes the trace on to the service", async () => {
   });
   const traceparent = `00-${TRACE_ID}-b7ad6b7169203331-01`;
 
-  await http(world, { path: `/v1/${ORDER}`, headers: { traceparent } });
+  await send(world, { path: `/v1/${ORDER}`, headers: { traceparent } });
 
   const passed = world.upstream().calls[0]?.get("traceparent");
   expect(passed).toMatch(new RegExp(`^00-${TRACE_ID}-[0-9a-f]{16}-01$`));
@@ -60,7 +60,7 @@ it("serves without a collector", async () => {
     collector: { host: "127.0.0.1", port },
   });
 
-  const answer = await http(world, { path: `/v1/${ORDER}` });
+  const answer = await send(world, { path: `/v1/${ORDER}` });
 
   expect(answer.status).toBe(200);
 }, 40_000);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 
 /** The characters of base64url (RFC 4648), by what they stand for. */
 const ALPHABET =
@@ -73,7 +73,7 @@ async function taken(tokens: readonly string[]): Promise<string[]> {
 }
 
 async function ask(token: string): Promise<number> {
-  const { status } = await http(world, {
+  const { status } = await send(world, {
     path: "/v1/orders",
     headers: { authorization: `Bearer ${token}` },
   });

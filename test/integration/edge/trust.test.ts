@@ -4,7 +4,7 @@ import { readRouteTable } from "../../../deploy/edge/route-table.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { grpcCall } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { http } from "./http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { ORDER } from "./upstream.ts";
 
 let world: EdgeWorld;
@@ -60,7 +60,7 @@ it.each([
     const forged =
       "version" in request && request.version === 1 ? forgedHeaders : lower;
 
-    const answer = await http(world, {
+    const answer = await send(world, {
       ...request,
       headers: { ...("headers" in request ? request.headers : {}), ...forged },
     });
@@ -86,7 +86,7 @@ it("replaces the claims that a gRPC client made up", async () => {
 });
 
 it("gives a gRPC client a gRPC error, though it claims to come from REST", async () => {
-  const answer = await http(world, {
+  const answer = await send(world, {
     method: "POST",
     path: "/weft.order.v1.OrderService/Nope",
     headers: {
@@ -105,7 +105,7 @@ it("takes no service for another by its address", async () => {
   await using impostor = await startEdgeWorld({ orderIdentity: "payment" });
 
   // Not retried, so the first failure is the answer.
-  const answer = await http(impostor, {
+  const answer = await send(impostor, {
     method: "POST",
     path: "/v1/orders",
     headers: { "content-type": "application/json" },
@@ -121,11 +121,11 @@ it("takes no service for another by its address", async () => {
 it("takes no header whose underscores could pass for dashes", async () => {
   const request = { path: `/v1/${ORDER}`, headers: { x_weft_claims: FORGED } };
 
-  const overHttp1 = await http(world, { ...request, version: 1 });
+  const overHttp1 = await send(world, { ...request, version: 1 });
 
   expect(overHttp1.status).toBe(400);
   // Envoy resets the stream there, without an answer.
-  await expect(http(world, { ...request, version: 2 })).rejects.toThrow(
+  await expect(send(world, { ...request, version: 2 })).rejects.toThrow(
     "Stream closed",
   );
 });
@@ -142,7 +142,7 @@ it.each(serviceMethods)("reaches $path in no protocol", async ({ path }) => {
 
   const answers = await Promise.all(
     types.map((type) =>
-      http(world, {
+      send(world, {
         method: "POST",
         path,
         headers: { "content-type": type },
@@ -164,7 +164,7 @@ it.each(serviceMethods)("reaches $path in no protocol", async ({ path }) => {
 it("writes no query string and no token into the access log", async () => {
   const secret = "s3cret";
 
-  await http(world, { path: `/v1/orders?customer=${secret}` });
+  await send(world, { path: `/v1/orders?customer=${secret}` });
   await expect
     .poll(() => world.log(), { timeout: 4_000 })
     .toContain('"path":"/v1/orders"');

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { TERMINAL_CLIENT_ID } from "../../../deploy/local/issuer/demo-users.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startEdgeWorld } from "../edge/edge-world.ts";
-import { http } from "../edge/http-request.ts";
+import { send } from "../../support/edge-http.ts";
 import { openBrowser } from "./browser.ts";
 import { startIssuerWorld } from "./issuer-world.ts";
 
@@ -39,7 +39,7 @@ it("gives a terminal a token once its user has signed in and agreed, and the edg
     roles: ["shopper"],
     scope: "orders:read orders:write",
   });
-  const answer = await http(edge, {
+  const answer = await send(edge, {
     path: "/v1/orders",
     headers: { authorization: `Bearer ${token}` },
   });
