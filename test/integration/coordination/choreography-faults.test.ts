@@ -5,16 +5,10 @@ import {
   Order_State as State,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { eventually } from "../../support/eventually.ts";
-import {
-  addProduct,
-  place,
-  requestOf,
-  startWorld,
-  stockOf,
-  until,
-  type World,
-} from "./coordination-world.ts";
+import { startWorld, type World } from "./coordination-world.ts";
+import { expectNothingHeld, expectSold, stockOf } from "./look-behind.ts";
 import { idOf, meddleWithEvents, type Meddler } from "./meddle-with-events.ts";
+import { addProduct, place, requestsOf, until } from "./place-and-follow.ts";
 
 const PLACED = "weft.order.v1.OrderPlaced";
 const RESERVED = "weft.inventory.v1.StockReserved";
@@ -35,26 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => world[Symbol.asyncDispose]());
 
-const request = (
-  sku: string,
-  more?: Parameters<typeof requestOf>[2],
-): ReturnType<typeof requestOf> =>
-  requestOf(Coordination.CHOREOGRAPHED, sku, more);
-
-async function expectSold(name: string, sku: string): Promise<void> {
-  expect(await stockOf(world, sku)).toEqual([9, 0, 1]);
-  expect(await world.moneyOf(name)).toMatchObject({
-    authorizations: 1,
-    captures: 1,
-    held: 0,
-  });
-}
-
-async function expectNothingHeld(name: string, sku: string): Promise<void> {
-  expect(await stockOf(world, sku)).toEqual([10, 0, 0]);
-  const { held, captures } = await world.moneyOf(name);
-  expect({ held, captures }).toEqual({ held: 0, captures: 0 });
-}
+const request = requestsOf(Coordination.CHOREOGRAPHED);
 
 function untilReserved(sku: string): Promise<void> {
   return eventually(
@@ -75,7 +50,7 @@ describe("a choreographed order", () => {
       await events.letGo(name, false);
 
       expect(order.total).toMatchObject({ units: 10n });
-      await expectSold(name, sku);
+      await expectSold(world, name, sku);
     },
     90_000,
   );
@@ -96,7 +71,7 @@ describe("a choreographed order", () => {
       await events.letGo(name, false);
 
       expect(order.failure?.reason).toBe(reason);
-      await expectNothingHeld(name, sku);
+      await expectNothingHeld(world, name, sku);
     },
     90_000,
   );
@@ -109,7 +84,7 @@ describe("a choreographed order", () => {
     await until(world.orders, name, State.COMPLETED);
     await events.letGo(name, false);
 
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   });
 
   test("stays as it is when its events come again, in any order", async () => {
@@ -141,7 +116,7 @@ describe("a choreographed order", () => {
     await events.repeat(name);
     await settleAnother();
 
-    await expectNothingHeld(name, sku);
+    await expectNothingHeld(world, name, sku);
   });
 
   test("whose total is not the expected one is refused, and nothing is charged", async () => {
@@ -151,7 +126,7 @@ describe("a choreographed order", () => {
     const order = await until(world.orders, name, State.REJECTED);
 
     expect(order.failure?.reason).toBe("PRICE_CHANGED");
-    await expectNothingHeld(name, sku);
+    await expectNothingHeld(world, name, sku);
     expect((await world.moneyOf(name)).authorizations).toBe(0);
   });
 
@@ -165,7 +140,7 @@ describe("a choreographed order", () => {
     await settleAnother();
 
     expect(order.failure?.reason).toBe("PRICE_CHANGED");
-    await expectNothingHeld(name, sku);
+    await expectNothingHeld(world, name, sku);
   }, 90_000);
 
   test("whose reservation expires before it is paid is refused, and its payment let go", async () => {
@@ -187,7 +162,7 @@ describe("a choreographed order", () => {
     await settleAnother();
 
     expect(order.failure?.reason).toBe("RESERVATION_EXPIRED");
-    await expectNothingHeld(name, sku);
+    await expectNothingHeld(world, name, sku);
   }, 90_000);
 });
 
@@ -212,7 +187,7 @@ describe("a cancellation of a choreographed order", () => {
       await until(world.orders, name, State.CANCELLED);
       await settleAnother();
 
-      await expectNothingHeld(name, sku);
+      await expectNothingHeld(world, name, sku);
     },
   );
 
@@ -232,7 +207,7 @@ describe("a cancellation of a choreographed order", () => {
     await events.letGo(name, true);
 
     await until(world.orders, name, State.CANCELLED, 60_000);
-    await expectNothingHeld(name, sku);
+    await expectNothingHeld(world, name, sku);
   }, 90_000);
 
   test("is refused past its pivot", async () => {
@@ -243,7 +218,7 @@ describe("a cancellation of a choreographed order", () => {
     await expect(world.orders.cancelOrder({ name })).rejects.toThrow(
       /failed_precondition/,
     );
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   });
 
   test("at any moment cancels all of it or nothing", async () => {
@@ -263,10 +238,10 @@ describe("a cancellation of a choreographed order", () => {
     for (const { sku, name, isCancelled } of cases) {
       if (isCancelled) {
         await until(world.orders, name, State.CANCELLED, 60_000);
-        await expectNothingHeld(name, sku);
+        await expectNothingHeld(world, name, sku);
       } else {
         await until(world.orders, name, State.COMPLETED, 60_000);
-        await expectSold(name, sku);
+        await expectSold(world, name, sku);
       }
     }
   }, 120_000);

@@ -3,15 +3,9 @@ import {
   Order_Coordination as Coordination,
   Order_State as State,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
-import {
-  addProduct,
-  place,
-  requestOf,
-  startWorld,
-  stockOf,
-  until,
-  type World,
-} from "./coordination-world.ts";
+import { startWorld, type World } from "./coordination-world.ts";
+import { expectNothingHeld, expectSold } from "./look-behind.ts";
+import { addProduct, place, requestsOf, until } from "./place-and-follow.ts";
 
 let world: World;
 
@@ -21,20 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => world[Symbol.asyncDispose]());
 
-const request = (
-  sku: string,
-  more?: Parameters<typeof requestOf>[2],
-): ReturnType<typeof requestOf> =>
-  requestOf(Coordination.CHOREOGRAPHED, sku, more);
-
-async function expectSold(name: string, sku: string): Promise<void> {
-  expect(await stockOf(world, sku)).toEqual([9, 0, 1]);
-  expect(await world.moneyOf(name)).toMatchObject({
-    authorizations: 1,
-    captures: 1,
-    held: 0,
-  });
-}
+const request = requestsOf(Coordination.CHOREOGRAPHED);
 
 describe("a choreographed order", () => {
   test("is reserved, authorized, confirmed and captured by events alone", async () => {
@@ -48,7 +29,7 @@ describe("a choreographed order", () => {
       total: { currencyCode: "EUR", units: 10n },
       lines: [{ sku, quantity: 1, unitPrice: { units: 10n } }],
     });
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   });
 
   test.each([
@@ -64,8 +45,7 @@ describe("a choreographed order", () => {
     const order = await until(world.orders, name, State.REJECTED);
 
     expect(order.failure?.reason).toBe(reason);
-    expect(await stockOf(world, sku)).toEqual([10, 0, 0]);
-    expect((await world.moneyOf(name)).held).toBe(0);
+    await expectNothingHeld(world, name, sku);
   });
 
   test("for a product that nobody knows is refused by an event", async () => {
@@ -104,7 +84,7 @@ describe("a choreographed order", () => {
     await world.start("inventory");
     await until(world.orders, name, State.COMPLETED, 60_000);
 
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   }, 90_000);
 
   test("survives a SIGKILL of every service", async () => {
@@ -117,6 +97,6 @@ describe("a choreographed order", () => {
     }
     await until(world.orders, name, State.COMPLETED, 60_000);
 
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   }, 120_000);
 });

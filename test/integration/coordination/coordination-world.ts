@@ -13,19 +13,12 @@ import { provisionDatabase } from "../../../deploy/local/database.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import { startProcess } from "../../../deploy/local/process.ts";
 import { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
-import {
-  type Order_Coordination as Coordination,
-  Order_State as State,
-  type Order,
-} from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
 import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
-import { eventually } from "../../support/eventually.ts";
 import { createMeshTls, type MeshTls } from "../../support/mesh-tls.ts";
 import { moneyOf, type Money } from "../../support/provider-log.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
-import { orderState } from "../../support/state-names.ts";
 
 const SERVICES = [
   { service: "inventory", schema: "inventory" },
@@ -268,92 +261,4 @@ function adminUrlOf(url: string): string {
   const inside = new URL(url);
   inside.pathname = "/weft";
   return inside.href;
-}
-
-/** A product at 10 EUR that nobody else sells. */
-export async function addProduct(world: World, stock: number): Promise<string> {
-  const sku = `sku-${randomUUID()}`;
-  await world.inventory.createProduct({
-    sku,
-    product: { title: "A mug", price: { currencyCode: "EUR", units: 10n } },
-    openingStock: BigInt(stock),
-  });
-  return sku;
-}
-
-export function requestOf(
-  coordination: Coordination,
-  sku: string,
-  more: {
-    quantity?: number;
-    token?: string;
-    requestId?: string;
-    /** In whole EUR. */
-    expected?: number;
-  } = {},
-) {
-  return {
-    order: {
-      coordination,
-      lines: [{ sku, quantity: more.quantity ?? 1 }],
-      paymentToken: more.token ?? "tok_visa",
-      ...(more.expected !== undefined && {
-        expectedTotal: { currencyCode: "EUR", units: BigInt(more.expected) },
-      }),
-    },
-    requestId: more.requestId ?? randomUUID(),
-  };
-}
-
-/** Places an order, again where nobody answers. */
-export async function place(
-  orders: World["orders"],
-  request: ReturnType<typeof requestOf>,
-): Promise<Order> {
-  const { order } = await orders.createOrder(request);
-  if (!order) throw new Error("the answer has no order");
-  return order;
-}
-
-/** Waits until an order is in a state; answers with it. */
-export async function until(
-  orders: World["orders"],
-  name: string,
-  state: State,
-  withinMs = 30_000,
-): Promise<Order> {
-  let order: Order | undefined;
-  await eventually(
-    `${name} is ${orderState(state)}`,
-    async () => {
-      order = await orders.getOrder({ name }).then(
-        (answer) => answer.order,
-        () => order,
-      );
-      return order?.state === state;
-    },
-    withinMs,
-  ).catch((cause: unknown) => {
-    const found = orderState(order?.state ?? State.UNSPECIFIED);
-    throw new Error(`${name} is ${found}`, { cause });
-  });
-  if (!order) throw new Error("the answer has no order");
-  return order;
-}
-
-/** A product's units as `[available, reserved, sold]`. */
-export async function stockOf(world: World, sku: string): Promise<number[]> {
-  const { product } = await world.inventory.getProduct({
-    name: `products/${sku}`,
-  });
-  const stock = product?.stock;
-  return [stock?.available, stock?.reserved, stock?.sold].map(Number);
-}
-
-/** Prepared transactions that wait for a decision. */
-export async function inDoubt(world: World): Promise<string[]> {
-  const rows = await world.administer<{ gid: string }>(
-    "select gid from pg_prepared_xacts order by gid",
-  );
-  return rows.map(({ gid }) => gid);
 }

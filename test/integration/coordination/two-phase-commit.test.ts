@@ -4,16 +4,14 @@ import {
   Order_State as State,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startWorld, type World } from "./coordination-world.ts";
 import {
-  addProduct,
+  expectNothingHeld,
+  expectSold,
   inDoubt,
-  place,
-  requestOf,
-  startWorld,
   stockOf,
-  until,
-  type World,
-} from "./coordination-world.ts";
+} from "./look-behind.ts";
+import { addProduct, place, requestsOf, until } from "./place-and-follow.ts";
 
 let world: World;
 
@@ -23,11 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => world[Symbol.asyncDispose]());
 
-const request = (
-  sku: string,
-  more?: Parameters<typeof requestOf>[2],
-): ReturnType<typeof requestOf> =>
-  requestOf(Coordination.TWO_PHASE_COMMIT, sku, more);
+const request = requestsOf(Coordination.TWO_PHASE_COMMIT);
 
 /** Places an order whose coordinator has all votes and can't store its decision until `open`. */
 async function undecided(sku: string) {
@@ -48,16 +42,6 @@ async function decisionOf(name: string) {
   return row && BigInt(row.epoch);
 }
 
-async function expectSold(name: string, sku: string): Promise<void> {
-  expect(await stockOf(world, sku)).toEqual([9, 0, 1]);
-  expect(await world.moneyOf(name)).toMatchObject({
-    authorizations: 1,
-    captures: 1,
-    held: 0,
-  });
-  expect(await inDoubt(world)).toEqual([]);
-}
-
 describe("an order of two-phase commit", () => {
   test("is sold and paid for at once, by a decision that is stored", async () => {
     const sku = await addProduct(world, 10);
@@ -71,7 +55,7 @@ describe("an order of two-phase commit", () => {
       lines: [{ sku, quantity: 1, unitPrice: { units: 10n } }],
     });
     expect(await decisionOf(name)).toBe(1n);
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   });
 
   test.each([
@@ -88,10 +72,8 @@ describe("an order of two-phase commit", () => {
     const order = await until(world.orders, name, State.REJECTED);
 
     if (reason) expect(order.failure?.reason).toBe(reason);
-    expect(await stockOf(world, sku)).toEqual([10, 0, 0]);
-    expect((await world.moneyOf(name)).held).toBe(0);
+    await expectNothingHeld(world, name, sku);
     expect(await decisionOf(name)).toBeUndefined();
-    expect(await inDoubt(world)).toEqual([]);
   });
 
   test("for a product that nobody knows is refused before anybody prepares", async () => {
@@ -113,12 +95,11 @@ describe("an order of two-phase commit", () => {
     await lock.open();
     await until(world.orders, name, State.CANCELLED);
 
-    expect(await stockOf(world, sku)).toEqual([10, 0, 0]);
-    expect((await world.moneyOf(name)).held).toBe(0);
     await eventually(
       "nothing is in doubt",
       async () => (await inDoubt(world)).length === 0,
     );
+    await expectNothingHeld(world, name, sku);
   });
 
   test("is one order however often its request is sent", async () => {
@@ -137,7 +118,7 @@ describe("an order of two-phase commit", () => {
     await until(world.orders, name, State.COMPLETED);
 
     expect(new Set(names.filter(Boolean))).toEqual(new Set([name]));
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   });
 
   test("whose provider answers too late is asked again, and charged once", async () => {
@@ -149,7 +130,7 @@ describe("an order of two-phase commit", () => {
     );
     await until(world.orders, name, State.COMPLETED, 60_000);
 
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   }, 90_000);
 
   test("shares a product with many others and never sells it twice", async () => {
@@ -195,7 +176,7 @@ describe("a crash", () => {
     await until(world.orders, name, State.COMPLETED);
 
     expect(await decisionOf(name)).toBeGreaterThan(1);
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   }, 90_000);
 
   test("of everybody after the decision: both branches are committed within ten seconds", async () => {
@@ -226,7 +207,7 @@ describe("a crash", () => {
     await until(world.orders, name, State.COMPLETED);
 
     expect(doubts).toHaveLength(2);
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   }, 90_000);
 
   test("of Postgres while branches are prepared loses none and doubles none", async () => {
@@ -238,7 +219,7 @@ describe("a crash", () => {
     await until(world.orders, name, State.COMPLETED, 60_000);
 
     expect(survived.length).toBeGreaterThan(0);
-    await expectSold(name, sku);
+    await expectSold(world, name, sku);
   }, 120_000);
 });
 
@@ -263,6 +244,6 @@ test("a coordinator that was paused, and comes back when another has decided, ch
   const order = await until(rival.orders, name, State.COMPLETED);
   expect(order.settleTime).toBeDefined();
   expect(await decisionOf(name)).toBeGreaterThan(1);
-  await expectSold(name, sku);
+  await expectSold(world, name, sku);
   await rival.process.kill();
 }, 90_000);
