@@ -4,10 +4,11 @@ import { eventually } from "../support/eventually.ts";
 import { liveAuthorizations, moneyByOrder } from "../support/provider-log.ts";
 import { asAdmin } from "./as-admin.ts";
 import { kafkaFaults } from "./check-kafka.ts";
+import { leftovers } from "./check-leftovers.ts";
 import type { PlacedOrder } from "./place-orders.ts";
+import { SCHEMAS } from "./schemas.ts";
 import { webhookStats } from "./spoil-webhooks.ts";
 
-const SCHEMAS = ["orders", "inventory", "payment"] as const;
 const TOPICS = ["weft.order.v1", "weft.inventory.v1", "weft.payment.v1"];
 const ABOUT_ORDERS =
   /^weft\.(order\.v1\.|payment\.v1\.Payment|inventory\.v1\.(Stock(Reserved|Confirmed|Released)|ReservationExpired))/;
@@ -175,28 +176,4 @@ async function stockFaults(admin: pg.Client): Promise<string[]> {
     where available + reserved + sold <> coalesce(brought_in, 0)
   `);
   return rows.map(({ sku }) => `${sku}: stock is not what was brought in`);
-}
-
-async function leftovers(admin: pg.Client): Promise<string[]> {
-  const counts: readonly [string, string][] = [
-    ["prepared transactions", "select count(*) from pg_prepared_xacts"],
-    [
-      "held reservations",
-      "select count(*) from inventory.reservations where state = 'held'",
-    ],
-    [
-      "orders that are due",
-      "select count(*) from orders.orders where due_at is not null",
-    ],
-    ["keys that wait in retry", "select count(*) from orders.parked_key"],
-    ["parked events", "select count(*) from orders.parked_event"],
-    ["dead letters", "select count(*) from events.dead_letters"],
-  ];
-  const faults: string[] = [];
-  for (const [what, sql] of counts) {
-    const { rows } = await admin.query<{ count: string }>(sql);
-    const count = rows[0]?.count;
-    if (count !== "0") faults.push(`${count} ${what} are left`);
-  }
-  return faults;
 }
