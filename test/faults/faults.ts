@@ -71,7 +71,7 @@ async function kill(mesh: Mesh, service: string): Promise<void> {
 }
 
 /** In an orderly way, unless another fault of the plan hits the service while it starts: then the supervisor goes on. */
-async function restart(mesh: Mesh, service: string): Promise<void> {
+export async function restart(mesh: Mesh, service: string): Promise<void> {
   await mesh.restart(service).catch(() => undefined);
   await eventually(
     `${service} runs again`,

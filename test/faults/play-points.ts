@@ -7,6 +7,7 @@ import { orderState } from "../support/state-names.ts";
 import { checkInvariants } from "./check-invariants.ts";
 import type { CrashPoint } from "./crash-points.ts";
 import { ORDER_SERVICES, type FaultMesh } from "./fault-mesh.ts";
+import { restart } from "./faults.ts";
 import { COORDINATION, insist, type PlacedOrder } from "./place-orders.ts";
 
 /** What became of one point. */
@@ -49,7 +50,7 @@ export async function playPoint(
     const placed = await placing;
     await settle(client, placed);
     const settledMs = Math.round(performance.now() - crashedAt);
-    await auditMesh(world.addresses);
+    await auditMesh(world.addresses, insist);
     await checkInvariants(world.mesh, placed, { kafka: false });
     return { id, fault: undefined, settledMs };
   } catch (error) {
@@ -105,7 +106,7 @@ async function startAgain(
   pid: number | undefined,
 ): Promise<void> {
   await eventually(`${service} is dead`, () => mesh.pids()[service] !== pid);
-  if (mesh.pids()[service] === undefined) await mesh.restart(service);
+  if (mesh.pids()[service] === undefined) await restart(mesh, service);
 }
 
 async function settle(

@@ -19,7 +19,7 @@ import { chooseCrashPoints, type CrashPoint } from "./crash-points.ts";
 import { startFaultMesh, type FaultMesh } from "./fault-mesh.ts";
 import { playPoint, type PointResult } from "./play-points.ts";
 import { inflict } from "./faults.ts";
-import { placeOrders, stockUp } from "./place-orders.ts";
+import { insist, placeOrders, stockUp } from "./place-orders.ts";
 import { spoilWebhooks } from "./spoil-webhooks.ts";
 import { MODES, planScenario, type Mode, type Scenario } from "./scenario.ts";
 
@@ -174,7 +174,7 @@ async function runSeed(world: FaultMesh, scenario: Scenario): Promise<boolean> {
   try {
     const placed = await play(world, scenario);
     const healedAt = performance.now();
-    await auditMesh(world.addresses);
+    await auditMesh(world.addresses, insist);
     const settledMs = Math.round(performance.now() - healedAt);
     await checkInvariants(world.mesh, placed);
     const seconds = Math.round((performance.now() - startedAt) / 1000);

@@ -32,7 +32,7 @@ export function titleOf(openingStock: bigint): string {
 
 /**
  * Waits until every order is settled, and compares the books of all services with each other and with the payment
- * provider's journal, by what anybody can read through the edge.
+ * provider's journal, by what anybody can read through the edge. Each question is put by `ask`: once, unless told otherwise.
  *
  * @throws Error that names every fault.
  */
@@ -41,28 +41,29 @@ export async function auditMesh(
     MeshAddresses,
     "edgeUrl" | "caFile" | "demoTokenFile" | "paymentProviderUrl"
   >,
+  ask: <T>(question: () => Promise<T>) => Promise<T> = (question) => question(),
 ): Promise<void> {
   using client = connectToEdge(edgeOf(mesh), "gRPC");
   await eventually(
     "every order is settled",
-    async () => (await openOrders(client)).length === 0,
+    async () => (await ask(() => openOrders(client))).length === 0,
     SETTLE_DEADLINE_MS,
   );
-  const orders = await allPages((pageToken) =>
-    client.orders
-      .listOrders({ pageSize: 500, pageToken })
-      .then((page) => ({ ...page, items: page.orders })),
-  );
-  const products = await allPages((pageToken) =>
-    client.inventory
-      .listProducts({ pageSize: 500, pageToken })
-      .then((page) => ({ ...page, items: page.products })),
-  );
-  const payments = await allPages((pageToken) =>
-    client.payments
-      .listPayments({ pageSize: 500, pageToken })
-      .then((page) => ({ ...page, items: page.payments })),
-  );
+  const orders = await allPages(async (pageToken) => {
+    const request = { pageSize: 500, pageToken };
+    const page = await ask(() => client.orders.listOrders(request));
+    return { ...page, items: page.orders };
+  });
+  const products = await allPages(async (pageToken) => {
+    const request = { pageSize: 500, pageToken };
+    const page = await ask(() => client.inventory.listProducts(request));
+    return { ...page, items: page.products };
+  });
+  const payments = await allPages(async (pageToken) => {
+    const request = { pageSize: 500, pageToken };
+    const page = await ask(() => client.payments.listPayments(request));
+    return { ...page, items: page.payments };
+  });
   const money = await moneyByOrder(mesh.paymentProviderUrl);
   const faults = [
     ...products.flatMap((product) => stockFaults(product, orders)),
