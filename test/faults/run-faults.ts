@@ -3,7 +3,7 @@
  * invariants are checked from the databases and from the payment provider's own log.
  *
  *   npm run test:faults -- --seeds 50        seeds 1 to 50
- *   npm run test:faults -- --seed 17,23      these again
+ *   npm run test:faults -- --seed 17,20-23   these again
  *   npm run test:faults -- --points all      kills a service at each crash point, in each mode; `short`, or parts of names
  *   npm run test:faults -- --mode two-phase  with orders of one mode only: orchestrated, choreographed, two-phase
  */
@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { connectToEdge } from "../support/edge-clients.ts";
 import { auditMesh } from "../support/mesh-audit.ts";
 import { checkInvariants } from "./check-invariants.ts";
+import { chooseMode, chooseSeeds, replayOf } from "./choose-seeds.ts";
 import { chooseCrashPoints, type CrashPoint } from "./crash-points.ts";
 import { startFaultMesh, type FaultMesh } from "./fault-mesh.ts";
 import { playPoint, type PointResult } from "./play-points.ts";
@@ -31,35 +32,11 @@ const { values } = parseArgs({
     points: { type: "string" },
   },
 });
-process.exitCode = await run(seedsOf(values), modeOf(values), values.points);
-
-function modeOf({ mode }: { mode?: string }): Mode | undefined {
-  const chosen = MODES.find((each) => each === mode);
-  if (mode !== undefined && chosen === undefined) {
-    throw new Error(`--mode takes one of ${MODES.join(", ")}`);
-  }
-  return chosen;
-}
-
-/** Without any choice, five; with points, none. */
-function seedsOf({
-  points,
-  seeds = points === undefined ? "5" : undefined,
-  seed,
-}: {
-  points?: string;
-  seeds?: string | undefined;
-  seed?: string;
-}): number[] {
-  if (seeds === undefined && seed === undefined) return [];
-  const chosen =
-    seed?.split(",").map(Number) ??
-    Array.from({ length: Number(seeds) || 0 }, (_, index) => index + 1);
-  if (chosen.length === 0 || !chosen.every(Number.isInteger)) {
-    throw new Error("--seeds takes a count, --seed whole numbers");
-  }
-  return chosen;
-}
+process.exitCode = await run(
+  chooseSeeds(values),
+  chooseMode(values),
+  values.points,
+);
 
 async function run(
   seeds: readonly number[],
@@ -94,6 +71,8 @@ async function runSeeds(
   const failed: number[] = [];
   for (const seed of seeds) {
     if (stopped.aborted) return false;
+    // Before it is played: a run that hangs or is killed tells nothing in the end.
+    console.log(`seed ${seed}: ${replayOf([seed], mode)}`);
     const isRight = await runSeed(world, planScenario(seed, mode));
     if (!isRight) failed.push(seed);
   }
@@ -101,10 +80,7 @@ async function runSeeds(
     `${seeds.length - failed.length} of ${seeds.length} seeds kept every invariant`,
   );
   if (failed.length === 0) return true;
-  const again = mode === undefined ? "" : ` --mode ${mode}`;
-  console.log(
-    `again: npm run test:faults -- --seed ${failed.join(",")}${again}`,
-  );
+  console.log(`again: ${replayOf(failed, mode)}`);
   return false;
 }
 
