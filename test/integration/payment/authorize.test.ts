@@ -13,6 +13,8 @@ import {
   refusalOf,
   setupWorld,
   stateOf,
+  type World,
+  type WorldOptions,
 } from "./payment-world.ts";
 
 let database: TestDatabase;
@@ -21,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-async function setup(token?: string) {
-  const world = await setupWorld(database);
+async function setup(token?: string, options?: WorldOptions) {
+  const world = await setupWorld(database, options);
   const made = authorizeRequest(token);
   const authorize = () => world.order().authorize(made.request);
   const charges = async () => await doneAtProvider(world, made.paymentId);
@@ -193,17 +195,24 @@ test("finds the charge whose record was lost between the provider's answer and t
   expect(await eventsOf(world, order)).toHaveLength(1);
 });
 
-test("leaves a provider alone that fails time after time, and returns to it by itself", async () => {
-  const { world, authorize, charges } = await setup();
-  const silent = Array.from({ length: 20 }, () =>
-    authorizeRequest("tok_timeout"),
-  );
-  await Promise.allSettled(
-    silent.map(({ request }) => world.order().authorize(request)),
-  );
+test("leaves a provider alone that fails time after time", async () => {
+  const { world, authorize, charges } = await setup("tok_visa", {
+    leftAloneMs: 3_600_000,
+  });
+  await failAgainAndAgain(world);
 
   const refusal = await refusalOf(authorize());
-  const meanwhile = await charges();
+
+  expect(refusal).toMatchObject(PROVIDER_UNAVAILABLE);
+  expect(await charges()).toEqual([]);
+});
+
+test("returns by itself to a provider that it left alone", async () => {
+  const { world, authorize, charges } = await setup("tok_visa", {
+    leftAloneMs: 100,
+  });
+  await failAgainAndAgain(world);
+
   await eventually("the provider is asked again", async () =>
     authorize().then(
       () => true,
@@ -211,8 +220,6 @@ test("leaves a provider alone that fails time after time, and returns to it by i
     ),
   );
 
-  expect(refusal).toMatchObject(PROVIDER_UNAVAILABLE);
-  expect(meanwhile).toEqual([]);
   expect(await charges()).toEqual(["authorized"]);
 });
 
@@ -234,6 +241,16 @@ test("forgets the token as soon as it is known whether money is held", async () 
   expect(open).toBe("tok_error");
   expect(settled).toBeNull();
 });
+
+/** Until the provider is left alone: that takes 20 calls. */
+async function failAgainAndAgain(world: World): Promise<void> {
+  const silent = Array.from({ length: 20 }, () =>
+    authorizeRequest("tok_timeout"),
+  );
+  await Promise.allSettled(
+    silent.map(({ request }) => world.order().authorize(request)),
+  );
+}
 
 /** Makes every commit that announces something fail, until the returned function is called. */
 async function refuseEvents(adminUrl: string): Promise<() => Promise<void>> {
