@@ -63,17 +63,16 @@ export async function playPoint(
 
 async function stockUp(client: EdgeClient): Promise<string> {
   const sku = `point-${randomUUID()}`;
-  await insist(() =>
-    client.inventory.createProduct({
-      sku,
-      openingStock: 100n,
-      product: {
-        title: titleOf(100n),
-        price: { currencyCode: "EUR", units: 7n },
-      },
-      requestId: randomUUID(),
-    }),
-  );
+  const request = {
+    sku,
+    openingStock: 100n,
+    product: {
+      title: titleOf(100n),
+      price: { currencyCode: "EUR", units: 7n },
+    },
+    requestId: randomUUID(),
+  };
+  await insist(() => client.inventory.createProduct(request));
   return sku;
 }
 
