@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Transform } from "node:stream";
+import { Readable, Transform } from "node:stream";
 
 /** What goes wrong with an exchange; undefined where it goes through as it is. */
 export type Fault =
@@ -15,6 +15,8 @@ export type Fault =
   | { readonly kind: "reset"; readonly afterBytes: number }
   /** So many bytes of the body a second. */
   | { readonly kind: "slow"; readonly bytesPerSecond: number }
+  /** The body waits. */
+  | { readonly kind: "hold"; readonly until: Promise<void> }
   /** The connection breaks after so many bytes of the request's body. */
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** So many bytes of the request's body a second. */
@@ -94,10 +96,7 @@ function forward(
       const headers = { ...answer.headers };
       if (fault?.kind === "etag") headers.etag = fault.etag;
       outgoing.writeHead(answer.statusCode ?? 502, headers);
-      const body =
-        fault?.kind === "slow"
-          ? answer.pipe(slowDown(fault.bytesPerSecond))
-          : answer;
+      const body = bodyOf(answer, fault);
       if (fault?.kind === "reset") {
         let passed = 0;
         answer.on("data", (bytes: Buffer) => {
@@ -126,6 +125,29 @@ function forward(
   } else {
     incoming.pipe(sent);
   }
+}
+
+function bodyOf(
+  answer: IncomingMessage,
+  fault: Fault | undefined,
+): NodeJS.ReadableStream {
+  switch (fault?.kind) {
+    case "slow":
+      return answer.pipe(slowDown(fault.bytesPerSecond));
+    case "hold":
+      return Readable.from(held(answer, fault.until));
+    default:
+      return answer;
+  }
+}
+
+async function* held(
+  answer: IncomingMessage,
+  until: Promise<void>,
+): AsyncGenerator<Buffer> {
+  await until;
+  // A body's chunks are buffers.
+  for await (const bytes of answer) yield bytes as Buffer;
 }
 
 function slowDown(bytesPerSecond: number): Transform {

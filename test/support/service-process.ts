@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { fork, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { freePort } from "../../deploy/local/ports.ts";
@@ -22,6 +22,8 @@ export interface ServiceProcessOptions {
   /** Free ones when left out. */
   readonly ports?: { readonly grpcPort: number; readonly connectPort: number };
   readonly logFile?: string;
+  /** Folders that only the process sees as disks of their own, by the options of `mount -t tmpfs`: `size=4m`. */
+  readonly disks?: Readonly<Record<string, string>>;
 }
 
 /** A service of the mesh as a process of its own; resolves when it is ready. */
@@ -32,7 +34,7 @@ export async function startServiceProcess(
     grpcPort: await freePort(),
     connectPort: await freePort(),
   };
-  const child = fork(`services/${options.service}/main.ts`, [], {
+  const child = startNode(options, {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env: {
       PATH: process.env["PATH"] ?? "",
@@ -85,4 +87,28 @@ export async function startServiceProcess(
       await terminate();
     },
   };
+}
+
+interface NodeOptions {
+  readonly stdio: StdioOptions;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+function startNode(
+  { service, disks }: ServiceProcessOptions,
+  options: NodeOptions,
+) {
+  const main = `services/${service}/main.ts`;
+  if (!disks) return fork(main, [], options);
+  const mounts = Object.entries(disks).map(
+    ([folder, limits]) => `mount -t tmpfs -o ${limits} tmpfs '${folder}' && `,
+  );
+  // A name space of mounts needs one of users, where we are not root.
+  const ownMounts = ["--user", "--map-root-user", "--mount"];
+  const script = `${mounts.join("")}exec "$0" "$1"`;
+  return spawn(
+    "unshare",
+    [...ownMounts, "sh", "-c", script, process.execPath, main],
+    options,
+  );
 }

@@ -13,6 +13,7 @@ export type SortFault =
   | "RECORD_TOO_LONG"
   | "OUTPUT_FORBIDDEN"
   | "OUTPUT_FAILED"
+  | "OUTPUT_SPACE_SHORT"
   | "MEMORY_TOO_SMALL"
   | "TEMP_SPACE_SHORT"
   | "RUN_CORRUPT"
@@ -32,6 +33,7 @@ const codes: Readonly<Record<SortFault, ErrorCode>> = {
   RECORD_TOO_LONG: "out_of_range",
   OUTPUT_FORBIDDEN: "permission_denied",
   OUTPUT_FAILED: "failed_precondition",
+  OUTPUT_SPACE_SHORT: "resource_exhausted",
   MEMORY_TOO_SMALL: "invalid_argument",
   TEMP_SPACE_SHORT: "resource_exhausted",
   RUN_CORRUPT: "internal",

@@ -7,6 +7,7 @@ import type { SortOptions, SortResult } from "../engine/sort-options.ts";
 import type { SortInput, SortOutput, SortSpec } from "../engine/sort-spec.ts";
 import type { JobProgress, JobResult } from "../domain/sort-job.ts";
 import type { OrderedInput, WorkOrder } from "../domain/work-order.ts";
+import { explainFailure } from "./explain-failure.ts";
 import { openRemote } from "./open-remote.ts";
 import type { Service } from "./parent-link.ts";
 import { sendOutput } from "./send-output.ts";
@@ -19,6 +20,18 @@ import { standardInput, standardOutput } from "./standard-streams.ts";
  * @throws DomainError with the engine's reasons, or URL_EXPIRED, INPUT_UNREADABLE, OUTPUT_FAILED.
  */
 export async function carryOut(
+  order: WorkOrder,
+  service: Service,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  try {
+    return await perform(order, service, signal);
+  } catch (error) {
+    throw explainFailure(order, error);
+  }
+}
+
+async function perform(
   order: WorkOrder,
   service: Service,
   signal: AbortSignal,

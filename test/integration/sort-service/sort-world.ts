@@ -44,6 +44,8 @@ export interface SortWorld extends AsyncDisposable {
   readonly inbox: string;
   readonly outbox: string;
   readonly temp: string;
+  /** The path by which a folder that is a disk of the service's own is seen from outside. */
+  seen(path: string): string;
   readonly db: Database;
   readonly store: ObjectStore;
   readonly proxy: FaultProxy;
@@ -62,12 +64,15 @@ export interface SortWorldOptions {
     Settings | ((folders: { inbox: string; outbox: string }) => Settings);
   /** What Files signs leads through the proxy. */
   readonly signsForProxy?: boolean;
+  /** Folders that are disks of their own, as `mount -t tmpfs -o` takes them. */
+  readonly disks?: Readonly<Partial<Record<"outbox" | "temp", string>>>;
 }
 
 /** Sort and Files as processes, on a real Postgres, Kafka and object store, with a proxy that spoils what it is told to. */
 export async function setupSort({
   settings = {},
   signsForProxy = false,
+  disks,
 }: SortWorldOptions = {}): Promise<SortWorld> {
   await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "weft-sort-"));
@@ -75,8 +80,7 @@ export async function setupSort({
   const [inbox, outbox, temp] = ["inbox", "outbox", "temp"].map((name) =>
     join(folder, name),
   ) as [string, string, string];
-  await mkdir(inbox);
-  await mkdir(outbox);
+  await Promise.all([inbox, outbox, temp].map((each) => mkdir(each)));
   const env =
     typeof settings === "function" ? settings({ inbox, outbox }) : settings;
   const tls = starting.use(await createMeshTls(["sort", "files"]));
@@ -113,6 +117,7 @@ export async function setupSort({
       ca,
       files: tls.filesOf("sort"),
       ...at,
+      ...(disks && { disks: disksAt({ outbox, temp }, disks) }),
       logFile: join(folder, "sort.log"),
       env: {
         ...brokers,
@@ -180,6 +185,7 @@ export async function setupSort({
     inbox,
     outbox,
     temp,
+    seen: (path) => `/proc/${sort.pid}/root${path}`,
     db,
     store,
     proxy,
@@ -189,6 +195,17 @@ export async function setupSort({
     files: (tenant) =>
       withHeaders(createClient(FilesService, toFiles), headers(tenant)),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function disksAt(
+  paths: Readonly<Record<"outbox" | "temp", string>>,
+  disks: NonNullable<SortWorldOptions["disks"]>,
+): Record<string, string> {
+  const { outbox, temp } = disks;
+  return {
+    ...(outbox && { [paths.outbox]: outbox }),
+    ...(temp && { [paths.temp]: temp }),
   };
 }
 

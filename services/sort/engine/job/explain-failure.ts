@@ -3,6 +3,7 @@ import { DomainError } from "../../../platform/runtime/errors.ts";
 import { sortError } from "../sort-error.ts";
 import type { SortOptions } from "../sort-options.ts";
 import type { SortSpec } from "../sort-spec.ts";
+import { tempDiskFull } from "./full-disk.ts";
 import type { Manifest } from "./manifest.ts";
 import { dropOutput } from "./output.ts";
 
@@ -49,19 +50,9 @@ export async function explainFailure(
 function explain(spec: SortSpec, error: unknown): unknown {
   if (error instanceof DomainError) return error;
   const code = error instanceof Error && "code" in error ? error.code : "";
-  switch (code) {
-    case "ENOSPC":
-    case "EDQUOT":
-    case "EFBIG":
-      return sortError("TEMP_SPACE_SHORT", "the disk is full", {
-        cause: error,
-        metadata: { code },
-      });
-    case "ENOENT":
-      return missing(spec, error);
-    default:
-      return error;
-  }
+  return code === "ENOENT"
+    ? missing(spec, error)
+    : (tempDiskFull(error) ?? error);
 }
 
 function missing(spec: SortSpec, error: unknown): unknown {

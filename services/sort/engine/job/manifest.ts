@@ -10,6 +10,7 @@ import {
 import { join } from "node:path";
 import type { SortedRun } from "../worker/tasks.ts";
 import { writeAll } from "../worker/run-writer.ts";
+import { tempDiskFull } from "./full-disk.ts";
 
 /** What a job has done, one line each, in the order in which it was done. */
 export type ManifestLine =
@@ -65,7 +66,16 @@ export interface Manifest extends Disposable {
   append(line: ManifestLine): void;
 }
 
+/** Throws TEMP_SPACE_SHORT where there is no room for the folder. */
 export function openManifest(folder: string): Manifest {
+  try {
+    return openIn(folder);
+  } catch (error) {
+    throw tempDiskFull(error) ?? error;
+  }
+}
+
+function openIn(folder: string): Manifest {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, "manifest.jsonl");
   const lines: ManifestLine[] = [];

@@ -4,7 +4,7 @@ import { newPipe, openPipe } from "../worker/pipe.ts";
 import type { Merged, MergeTarget } from "../worker/tasks.ts";
 import { compactParts } from "./compact-parts.ts";
 import { together, type Job } from "./job.ts";
-import type { Output } from "./output.ts";
+import { ofOutput, type Output } from "./output.ts";
 import { planParts, slicesOf, type PartPlan } from "./plan-parts.ts";
 import { openRun, reduceRuns } from "./reduce-runs.ts";
 import { PIPE_BYTES } from "./sort-phase.ts";
@@ -43,7 +43,7 @@ export async function mergeRuns(
   const done = new Map<number, DonePart>();
   const merge = { job, output, runs, plan, longest, head, done };
   if (output.kind === "positional") {
-    await mergeIntoFile(merge, output.partial, isKnown);
+    await mergeIntoFile(merge, output, isKnown);
   } else {
     await mergeInOrder(merge, output);
   }
@@ -69,19 +69,20 @@ function partCount({ plan }: Merge): number {
 
 async function mergeIntoFile(
   merge: Merge,
-  partial: string,
+  { path, partial }: Extract<Output, { kind: "positional" }>,
   isKnown: boolean,
 ): Promise<void> {
   const { job, plan, head, done } = merge;
   const total = head.length + (plan.outStarts.at(-1) ?? 0);
   if (isKnown) await keepWholeParts(merge, partial);
-  await prepare(partial, total, head);
+  await ofOutput(path, prepare(partial, total, head));
   const waiting = partIndexes(merge).filter((part) => !done.has(part));
   const work = job.pool.workers.map(async (worker) => {
     for (let i = waiting.shift(); i !== undefined; i = waiting.shift()) {
       const position = head.length + (plan.outStarts[i] ?? 0);
       const target = { kind: "file", path: partial, position } as const;
-      const part = await mergeOne(merge, worker, i, target);
+      // Runs are only read: where there is no room, it is the output's.
+      const part = await ofOutput(path, mergeOne(merge, worker, i, target));
       const { bytes, records, crc, hash } = part;
       job.manifest.append({
         kind: "part",
@@ -97,7 +98,7 @@ async function mergeIntoFile(
   await together(job, work);
   const sizes = partIndexes(merge).map((i) => done.get(i)?.bytes ?? 0);
   const starts = plan.outStarts.map((start) => head.length + start);
-  await compactParts(partial, starts, sizes, head.length);
+  await ofOutput(path, compactParts(partial, starts, sizes, head.length));
 }
 
 async function prepare(

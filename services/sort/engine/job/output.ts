@@ -7,15 +7,22 @@ import { Writable, type Duplex } from "node:stream";
 import { createGzip, createZstdCompress } from "node:zlib";
 import { sortError } from "../sort-error.ts";
 import type { SortOutput } from "../sort-spec.ts";
+import { outputDiskFull } from "./full-disk.ts";
 
 /** Where the result goes: a file that workers write to at any place, or bytes in order. */
 export type Output =
-  | { readonly kind: "positional"; readonly partial: string }
   | {
-      readonly kind: "ordered";
-      write(bytes: Uint8Array): Promise<void>;
-      end(): Promise<void>;
-    };
+      readonly kind: "positional";
+      readonly path: string;
+      readonly partial: string;
+    }
+  | OrderedOutput;
+
+interface OrderedOutput {
+  readonly kind: "ordered";
+  write(bytes: Uint8Array): Promise<void>;
+  end(): Promise<void>;
+}
 
 /** The name that a file has while it is not whole; the same for the same job. */
 export function partialPath(path: string, id: string): string {
@@ -36,8 +43,13 @@ export async function openOutput(
   if (output.kind === "file") {
     const partial = partialPath(output.path, id);
     await makePartial(output.path, partial);
-    if (compression === "none") return { kind: "positional", partial };
-    return compressed(compression, createWriteStream(partial));
+    if (compression === "none") {
+      return { kind: "positional", path: output.path, partial };
+    }
+    return toFile(
+      output.path,
+      compressed(compression, createWriteStream(partial)),
+    );
   }
   const sink = new Writable({
     write(chunk: Uint8Array, _encoding, done) {
@@ -109,11 +121,32 @@ export function outputError(path: string, error: unknown): unknown {
         details,
       );
     default:
-      return error;
+      return outputDiskFull(path, error) ?? error;
   }
 }
 
-function compressed(compression: "gzip" | "zstd", sink: Writable): Output {
+/** What goes wrong with it is told of the file. */
+function toFile(path: string, { write, end }: OrderedOutput): OrderedOutput {
+  return {
+    kind: "ordered",
+    write: (bytes) => ofOutput(path, write(bytes)),
+    end: () => ofOutput(path, end()),
+  };
+}
+
+/** What the system has against this work, it has against the output. */
+export async function ofOutput<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw outputDiskFull(path, error) ?? error;
+  }
+}
+
+function compressed(
+  compression: "gzip" | "zstd",
+  sink: Writable,
+): OrderedOutput {
   const encoder: Duplex =
     compression === "gzip" ? createGzip({ level: 6 }) : createZstdCompress();
   encoder.on("error", (error) => sink.destroy(error));
@@ -135,7 +168,7 @@ async function settle(
   done();
 }
 
-function ordered(first: Writable, last: Writable = first): Output {
+function ordered(first: Writable, last: Writable = first): OrderedOutput {
   let failure: unknown;
   last.on("error", (error: unknown) => (failure = error));
   const done = finished(last);
