@@ -1,6 +1,4 @@
-import type { Heap } from "./heap.ts";
-
-/** The address of the first `byte` in [from, end), or `end`; four are looked at together. */
+/** The address of the first `byte` in [from, end), or `end`; eight are looked at together. */
 export function findByte(
   view: DataView,
   byte: number,
@@ -9,29 +7,50 @@ export function findByte(
 ): number {
   const pattern = Math.imul(byte, 0x01010101);
   let at = from;
-  while (at + 4 <= end) {
-    const others = view.getInt32(at, true) ^ pattern;
-    // Not 0 where one of the four bytes is.
-    if (((others - 0x01010101) & ~others & 0x80808080) !== 0) break;
-    at += 4;
+  while (at + 8 <= end) {
+    const first = zeros(view.getInt32(at, true) ^ pattern);
+    if (first !== 0) return at + placeOf(first);
+    const second = zeros(view.getInt32(at + 4, true) ^ pattern);
+    if (second !== 0) return at + 4 + placeOf(second);
+    at += 8;
   }
   while (at < end && view.getUint8(at) !== byte) at++;
   return at;
 }
 
-/** memcmp, and then the shorter one first. */
+/** Not 0 where one of the four bytes is; its lowest bit is that of the first such byte. */
+function zeros(bytes: number): number {
+  return (bytes - 0x01010101) & ~bytes & 0x80808080;
+}
+
+function placeOf(found: number): number {
+  return (31 - Math.clz32(found & -found)) >>> 3;
+}
+
+/** memcmp of what lies behind the first `same` bytes, and then the shorter one first. May read 3 bytes past the ends. */
 export function compareBytes(
   view: DataView,
   a: number,
   aLength: number,
   b: number,
   bLength: number,
+  same = 0,
 ): number {
-  const shared = Math.min(aLength, bLength);
-  const same = commonBytes(view, a, b, 0, shared);
-  return same < shared
-    ? view.getUint8(a + same) - view.getUint8(b + same)
-    : aLength - bLength;
+  const shared = aLength < bLength ? aLength : bLength;
+  let at = same;
+  while (at + 4 <= shared) {
+    const left = view.getUint32(a + at);
+    const right = view.getUint32(b + at);
+    if (left !== right) return left < right ? -1 : 1;
+    at += 4;
+  }
+  if (at < shared) {
+    const spare = 8 * (4 - (shared - at));
+    const left = view.getUint32(a + at) >>> spare;
+    const right = view.getUint32(b + at) >>> spare;
+    if (left !== right) return left < right ? -1 : 1;
+  }
+  return aLength - bLength;
 }
 
 /** How many of the first `limit` bytes are the same, when those before `from` are. */
@@ -50,29 +69,29 @@ export function commonBytes(
   return at;
 }
 
-/** See `../assembly/bytes.ts`: 7 bytes and their count. */
-export function setBytesPrefix(
-  heap: Heap,
+/** Writes 7 bytes and their count as an entry has them, see `../assembly/bytes.ts`; `flip` is -1 or 0. */
+export function putBytesPrefix(
+  view: DataView,
+  target: number,
   start: number,
   length: number,
+  flip: number,
 ): void {
-  const { view } = heap;
+  let high = 0;
+  let low = length;
   if (length > 7) {
-    heap.high = view.getUint32(start);
-    heap.low = ((view.getUint32(start + 4) & 0xffffff00) | 8) >>> 0;
+    high = view.getInt32(start);
+    low = (view.getInt32(start + 4) & ~0xff) | 8;
   } else if (length > 4) {
     const spare = 8 * (8 - length);
-    heap.high = view.getUint32(start);
-    heap.low =
-      (((view.getUint32(start + 4) >>> spare) << spare) | length) >>> 0;
+    high = view.getInt32(start);
+    low = ((view.getInt32(start + 4) >>> spare) << spare) | length;
   } else if (length > 0) {
     const spare = 8 * (4 - length);
-    heap.high = ((view.getUint32(start) >>> spare) << spare) >>> 0;
-    heap.low = length;
-  } else {
-    heap.high = 0;
-    heap.low = 0;
+    high = (view.getInt32(start) >>> spare) << spare;
   }
+  view.setInt32(target, low ^ flip, true);
+  view.setInt32(target + 4, high ^ flip, true);
 }
 
 const MIX = 0x9e3779b97f4a7c15n;

@@ -1,16 +1,12 @@
 import type { KernelOrder } from "../kernel.ts";
 
-/** The memory and the order of the TypeScript kernel; a prefix is two halves, for a bigint costs an allocation. */
+/** The memory and the order of the TypeScript kernel. A prefix is two halves in memory, for a bigint costs an allocation. */
 export interface Heap {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly view: DataView<SharedArrayBuffer>;
   order: KernelOrder;
-  /** The last prefix that was made. */
-  high: number;
-  low: number;
 }
 
-export const ENTRY_LOW = 0;
 export const ENTRY_HIGH = 4;
 export const ENTRY_RECORD = 8;
 export const ENTRY_LENGTH = 12;

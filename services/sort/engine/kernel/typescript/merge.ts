@@ -6,7 +6,7 @@ import {
   compareKeys,
   compareRecords,
   compareSamePrefix,
-  setPrefix,
+  putPrefix,
 } from "./records.ts";
 
 /** A merge under way: a source is [record][end][length][is at its end][low][high]; the tree of losers follows. */
@@ -27,7 +27,8 @@ const SIZE = 24;
 const END = 4;
 const LENGTH = 8;
 const AT_END = 12;
-const LOW = 16;
+/** Its lower half, then its higher one. */
+const PREFIX = 16;
 const HIGH = 20;
 
 const FULL = 0;
@@ -66,7 +67,12 @@ export function feedSource(
   view.setUint32(source, from, true);
   view.setUint32(source + END, end, true);
   view.setUint32(source + AT_END, from === end ? 1 : 0, true);
-  if (from !== end) readRecord(heap, source);
+  if (from !== end) {
+    readRecord(heap, source);
+  } else {
+    view.setInt32(source + PREFIX, -1, true);
+    view.setInt32(source + HIGH, -1, true);
+  }
 }
 
 export function buildTree(heap: Heap, merge: Merge): void {
@@ -92,16 +98,30 @@ export function buildTree(heap: Heap, merge: Merge): void {
 
 export function replay(heap: Heap, merge: Merge, from: number): void {
   const { view } = heap;
+  const { tree, sources } = merge;
   let winner = from;
+  // Most rivals are told apart by their prefixes, so the winner's stays at hand.
+  let high = view.getUint32(sources + from * SIZE + HIGH, true);
+  let low = view.getUint32(sources + from * SIZE + PREFIX, true);
   for (let node = (from + merge.count) >>> 1; node > 0; node >>>= 1) {
-    const place = merge.tree + 4 * node;
+    const place = tree + 4 * node;
     const other = view.getInt32(place, true);
-    if (isFirst(heap, merge, other, winner)) {
-      view.setInt32(place, winner, true);
-      winner = other;
+    const rival = sources + other * SIZE;
+    const rivalHigh = view.getUint32(rival + HIGH, true);
+    if (rivalHigh > high) continue;
+    const rivalLow = view.getUint32(rival + PREFIX, true);
+    if (rivalHigh === high) {
+      if (rivalLow > low) continue;
+      if (rivalLow === low && !isFirstOfEqual(heap, merge, other, winner)) {
+        continue;
+      }
     }
+    view.setInt32(place, winner, true);
+    winner = other;
+    high = rivalHigh;
+    low = rivalLow;
   }
-  view.setInt32(merge.tree, winner, true);
+  view.setInt32(tree, winner, true);
 }
 
 /** Writes the next records to `target`; see `Kernel.merge`. */
@@ -213,9 +233,7 @@ function readRecord(heap: Heap, source: number): void {
   const record = view.getUint32(source, true);
   const length = lengthAt(heap, record, view.getUint32(source + END, true));
   view.setUint32(source + LENGTH, length, true);
-  setPrefix(heap, record, length);
-  view.setUint32(source + LOW, heap.low, true);
-  view.setUint32(source + HIGH, heap.high, true);
+  putPrefix(heap, source + PREFIX, record, length);
 }
 
 /** The length of the whole record at an address. */
@@ -238,23 +256,35 @@ function isFirst(heap: Heap, merge: Merge, a: number, b: number): boolean {
   const { view } = heap;
   const left = merge.sources + a * SIZE;
   const right = merge.sources + b * SIZE;
+  const high = view.getUint32(left + HIGH, true);
+  const otherHigh = view.getUint32(right + HIGH, true);
+  if (high !== otherHigh) return high < otherHigh;
+  const low = view.getUint32(left + PREFIX, true);
+  const otherLow = view.getUint32(right + PREFIX, true);
+  return low === otherLow ? isFirstOfEqual(heap, merge, a, b) : low < otherLow;
+}
+
+/** Of sources with equal prefixes; one at its end has the last prefix there is. */
+function isFirstOfEqual(
+  heap: Heap,
+  merge: Merge,
+  a: number,
+  b: number,
+): boolean {
+  const { view } = heap;
+  const left = merge.sources + a * SIZE;
+  const right = merge.sources + b * SIZE;
   if (view.getUint32(left + AT_END, true) !== 0) return false;
   if (view.getUint32(right + AT_END, true) !== 0) return true;
-  const high = view.getUint32(left + HIGH, true);
-  const low = view.getUint32(left + LOW, true);
-  let order = high - view.getUint32(right + HIGH, true);
-  if (order === 0) order = low - view.getUint32(right + LOW, true);
-  if (order === 0) {
-    order = compareSamePrefix(
-      heap,
-      high,
-      low,
-      view.getUint32(left, true),
-      view.getUint32(left + LENGTH, true),
-      view.getUint32(right, true),
-      view.getUint32(right + LENGTH, true),
-    );
-  }
+  const order = compareSamePrefix(
+    heap,
+    view.getUint32(left + HIGH, true),
+    view.getUint32(left + PREFIX, true),
+    view.getUint32(left, true),
+    view.getUint32(left + LENGTH, true),
+    view.getUint32(right, true),
+    view.getUint32(right + LENGTH, true),
+  );
   return order === 0 ? a < b : order < 0;
 }
 

@@ -1,5 +1,3 @@
-import type { Heap } from "./heap.ts";
-
 /** A decimal as GNU's `sort -n` reads it; see `../assembly/numeric.ts`. Equal `first` and `last` mean zero. */
 interface Decimal {
   negative: boolean;
@@ -78,36 +76,29 @@ function trimZeros(view: DataView, last: number, point: number): number {
   return last === point + 1 ? point : last;
 }
 
-/** Sign, exponent and 15 digits; see `../assembly/numeric.ts`. */
-export function setNumericPrefix(
-  heap: Heap,
+/** Sign, exponent and 15 digits; see `../assembly/numeric.ts`. `flip` is -1 or 0. */
+export function putNumericPrefix(
+  view: DataView,
+  target: number,
   start: number,
   length: number,
+  flip: number,
 ): void {
-  readDecimal(heap.view, start, length, left);
-  if (left.first === left.last) {
-    heap.high = 0x8000_0000;
-    heap.low = 0;
-    return;
+  readDecimal(view, start, length, left);
+  const isZero = left.first === left.last;
+  let high = 0;
+  let low = 0;
+  if (left.exponent > MOST_EXPONENT || left.exponent < LEAST_EXPONENT) {
+    high = (left.exponent > 0 ? 1023 : 1) << 19;
+    low = 1;
+  } else if (!isZero) {
+    const doubled = doubledMantissa(view, left);
+    high = ((left.exponent + 512) << 19) | Math.floor(doubled / 0x1_0000_0000);
+    low = doubled | 0;
   }
-  setSize(heap, left);
-  heap.high = (heap.high | 0x8000_0000) >>> 0;
-  if (left.negative) {
-    heap.high = ~heap.high >>> 0;
-    heap.low = ~heap.low >>> 0;
-  }
-}
-
-function setSize(heap: Heap, decimal: Decimal): void {
-  if (decimal.exponent > MOST_EXPONENT || decimal.exponent < LEAST_EXPONENT) {
-    heap.high = (decimal.exponent > 0 ? 1023 : 1) << 19;
-    heap.low = 1;
-    return;
-  }
-  const doubled = doubledMantissa(heap.view, decimal);
-  heap.high =
-    ((decimal.exponent + 512) << 19) | Math.floor(doubled / 0x1_0000_0000);
-  heap.low = doubled >>> 0;
+  const turned = left.negative ? ~flip : flip;
+  view.setInt32(target, low ^ turned, true);
+  view.setInt32(target + 4, (high | 0x8000_0000) ^ turned, true);
 }
 
 function doubledMantissa(view: DataView, { first, last }: Decimal): number {

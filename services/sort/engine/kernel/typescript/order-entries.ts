@@ -160,12 +160,12 @@ function order(
   low: number,
   record: number,
 ): number {
-  const first = view.getUint32(entry + ENTRY_HIGH, true) - high;
-  if (first !== 0) return first;
-  const second = view.getUint32(entry, true) - low;
-  return second !== 0
-    ? second
-    : view.getUint32(entry + ENTRY_RECORD, true) - record;
+  const itsHigh = view.getUint32(entry + ENTRY_HIGH, true);
+  if (itsHigh !== high) return itsHigh < high ? -1 : 1;
+  const itsLow = view.getUint32(entry, true);
+  if (itsLow !== low) return itsLow < low ? -1 : 1;
+  const itsRecord = view.getUint32(entry + ENTRY_RECORD, true);
+  return itsRecord === record ? 0 : itsRecord < record ? -1 : 1;
 }
 
 function swapEntries(view: DataView, a: number, b: number): void {

@@ -4,15 +4,15 @@ import {
   copyBytes,
   ENTRY_HIGH,
   ENTRY_LENGTH,
-  ENTRY_LOW,
   ENTRY_RECORD,
   type Heap,
 } from "./heap.ts";
-import { compareRecords, setPrefix } from "./records.ts";
+import { compareRecords, putPrefix } from "./records.ts";
 
 /** What is known of a chunk while it is parsed. */
 export interface Chunk {
   readonly refuseEqual: boolean;
+  readonly hasThreshold: boolean;
   readonly thresholdHigh: number;
   readonly thresholdLow: number;
   records: number;
@@ -31,6 +31,7 @@ export function startChunk(
 ): Chunk {
   return {
     refuseEqual,
+    hasThreshold: threshold !== NO_THRESHOLD,
     thresholdHigh: Number(threshold >> 32n),
     thresholdLow: Number(threshold & 0xffff_ffffn),
     records: 0,
@@ -120,23 +121,24 @@ function addEntry(
   length: number,
   stored: number,
 ): number {
-  setPrefix(heap, record, length);
-  const { view, high, low } = heap;
+  const { view } = heap;
+  // Where it is not wanted, the next one takes its place.
+  putPrefix(heap, entry, record, length);
   chunk.records++;
   if (stored > chunk.longest) chunk.longest = stored;
   if (heap.order.hashing) chunk.hash += hashOf(heap, record, stored);
-  if (
-    high > chunk.thresholdHigh ||
-    (high === chunk.thresholdHigh && low > chunk.thresholdLow)
-  ) {
-    return entry;
-  }
-  view.setUint32(entry + ENTRY_LOW, low, true);
-  view.setUint32(entry + ENTRY_HIGH, high, true);
+  if (chunk.hasThreshold && isBehind(view, entry, chunk)) return entry;
   view.setUint32(entry + ENTRY_RECORD, record, true);
   view.setUint32(entry + ENTRY_LENGTH, length, true);
-  if (chunk.disorder < 0) noteOrder(heap, chunk, record, length, high, low);
+  if (chunk.disorder < 0) noteOrder(heap, chunk, entry, record, length);
   return entry + ENTRY;
+}
+
+function isBehind(view: DataView, entry: number, chunk: Chunk): boolean {
+  const high = view.getUint32(entry + ENTRY_HIGH, true);
+  return high === chunk.thresholdHigh
+    ? view.getUint32(entry, true) > chunk.thresholdLow
+    : high > chunk.thresholdHigh;
 }
 
 /** The hash of a record as it is put out, without its key. */
@@ -151,11 +153,12 @@ export function hashOf(heap: Heap, record: number, stored: number): bigint {
 function noteOrder(
   heap: Heap,
   chunk: Chunk,
+  entry: number,
   record: number,
   length: number,
-  high: number,
-  low: number,
 ): void {
+  const low = heap.view.getUint32(entry, true);
+  const high = heap.view.getUint32(entry + ENTRY_HIGH, true);
   if (chunk.records > 1) {
     const sameHigh = high === chunk.lastHigh;
     let order = sameHigh ? chunk.lastLow - low : chunk.lastHigh - high;

@@ -1,6 +1,6 @@
-import { compareBytes, setBytesPrefix } from "./bytes.ts";
+import { compareBytes, putBytesPrefix } from "./bytes.ts";
 import type { Heap } from "./heap.ts";
-import { compareDecimals, isExact, setNumericPrefix } from "./numeric.ts";
+import { compareDecimals, isExact, putNumericPrefix } from "./numeric.ts";
 
 /** What is compared: the key's bytes, or the record's as the last resort. */
 export type By = "key" | "record";
@@ -45,23 +45,26 @@ export function isFlipped(heap: Heap, by: By): boolean {
     : heap.order.tie === "reversed-bytes";
 }
 
-/** Leaves a record's first 8 bytes of order in the heap's `high` and `low`. */
-export function setPrefix(heap: Heap, record: number, length: number): void {
-  if (heap.order.layout === "numeric") {
-    setNumericPrefix(heap, record, length);
+/** Writes a record's first 8 bytes of order as an entry has them. */
+export function putPrefix(
+  heap: Heap,
+  target: number,
+  record: number,
+  length: number,
+): void {
+  const { view, order } = heap;
+  const flip = order.reverse ? -1 : 0;
+  if (order.layout === "numeric") {
+    putNumericPrefix(view, target, record, length, flip);
   } else {
-    setBytesPrefix(
-      heap,
+    putBytesPrefix(
+      view,
+      target,
       byteStart(heap, record, "key"),
       byteLength(heap, record, length, "key"),
+      flip,
     );
   }
-  if (heap.order.reverse) flipPrefix(heap);
-}
-
-export function flipPrefix(heap: Heap): void {
-  heap.high = ~heap.high >>> 0;
-  heap.low = ~heap.low >>> 0;
 }
 
 /** Whether records with this prefix have equal keys. */
@@ -111,7 +114,11 @@ export function compareSamePrefix(
   bLength: number,
 ): number {
   if (!tellsAll(heap, high, low)) {
-    return compareRecords(heap, a, aLength, b, bLength);
+    if (heap.order.layout === "numeric") {
+      return compareRecords(heap, a, aLength, b, bLength);
+    }
+    const keys = compareBy(heap, a, aLength, b, bLength, "key", 7);
+    if (keys !== 0) return heap.order.reverse ? -keys : keys;
   }
   if (heap.order.tie === "none") return 0;
   const bytes = compareBy(heap, a, aLength, b, bLength, "record");
@@ -125,6 +132,7 @@ function compareBy(
   b: number,
   bLength: number,
   by: By,
+  same = 0,
 ): number {
   return compareBytes(
     heap.view,
@@ -132,5 +140,6 @@ function compareBy(
     byteLength(heap, a, aLength, by),
     byteStart(heap, b, by),
     byteLength(heap, b, bLength, by),
+    same,
   );
 }

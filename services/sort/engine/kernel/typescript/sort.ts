@@ -1,5 +1,5 @@
 import { ENTRY } from "../kernel.ts";
-import { commonBytes, setBytesPrefix } from "./bytes.ts";
+import { commonBytes, putBytesPrefix } from "./bytes.ts";
 import {
   ENTRY_HIGH,
   ENTRY_LENGTH,
@@ -12,13 +12,12 @@ import {
   byteLength,
   byteStart,
   compareRecords,
-  flipPrefix,
   isFlipped,
   tellsAll,
   type By,
 } from "./records.ts";
 
-/** Up to so many entries are compared whole instead of by their next bytes. */
+/** Up to so many decimals are sorted by insertion. */
 const FEW = 8;
 
 /** Puts entries in order of their records, equal ones in the order of their addresses. */
@@ -97,50 +96,42 @@ function sortByBytes(
   by: By,
   depth: number,
 ): void {
-  if (count <= FEW) {
-    insertByRecord(heap, entries, count);
-    return;
-  }
-  const { view } = heap;
-  const from = isMixed(heap, entries, count, by, depth)
-    ? depth
-    : commonDepth(heap, entries, count, by, depth);
-  const flipped = isFlipped(heap, by);
-  const end = entries + count * ENTRY;
-  for (let entry = entries; entry < end; entry += ENTRY) {
-    setPrefixAt(heap, entry, by, from);
-    if (flipped) flipPrefix(heap);
-    view.setUint32(entry, heap.low, true);
-    view.setUint32(entry + ENTRY_HIGH, heap.high, true);
+  let from = depth;
+  if (!putPrefixes(heap, entries, count, by, from)) {
+    from = commonDepth(heap, entries, count, by, depth);
+    putPrefixes(heap, entries, count, by, from);
   }
   sortByPrefix(heap, entries, spare, count);
   sortEqualPrefixes(heap, entries, spare, count, by, from);
 }
 
-function setPrefixAt(heap: Heap, entry: number, by: By, depth: number): void {
-  const record = heap.view.getUint32(entry + ENTRY_RECORD, true);
-  const length = heap.view.getUint32(entry + ENTRY_LENGTH, true);
-  setBytesPrefix(
-    heap,
-    byteStart(heap, record, by) + depth,
-    byteLength(heap, record, length, by) - depth,
-  );
-}
-
-/** Whether the first, middle and last entry differ in their next bytes: then it is not worth it to look at all. */
-function isMixed(
+/** Entries get the prefixes of their bytes from `depth` on; returns whether any two of those differ. */
+function putPrefixes(
   heap: Heap,
   entries: number,
   count: number,
   by: By,
   depth: number,
 ): boolean {
-  setPrefixAt(heap, entries, by, depth);
-  const { high, low } = heap;
-  return [count >>> 1, count - 1].some((index) => {
-    setPrefixAt(heap, entries + index * ENTRY, by, depth);
-    return heap.high !== high || heap.low !== low;
-  });
+  const { view } = heap;
+  const flip = isFlipped(heap, by) ? -1 : 0;
+  const end = entries + count * ENTRY;
+  let isMixed = false;
+  for (let entry = entries; entry < end; entry += ENTRY) {
+    const record = view.getUint32(entry + ENTRY_RECORD, true);
+    const length = view.getUint32(entry + ENTRY_LENGTH, true);
+    const start = byteStart(heap, record, by) + depth;
+    const left = byteLength(heap, record, length, by) - depth;
+    putBytesPrefix(view, entry, start, left, flip);
+    if (
+      view.getInt32(entry, true) !== view.getInt32(entries, true) ||
+      view.getInt32(entry + ENTRY_HIGH, true) !==
+        view.getInt32(entries + ENTRY_HIGH, true)
+    ) {
+      isMixed = true;
+    }
+  }
+  return isMixed;
 }
 
 /** Skipping what all have in common keeps the depth of recursion at the number of splits, not of bytes. */

@@ -11,7 +11,7 @@ import {
   startMerge,
 } from "./merge.ts";
 import { assembleKeyed, parseFixed, parseLines, startChunk } from "./parse.ts";
-import { setPrefix } from "./records.ts";
+import { putPrefix } from "./records.ts";
 import { sortEntries } from "./sort.ts";
 
 const NO_ORDER: KernelOrder = {
@@ -31,7 +31,7 @@ export function createTypescriptKernel(size: number): Kernel {
   const buffer = new SharedArrayBuffer(size);
   const bytes = new Uint8Array(buffer);
   const view = new DataView(buffer);
-  const heap: Heap = { bytes, view, order: NO_ORDER, high: 0, low: 0 };
+  const heap: Heap = { bytes, view, order: NO_ORDER };
   let chunk = startChunk();
   let merge = startMerge(0, 0, false, 0, 0n);
   return {
@@ -66,8 +66,8 @@ export function createTypescriptKernel(size: number): Kernel {
     merge: (...args) => mergeRecords(heap, merge, ...args),
     findRecord: (...args) => findRecord(heap, ...args),
     prefixOf: (record, length) => {
-      setPrefix(heap, record, length);
-      return (BigInt(heap.high) << 32n) | BigInt(heap.low);
+      putPrefix(heap, RESULT, record, length);
+      return view.getBigUint64(RESULT, true);
     },
     lengthAt: (...args) => lengthAt(heap, ...args),
   };
