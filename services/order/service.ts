@@ -90,20 +90,17 @@ export async function startOrder(runtime: Runtime): Promise<void> {
   const outbox = createOutbox(relay);
   const tokenSecret = config.PAYMENT_TOKEN_SECRET;
   const seal = tokenSecret && sealTokens(tokenSecret);
+  const wake = () => {
+    outbox.wake();
+    changes.wake();
+  };
   const saving = {
     db,
     changes,
     now,
     announce: announceThrough(outbox, orderToProto, seal),
     announceRow: announceRowsThrough(outbox, orderToProto, seal),
-    batches: createOrderBatches({
-      db,
-      logger,
-      wake() {
-        outbox.wake();
-        changes.wake();
-      },
-    }),
+    batches: createOrderBatches({ db, logger, wake }),
   };
   const drivers = startOrderDrivers(
     { ...saving, ...callees, logger },
@@ -121,7 +118,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
       bus,
       logger,
       group: "order-choreography",
-      handlers: onChoreographedOrder({ ...saving, drivers }),
+      handlers: onChoreographedOrder({ ...saving, wake, drivers }),
     });
     onDrain("follower", () => follower.stop());
   }

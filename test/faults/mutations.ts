@@ -60,10 +60,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     hole: "what took money before its prices were known waits for an event that came",
-    file: "services/order/app/follow-event.ts",
+    file: "services/order/app/follow-events.ts",
     find: "isUnpriced(order) || isUnpriced(before)",
     replace: "isUnpriced(order)",
-    caughtBy: { tests: ["test/integration/order/follow-event.test.ts"] },
+    caughtBy: { tests: ["test/integration/order/follow-events.test.ts"] },
   },
   {
     hole: "a compensation that overtakes its action leaves no mark (stock)",

@@ -43,7 +43,7 @@ export function announceRowsThrough(
   toProto: ToProto,
   seal?: SealToken,
 ): AnnounceRow {
-  return (event) => outbox.row(toNewEvent(event, toProto, seal));
+  return (event, cause) => outbox.row(toNewEvent(event, toProto, seal), cause);
 }
 
 function toNewEvent(

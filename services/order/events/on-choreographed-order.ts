@@ -11,64 +11,65 @@ import {
   PaymentCapturedSchema,
   PaymentDeclinedSchema,
 } from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
-import { on, type EventHandler } from "../../platform/events/event-handler.ts";
+import {
+  onBatch,
+  reads,
+  type EventHandler,
+} from "../../platform/events/event-handler.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
-import { followEvent, type FollowEventDeps } from "../app/follow-event.ts";
+import { followEvents, type FollowEventsDeps } from "../app/follow-events.ts";
 import type { Fact } from "../domain/choreography.ts";
 import { paymentDeclined, refusedBy } from "../domain/order-failures.ts";
 
 /** Moves choreographed orders, and no others, to where the events of Inventory and Payment put them. */
-export function onChoreographedOrder(deps: FollowEventDeps): EventHandler[] {
-  const follows = <Desc extends DescMessage>(
-    schema: Desc,
-    factOf: (message: MessageShape<Desc>) => Fact | undefined,
-  ) =>
-    on(
-      schema,
-      async (tx, { subject, message }) => {
-        const fact = factOf(message);
-        if (fact) await followEvent(deps, tx, subject, fact);
-      },
-      (message) => factOf(message) !== undefined,
-    );
-  return [
-    follows(StockReservedSchema, ({ choreographed, reservation }) =>
-      choreographed && reservation
-        ? { kind: "reserved", ...pricesOf(reservation) }
-        : undefined,
-    ),
-    follows(StockConfirmedSchema, ({ choreographed, reservation }) =>
-      choreographed && reservation
-        ? { kind: "confirmed", ...pricesOf(reservation) }
-        : undefined,
-    ),
-    follows(StockReleasedSchema, ({ choreographed }) =>
-      choreographed ? { kind: "released" } : undefined,
-    ),
-    follows(
-      StockRefusedSchema,
-      ({ reason, message, metadata, isAuthorized }) => ({
-        kind: "stock refused",
-        failure: refusedBy(reason, message, metadata),
-        isAuthorized,
-      }),
-    ),
-    follows(PaymentAuthorizedSchema, ({ choreographed }) =>
-      choreographed ? { kind: "authorized" } : undefined,
-    ),
-    follows(PaymentCapturedSchema, ({ choreographed }) =>
-      choreographed ? { kind: "captured" } : undefined,
-    ),
-    follows(PaymentDeclinedSchema, ({ choreographed, payment }) =>
-      choreographed
-        ? {
-            kind: "declined",
-            failure: paymentDeclined(payment?.declineCode ?? ""),
-          }
-        : undefined,
-    ),
-  ];
+export function onChoreographedOrder(deps: FollowEventsDeps): EventHandler[] {
+  return onBatch(readers, (tx, news) => followEvents(deps, tx, news));
 }
+
+function tells<Desc extends DescMessage>(
+  schema: Desc,
+  factOf: (message: MessageShape<Desc>) => Fact | undefined,
+) {
+  return reads(schema, ({ subject, message }) => {
+    const fact = factOf(message);
+    return fact && { orderId: subject, fact };
+  });
+}
+
+const readers = [
+  tells(StockReservedSchema, ({ choreographed, reservation }) =>
+    choreographed && reservation
+      ? { kind: "reserved", ...pricesOf(reservation) }
+      : undefined,
+  ),
+  tells(StockConfirmedSchema, ({ choreographed, reservation }) =>
+    choreographed && reservation
+      ? { kind: "confirmed", ...pricesOf(reservation) }
+      : undefined,
+  ),
+  tells(StockReleasedSchema, ({ choreographed }) =>
+    choreographed ? { kind: "released" } : undefined,
+  ),
+  tells(StockRefusedSchema, ({ reason, message, metadata, isAuthorized }) => ({
+    kind: "stock refused",
+    failure: refusedBy(reason, message, metadata),
+    isAuthorized,
+  })),
+  tells(PaymentAuthorizedSchema, ({ choreographed }) =>
+    choreographed ? { kind: "authorized" } : undefined,
+  ),
+  tells(PaymentCapturedSchema, ({ choreographed }) =>
+    choreographed ? { kind: "captured" } : undefined,
+  ),
+  tells(PaymentDeclinedSchema, ({ choreographed, payment }) =>
+    choreographed
+      ? {
+          kind: "declined",
+          failure: paymentDeclined(payment?.declineCode ?? ""),
+        }
+      : undefined,
+  ),
+];
 
 function pricesOf(reservation: Reservation) {
   return {

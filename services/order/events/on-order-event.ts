@@ -22,7 +22,7 @@ import {
   PaymentVoidedSchema,
 } from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
 import {
-  onBatch,
+  onIdempotentBatch,
   type EventHandler,
 } from "../../platform/events/event-handler.ts";
 import { recordEvents } from "../app/record-events.ts";
@@ -51,21 +51,18 @@ const schemas = [
 export function onOrderEvent(deps: {
   readonly now: () => Date;
 }): EventHandler[] {
-  return onBatch<DescMessage>(
-    schemas,
-    (db, events) =>
-      recordEvents(
-        deps,
-        db,
-        events.map((event) => ({
-          orderId: event.subject,
-          eventId: event.id,
-          type: event.type,
-          source: event.source,
-          eventTime: event.time,
-          traceId: event.traceId ?? "",
-        })),
-      ),
-    { isIdempotent: true },
+  return onIdempotentBatch<DescMessage>(schemas, (db, events) =>
+    recordEvents(
+      deps,
+      db,
+      events.map((event) => ({
+        orderId: event.subject,
+        eventId: event.id,
+        type: event.type,
+        source: event.source,
+        eventTime: event.time,
+        traceId: event.traceId ?? "",
+      })),
+    ),
   );
 }

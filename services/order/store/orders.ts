@@ -1,4 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import { patience } from "../../platform/data/record-set.ts";
 import type { Order, OrderState } from "../domain/order.ts";
 import {
   orderColumns,
@@ -118,16 +119,32 @@ export async function findOrderById(
   return rows[0] && orderOfRow(rows[0]);
 }
 
-/** An order, whichever tenant's, which nobody else changes until the transaction ends. */
-export async function lockOrderById(
+/** An order that nobody else changes until the transaction ends, and when it is due. */
+export interface LockedOrder {
+  readonly order: Order;
+  readonly dueAt: Date | undefined;
+}
+
+/**
+ * Those of these orders that exist, whichever tenant's, in no order. Locked in the order of their ids, so that two
+ * transactions never wait for each other in a ring.
+ */
+export async function lockOrdersById(
   tx: Executor,
-  id: string,
-): Promise<Order | undefined> {
-  const { rows } = await tx.query<OrderRow>(
-    `select ${orderColumns} from orders where id = $1 for update`,
-    [id],
+  ids: readonly string[],
+): Promise<LockedOrder[]> {
+  const { rows } = await tx.query<OrderRow & { due_at: Date | null }>(
+    `with ${patience}
+     select ${orderColumns}, due_at
+     from patience
+     cross join orders
+     where id = any($1::uuid[])
+     order by id
+     for no key update of orders`,
+    [ids],
+    { prepare: true },
   );
-  return rows[0] && orderOfRow(rows[0]);
+  return rows.map(lockedOrder);
 }
 
 /** An order of a tenant. */
@@ -148,7 +165,7 @@ export async function lockOrder(
   db: Executor,
   tenant: string,
   id: string,
-): Promise<{ order: Order; dueAt: Date | undefined } | undefined> {
+): Promise<LockedOrder | undefined> {
   const { rows } = await db.query<OrderRow & { due_at: Date | null }>(
     `select ${orderColumns}, due_at
      from orders
@@ -156,8 +173,11 @@ export async function lockOrder(
      for update`,
     [tenant, id],
   );
-  const row = rows[0];
-  return row && { order: orderOfRow(row), dueAt: row.due_at ?? undefined };
+  return rows[0] && lockedOrder(rows[0]);
+}
+
+function lockedOrder(row: OrderRow & { due_at: Date | null }): LockedOrder {
+  return { order: orderOfRow(row), dueAt: row.due_at ?? undefined };
 }
 
 /** The order that a request id placed, and the hash of its body. */

@@ -21,6 +21,8 @@ export async function consumeBatch(
   options: { readonly size: number; readonly isRetry: boolean },
 ): Promise<void> {
   let next = 0;
+  // Up to here they were found not to go together.
+  let aloneUntil = 0;
   reportLag(deps, batch, next);
   try {
     while (next < batch.records.length && !batch.signal.aborted) {
@@ -31,16 +33,22 @@ export async function consumeBatch(
         if (passed > 0) continue;
       }
       const heldMs = deps.gate.waitMs();
-      const chunk = batch.records.slice(next, next + options.size);
+      const isAlone = options.isRetry || next < aloneUntil;
+      const size = isAlone ? 1 : options.size;
+      const chunk = batch.records.slice(next, next + size);
       const settled =
         heldMs > 0
           ? ({ kind: "again", afterMs: heldMs } as const)
-          : await settleSome(deps, chunk, batch.signal, options.isRetry);
+          : await settleSome(deps, chunk, batch.signal, {
+              ...options,
+              isAlone,
+            });
       if (settled.kind === "again") {
         batch.pauseFor(Math.max(MIN_PAUSE_MS, settled.afterMs));
         break;
       }
       batch.markDone(settled.last);
+      if (settled.count < chunk.length) aloneUntil = next + chunk.length;
       next += settled.count;
       reportLag(deps, batch, next);
     }
@@ -92,21 +100,21 @@ async function settleSome(
   deps: SettleDeps,
   records: readonly IncomingRecord[],
   signal: AbortSignal,
-  isRetry: boolean,
+  how: { readonly isRetry: boolean; readonly isAlone: boolean },
 ): Promise<Some> {
   const first = records[0];
   const last = records.at(-1);
   if (first === undefined || last === undefined) {
     throw new Error("there is no record to settle");
   }
-  if (!isRetry && records.length > 1) {
+  if (!how.isAlone) {
     const together = await tryTogether(deps, records);
     if (together === "done") {
       return { kind: "done", count: records.length, last };
     }
     if (together !== "one by one") return together;
   }
-  const settled = isRetry
+  const settled = how.isRetry
     ? await settleRetry(deps, first, signal)
     : await settleRecord(deps, first, signal);
   return settled.kind === "done"
@@ -121,11 +129,15 @@ async function tryTogether(
 ): Promise<"done" | "one by one" | Extract<Settled, { kind: "again" }>> {
   const [first] = records;
   try {
-    if (first === undefined || !(await processBatch(deps, records))) {
-      return "one by one";
-    }
+    if (first === undefined) return "done";
+    const outcome = await processBatch(deps, records);
+    if (outcome === "one by one") return outcome;
     deps.gate.recovered();
-    deps.metrics.consumed(first, "handled", records.length);
+    const { handled, duplicates } = outcome;
+    const skipped = records.length - handled - duplicates;
+    if (handled > 0) deps.metrics.consumed(first, "handled", handled);
+    if (duplicates > 0) deps.metrics.consumed(first, "duplicate", duplicates);
+    if (skipped > 0) deps.metrics.consumed(first, "skipped", skipped);
     return "done";
   } catch (error) {
     const failure = countFailure(undefined, deps.now());

@@ -1,4 +1,5 @@
 import {
+  type Context,
   context,
   propagation,
   ROOT_CONTEXT,
@@ -16,34 +17,39 @@ export interface ReadEvent {
   readonly event: CloudEvent;
 }
 
+/** An event, and the trace that what comes of it belongs to. */
+export type Caused<Event> = Event & { readonly cause: Context };
+
 /**
  * Works on events in a consumer span each, which continues the trace of its
  * producer's. Many are worked on in the trace of the first, since one call has one.
  */
-export function inConsumerSpans<T extends string>(
+export function inConsumerSpans<Event extends ReadEvent, T extends string>(
   group: string,
-  events: readonly ReadEvent[],
-  work: () => Promise<T>,
+  events: readonly Event[],
+  work: (events: readonly Caused<Event>[]) => Promise<T>,
 ): Promise<T> {
-  const spans = events.map((each) => startSpan(group, each));
-  const [first] = spans;
-  if (first === undefined) return work();
-  const active = trace.setSpan(first.parent, first.span);
-  return context.with(active, async () => {
+  const started = events.map((event) => {
+    const { span, cause } = startSpan(group, event);
+    return { span, caused: { ...event, cause } };
+  });
+  const spans = started.map(({ span }) => span);
+  const caused = started.map((each) => each.caused);
+  return context.with(caused[0]?.cause ?? context.active(), async () => {
     try {
-      const outcome = await work();
-      for (const { span } of spans) {
+      const outcome = await work(caused);
+      for (const span of spans) {
         span.setAttribute("weft.event.outcome", outcome);
       }
       return outcome;
     } catch (error) {
-      for (const { span } of spans) {
+      for (const span of spans) {
         span.setStatus({ code: SpanStatusCode.ERROR });
         if (error instanceof Error) span.recordException(error);
       }
       throw error;
     } finally {
-      for (const { span } of spans) span.end();
+      for (const span of spans) span.end();
     }
   });
 }
@@ -51,7 +57,7 @@ export function inConsumerSpans<T extends string>(
 function startSpan(
   group: string,
   { record, event }: ReadEvent,
-): { span: Span; parent: typeof ROOT_CONTEXT } {
+): { span: Span; cause: Context } {
   const parent = propagation.extract(ROOT_CONTEXT, record.headers);
   const span = trace.getTracer("weft.events").startSpan(
     `process ${record.topic}`,
@@ -70,5 +76,5 @@ function startSpan(
     },
     parent,
   );
-  return { span, parent };
+  return { span, cause: trace.setSpan(parent, span) };
 }

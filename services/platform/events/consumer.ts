@@ -1,6 +1,7 @@
 import type { Database } from "../data/database.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { topicOf } from "./cloud-event.ts";
+import { createLane } from "../data/lane.ts";
 import { consumeBatch } from "./consume-batch.ts";
 import { createConsumerMetrics } from "./consumer-metrics.ts";
 import { deadLetterTopic } from "./dead-letter.ts";
@@ -10,6 +11,8 @@ import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./failure-policy.ts";
 import { pruneInboxWhenSafe } from "./inbox-retention.ts";
 import { keepParked } from "./keep-parked.ts";
 import { createOutageGate } from "./outage-gate.ts";
+import { createJoinedBatches } from "./process-batch.ts";
+import type { ProcessRecordDeps } from "./process-record.ts";
 import { retryTopic } from "./retry-topic.ts";
 import type { SettleDeps } from "./settle-record.ts";
 
@@ -23,7 +26,7 @@ export interface ConsumerOptions {
   readonly handlers: readonly EventHandler[];
   /** The packages of the handlers' types when left out. */
   readonly topics?: readonly string[];
-  /** Partitions at the same time. Default 4; keep it below the size of the pool. */
+  /** Partitions whose events are handled one by one at the same time. Default 4; keep it below the size of the pool. */
   readonly concurrency?: number;
   readonly retry?: Partial<RetryPolicy>;
   /** Records that a batch handler is given at most. Default 100. */
@@ -39,6 +42,9 @@ export interface ConsumerOptions {
   readonly now?: () => Date;
 }
 
+/** All of a fetch, so that those that take batches are one batch; the others wait for each other here. */
+const PARTITIONS_AT_ONCE = 64;
+
 export interface Consumer extends AsyncDisposable {
   assigned(): readonly TopicPartition[];
   /** Finishes the events in hand, commits, and leaves the group. */
@@ -48,7 +54,8 @@ export interface Consumer extends AsyncDisposable {
 /**
  * Consumes events so that each has its effect once: the inbox row and the
  * effect are one transaction, and the offset is committed after it. Within a
- * partition one event at a time (or one batch), in order; partitions in parallel.
+ * partition one event at a time, in order, and partitions in parallel; or all of
+ * them in one batch.
  *
  * What fails never stops others, and never overtakes its own key: an event
  * whose handler throws is tried again in place, then waits in the group's retry
@@ -66,17 +73,22 @@ export function startConsumer(options: ConsumerOptions): Consumer {
   const gate = createOutageGate();
   const metrics = createConsumerMetrics(group, () => gate.closed);
   const policy = { ...DEFAULT_RETRY_POLICY, ...options.retry };
-  const deps: SettleDeps = {
+  const processing: ProcessRecordDeps = {
     db,
-    bus,
     logger,
     group,
     byType: indexByType(options.handlers),
     known: new Set(options.handlers.flatMap(({ known }) => known)),
     maxParkedPerKey: options.maxParkedPerKey ?? 1_000,
+  };
+  const deps: SettleDeps = {
+    ...processing,
+    bus,
     metrics,
     policy,
     gate,
+    joined: createJoinedBatches(processing),
+    lane: createLane(options.concurrency ?? 4),
     now: options.now ?? (() => new Date()),
   };
   const retryTopics = policy.delaysMs.map((_, index) =>
@@ -87,7 +99,7 @@ export function startConsumer(options: ConsumerOptions): Consumer {
   const consumption = bus.consume({
     group,
     topics: [...topics, ...retryTopics],
-    concurrency: options.concurrency ?? 4,
+    concurrency: PARTITIONS_AT_ONCE,
     ...(options.fetchEveryMs !== undefined && {
       fetchEveryMs: options.fetchEveryMs,
     }),

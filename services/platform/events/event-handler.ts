@@ -3,10 +3,12 @@ import {
   fromBinary,
   type MessageShape,
 } from "@bufbuild/protobuf";
+import { context } from "@opentelemetry/api";
 import type { Executor } from "../data/executor.ts";
 import type { Transaction } from "../data/transaction.ts";
 import { DomainError } from "../runtime/errors.ts";
 import type { CloudEvent } from "./cloud-event.ts";
+import type { Caused } from "./consumer-span.ts";
 
 /** An event with its message decoded. `subject` is the aggregate's id. */
 export interface ReceivedEvent<Desc extends DescMessage> extends Omit<
@@ -29,18 +31,17 @@ export interface EventHandler {
   readonly batch?: BatchHandler;
 }
 
-export interface BatchHandler {
-  /** See {@link BatchOptions}. */
-  readonly isIdempotent: boolean;
-  handle(tx: Executor, events: readonly CloudEvent[]): Promise<void>;
+export type BatchHandler = TransactionBatch | IdempotentBatch;
+
+/** Its effect is one transaction with the inbox rows of the events. */
+interface TransactionBatch {
+  readonly isIdempotent: false;
+  handle(tx: Transaction, events: readonly Caused<CloudEvent>[]): Promise<void>;
 }
 
-export interface BatchOptions {
-  /**
-   * The effect is one statement, and the same however often and in whatever order it is told of an event: a row with the
-   * event's id for its key. Then it needs neither an inbox row nor a transaction, and overtakes what waits in retry.
-   */
-  readonly isIdempotent?: boolean;
+interface IdempotentBatch {
+  readonly isIdempotent: true;
+  handle(db: Executor, events: readonly CloudEvent[]): Promise<void>;
 }
 
 /**
@@ -65,19 +66,66 @@ export function on<Desc extends DescMessage>(
   };
 }
 
+/** How an event of one type is read for a batch. */
+export interface EventReader<Work> extends Pick<
+  EventHandler,
+  "type" | "known"
+> {
+  /** What is to be done about it; undefined where it is of no concern. */
+  read(event: CloudEvent): Work | undefined;
+}
+
+/** Reads events of the type `schema` into what is to be done about them, for {@link onBatch}. */
+export function reads<Desc extends DescMessage, Work extends object>(
+  schema: Desc,
+  read: (event: ReceivedEvent<Desc>) => Work | undefined,
+): EventReader<Work> {
+  return {
+    type: schema.typeName,
+    known: typesBeside(schema),
+    read: (event) => read(receive(schema, event)),
+  };
+}
+
 /**
- * Handles events of several types, many at a time, in order: the new ones of
- * up to `batchSize` records of a partition, in one transaction with their inbox
- * rows. When it throws, nothing of it stands and each event is handled alone,
- * so that only the one at fault is retried.
+ * Handles events of several types, many at a time, in one transaction with their inbox rows: the new ones of up to
+ * `batchSize` records of each partition that has some at the moment. Those of one partition are in order. When it throws,
+ * nothing of it stands and each event is handled alone, so that only the one at fault is retried.
  */
-export function onBatch<Desc extends DescMessage>(
+export function onBatch<Work extends object>(
+  readers: readonly EventReader<Work>[],
+  handle: (tx: Transaction, works: readonly Caused<Work>[]) => Promise<void>,
+): EventHandler[] {
+  const byType = new Map(readers.map((reader) => [reader.type, reader]));
+  const worksOf = (event: Caused<CloudEvent>): Caused<Work>[] => {
+    const work = byType.get(event.type)?.read(event);
+    return work === undefined ? [] : [{ ...work, cause: event.cause }];
+  };
+  const batch: BatchHandler = {
+    isIdempotent: false,
+    handle: (tx, events) => handle(tx, events.flatMap(worksOf)),
+  };
+  return readers.map(({ type, known, read }) => ({
+    type,
+    known,
+    accepts: (event) => read(event) !== undefined,
+    handle: (tx, event) =>
+      batch.handle(tx, [{ ...event, cause: context.active() }]),
+    batch,
+  }));
+}
+
+/**
+ * Handles events of several types, many at a time, in order, where the effect is one statement, and the same however often
+ * and in whatever order it is told of an event: a row with the event's id for its key. Then it needs neither an inbox row
+ * nor a transaction, and overtakes what waits in retry.
+ */
+export function onIdempotentBatch<Desc extends DescMessage>(
   schemas: readonly Desc[],
   handle: (
-    tx: Executor,
+    db: Executor,
     events: readonly ReceivedEvent<Desc>[],
   ) => Promise<void>,
-  { isIdempotent = false }: BatchOptions = {},
 ): EventHandler[] {
   const byType = new Map(schemas.map((schema) => [schema.typeName, schema]));
   const receiveAny = (event: CloudEvent): ReceivedEvent<Desc> => {
@@ -86,13 +134,13 @@ export function onBatch<Desc extends DescMessage>(
     return receive(schema, event);
   };
   const batch: BatchHandler = {
-    isIdempotent,
-    handle: (tx, events) => handle(tx, events.map(receiveAny)),
+    isIdempotent: true,
+    handle: (db, events) => handle(db, events.map(receiveAny)),
   };
   return schemas.map((schema) => ({
     type: schema.typeName,
     known: typesBeside(schema),
-    handle: (tx, event) => handle(tx, [receiveAny(event)]),
+    handle: (tx, event) => batch.handle(tx, [event]),
     batch,
   }));
 }

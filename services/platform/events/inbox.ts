@@ -22,62 +22,72 @@ export async function recordOnce(
 
 export interface Arrival {
   readonly eventId: string;
+  readonly topic: string;
   /** What keeps its order within the topic. */
   readonly key: string;
+  /** Events of one number are admitted together, or none of them is. */
+  readonly batch: number;
 }
+
+/** A key that waits for an event in retry. */
+export type WaitingKey = Omit<Arrival, "batch">;
 
 export interface Admission {
   /** The events that are new to the group, and noted as {@link recordOnce} does. */
   readonly admitted: ReadonlySet<string>;
-  /** By key, the event that it waits for. Nothing is admitted then. */
-  readonly waiting: ReadonlyMap<string, string>;
+  /** Nothing of their batches is admitted. */
+  readonly waiting: readonly WaitingKey[];
 }
 
 /**
- * Notes all of the events in one round trip, unless a key of them waits for an
- * event in retry. Such a key stays as it is until the transaction ends.
+ * Notes all of the events in one round trip, but for the batches of which a key waits for an event in retry. Such a key
+ * stays as it is until the transaction ends.
  */
 export async function admitAll(
   tx: Executor,
   group: string,
-  topic: string,
   arrivals: readonly Arrival[],
 ): Promise<Admission> {
   const { rows } = await tx.query<{
     admitted: string[];
-    keys: string[];
-    events: string[];
+    waiting: WaitingKey[];
   }>(
-    `with waiting as (
-       select key, event_id
+    // In the order of their ids: two members that are told the same events never wait for each other in a ring.
+    `with arrived as materialized (
+       select event_id, topic, key, batch
+       from unnest($2::text[], $3::text[], $4::text[], $5::integer[]) as arrived (event_id, topic, key, batch)
+     ), waiting as materialized (
+       select topic, key, event_id
        from parked_key
-       where consumer_group = $1 and topic = $2 and key = any($4::text[])
+       where consumer_group = $1 and (topic, key) in (select topic, key from arrived)
        for share
      ), admitted as (
        insert into inbox (consumer_group, event_id)
        select $1, event_id
-       from unnest($3::text[]) as arrived (event_id)
-       where not exists (select from waiting)
+       from arrived
+       where batch not in (select arrived.batch from arrived join waiting using (topic, key))
+       order by event_id
        on conflict do nothing
        returning event_id
      )
      select array(select event_id from admitted) as admitted,
-            array(select key from waiting order by key) as keys,
-            array(select event_id from waiting order by key) as events`,
+            (
+              select coalesce(json_agg(json_build_object('eventId', event_id, 'topic', topic, 'key', key)), '[]')
+              from waiting
+            ) as waiting`,
     [
       group,
-      topic,
       arrivals.map(({ eventId }) => eventId),
-      [...new Set(arrivals.map(({ key }) => key))],
+      arrivals.map(({ topic }) => topic),
+      arrivals.map(({ key }) => key),
+      arrivals.map(({ batch }) => batch),
     ],
     { prepare: true },
   );
   const [row] = rows;
   return {
     admitted: new Set(row?.admitted),
-    waiting: new Map(
-      row?.keys.map((key, index) => [key, row.events[index] ?? ""]),
-    ),
+    waiting: row?.waiting ?? [],
   };
 }
 

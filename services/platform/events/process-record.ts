@@ -100,11 +100,10 @@ async function handleOrPark(
     return "handled";
   }
   const key = orderingKey(record);
-  const arrival = { eventId: event.id, key };
-  const { admitted, waiting } = await admitAll(tx, group, record.topic, [
-    arrival,
+  const { admitted, waiting } = await admitAll(tx, group, [
+    { eventId: event.id, topic: record.topic, key, batch: 0 },
   ]);
-  const waitsFor = waiting.get(key);
+  const waitsFor = waiting[0]?.eventId;
   if (waitsFor === event.id) return "waiting";
   if (waitsFor !== undefined) {
     const ref = { group, topic: record.topic, key };

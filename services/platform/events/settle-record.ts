@@ -1,4 +1,5 @@
 import { sleep } from "../data/backoff.ts";
+import type { Lane } from "../data/lane.ts";
 import { fromRecord } from "./cloud-event.ts";
 import type { ConsumerMetrics } from "./consumer-metrics.ts";
 import {
@@ -15,6 +16,7 @@ import {
 } from "./failure-policy.ts";
 import { forwardWaiting } from "./forward-waiting.ts";
 import type { OutageGate } from "./outage-gate.ts";
+import type { JoinedBatches } from "./process-batch.ts";
 import { blockKey, type GroupKey, parkEvent } from "./parked-events.ts";
 import {
   type Outcome,
@@ -28,6 +30,9 @@ export interface SettleDeps extends ProcessRecordDeps {
   readonly metrics: ConsumerMetrics;
   readonly policy: RetryPolicy;
   readonly gate: OutageGate;
+  readonly joined: JoinedBatches;
+  /** For what is done record by record. */
+  readonly lane: Lane;
   readonly now: () => Date;
 }
 
@@ -57,7 +62,7 @@ export async function settleRecord(
   let failure: Failure | undefined;
   for (;;) {
     try {
-      const outcome = await processRecord(deps, record);
+      const outcome = await deps.lane(() => processRecord(deps, record));
       deps.gate.recovered();
       deps.metrics.consumed(record, outcome);
       return await settleOutcome(deps, record, outcome);

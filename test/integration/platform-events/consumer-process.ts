@@ -2,14 +2,19 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { createDatabase } from "../../../services/platform/data/database.ts";
 import { startConsumer } from "../../../services/platform/events/consumer.ts";
 import type { EventBus } from "../../../services/platform/events/event-bus.ts";
-import { on } from "../../../services/platform/events/event-handler.ts";
+import {
+  type EventHandler,
+  on,
+  onBatch,
+  reads,
+} from "../../../services/platform/events/event-handler.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { openPrefixedBus } from "../../support/prefixed-bus.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 /**
  * A consumer of the group `test` as a process, which kills itself at a moment: "before forward" and "after forward" to a
- * retry topic, "after bury", or "while releasing" the events that were parked.
+ * retry topic, "after bury", "while releasing" the events that were parked, or "in a batch" whose effect is not committed.
  */
 const [databaseUrl = "", brokers = "", prefix = "", moment = ""] =
   process.argv.slice(2);
@@ -27,14 +32,28 @@ startConsumer({
   logger: silentLogger,
   group: "test",
   retry: { inPlaceAttempts: 1, delaysMs: [1_500, 1_500] },
-  handlers: [
-    on(StringValueSchema, async (tx, { message: { value } }) => {
-      fail(value);
-      if (moment === "while releasing" && value === "a 2") die();
-      await tx.query("insert into effect (value) values ($1)", [value]);
-    }),
-  ],
+  handlers: moment === "in a batch" ? dyingInBatch() : [dyingAlone()],
 });
+
+function dyingAlone(): EventHandler {
+  return on(StringValueSchema, async (tx, { message: { value } }) => {
+    fail(value);
+    if (moment === "while releasing" && value === "a 2") die();
+    await tx.query("insert into effect (value) values ($1)", [value]);
+  });
+}
+
+function dyingInBatch(): EventHandler[] {
+  const reader = reads(StringValueSchema, ({ message: { value } }) => ({
+    value,
+  }));
+  return onBatch([reader], async (tx, works) => {
+    for (const { value } of works) {
+      await tx.query("insert into effect (value) values ($1)", [value]);
+    }
+    die();
+  });
+}
 
 function fail(value: string): void {
   if (value !== "a 0") return;

@@ -8,7 +8,7 @@ import {
 } from "../../../services/platform/events/cloud-event.ts";
 import type { Consumer } from "../../../services/platform/events/consumer.ts";
 import type { EventBus } from "../../../services/platform/events/event-bus.ts";
-import { onBatch } from "../../../services/platform/events/event-handler.ts";
+import { onIdempotentBatch } from "../../../services/platform/events/event-handler.ts";
 import {
   deliverableForMs,
   keepForMs,
@@ -71,7 +71,7 @@ describe("a consumer", () => {
 
   it("keeps no inbox of what an idempotent handler is told, and tells it little twice", async () => {
     await using world = await setupConsumers(database.url);
-    const handlers = onBatch(
+    const handlers = onIdempotentBatch(
       [StringValueSchema],
       async (db, events) => {
         const values = events.map(({ message }) => message.value);
@@ -80,7 +80,6 @@ describe("a consumer", () => {
           [values],
         );
       },
-      { isIdempotent: true },
     );
     const first = world.start({ handlers });
     await world.publish(event("a", "1"), event("a", "2"));

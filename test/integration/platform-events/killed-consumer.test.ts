@@ -89,6 +89,30 @@ test(
   },
 );
 
+test(
+  "a consumer that is killed in the middle of a batch has done all of it or nothing",
+  { timeout: 60_000 },
+  async () => {
+    const prefix = newPrefix();
+    await using world = await setupConsumers(database.url, { prefix });
+    const keys = Array.from({ length: 9 }, (_, n) => `key-${n}`);
+    await world.publish(...keys.map((key) => event(key, key)));
+
+    await killedItself(prefix, "in a batch");
+    expect(await world.effects()).toEqual([]);
+    const { rowCount } = await world.db.query("select from inbox");
+    expect(rowCount).toBe(0);
+    world.start();
+
+    await world.until(
+      "all are in",
+      (effects) => effects.length >= keys.length,
+      40_000,
+    );
+    expect((await world.effects()).toSorted()).toEqual(keys);
+  },
+);
+
 /** Runs a consumer process until it has killed itself. */
 async function killedItself(prefix: string, moment: string): Promise<void> {
   const child = spawn(

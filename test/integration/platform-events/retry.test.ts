@@ -1,9 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { toRecord } from "../../../services/platform/events/cloud-event.ts";
-import { onBatch } from "../../../services/platform/events/event-handler.ts";
 import { toRedriveRecord } from "../../../services/platform/events/retry-topic.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
@@ -322,83 +320,6 @@ describe("a consumer whose handler fails", () => {
     expect((await world.effects()).toSorted()).toEqual(["x", "x", "y", "y"]);
   });
 });
-
-describe("a batch handler", () => {
-  it("is given the new events of a partition together, in order", async () => {
-    await using world = await setupConsumers(database.url);
-    const calls: number[] = [];
-    const first = event("a", "0");
-    await world.publish(
-      first,
-      ...Array.from({ length: 49 }, (_, n) => event("a", `${n + 1}`)),
-      first,
-    );
-
-    world.start({ handlers: batchHandlers(world, calls) });
-
-    await world.until("all are in", (effects) => effects.length === 50);
-    expect(await world.effects()).toEqual(
-      Array.from({ length: 50 }, (_, n) => `${n}`),
-    );
-    expect(calls.length).toBeLessThan(10);
-  });
-
-  it("falls back to single events when one fails, which waits alone with its key", async () => {
-    await using world = await setupConsumers(database.url);
-    const deadLetters = world.collect(`${TOPIC}.test.dlt`);
-    let broken = true;
-    await world.publish(
-      ...Array.from({ length: 20 }, (_, n) =>
-        event(n % 2 === 0 ? "a" : "b", `${n}`),
-      ),
-      event("a", "bad"),
-      ...Array.from({ length: 20 }, (_, n) =>
-        event(n % 2 === 0 ? "a" : "b", `${n + 20}`),
-      ),
-    );
-
-    world.start({
-      handlers: batchHandlers(world, [], (value) => {
-        if (value === "bad" && broken) throw new Error("not yet");
-      }),
-      retry: {
-        inPlaceAttempts: 1,
-        delaysMs: [200, 200, 200, 200, 200, 200, 200, 200, 200],
-      },
-    });
-
-    await world.until(
-      "the other key is through",
-      (effects) => effects.includes("39") && !effects.includes("20"),
-    );
-    broken = false;
-    await world.until("all are in", (effects) => effects.length === 41);
-    const even = (await world.effects()).filter(
-      (value) => value === "bad" || Number(value) % 2 === 0,
-    );
-    expect(even).toEqual([
-      ...Array.from({ length: 10 }, (_, n) => `${n * 2}`),
-      "bad",
-      ...Array.from({ length: 10 }, (_, n) => `${n * 2 + 20}`),
-    ]);
-    expect(deadLetters).toEqual([]);
-  });
-});
-
-function batchHandlers(
-  world: World,
-  calls: number[],
-  before?: (value: string) => void,
-) {
-  return onBatch([StringValueSchema], async (tx, events) => {
-    calls.push(events.length);
-    for (const { message } of events) {
-      await tx.query("insert into effect (value) values ($1)", [message.value]);
-      before?.(message.value);
-    }
-    expect(world.db).toBeDefined();
-  });
-}
 
 async function parked(world: World): Promise<number> {
   const { rows } = await world.db.query<{ count: bigint }>(

@@ -1,8 +1,12 @@
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { expect, test } from "vitest";
-import { followEvent } from "../../../services/order/app/follow-event.ts";
+import { followEvents } from "../../../services/order/app/follow-events.ts";
+import { announceRowsThrough } from "../../../services/order/events/announce-order.ts";
+import { orderToProto } from "../../../services/order/rpc/order-to-proto.ts";
+import { createOutbox } from "../../../services/platform/events/outbox.ts";
 import type { Fact } from "../../../services/order/domain/choreography.ts";
 import { claimDueOrders } from "../../../services/order/store/due-orders.ts";
-import { lockOrderById } from "../../../services/order/store/orders.ts";
+import { findOrderById } from "../../../services/order/store/orders.ts";
 import { setupWorld } from "./order-world.ts";
 import { storeOrder } from "./stored-order.ts";
 
@@ -19,15 +23,31 @@ async function setup() {
   const dueAt = new Date(at.getTime() + 5_000);
   const order = await storeOrder(db, { tenant, coordination, at, dueAt });
   const deps = {
-    announce: () => Promise.resolve(),
-    changes: { wake: () => undefined },
+    announceRow: announceRowsThrough(
+      createOutbox({ wake: () => undefined }),
+      orderToProto,
+    ),
+    wake: () => undefined,
     drivers: { wake: () => undefined },
     now: () => at,
   };
   return {
-    tell: (fact: Fact) =>
-      db.transaction((tx) => followEvent(deps, tx, order.id, fact)),
-    read: () => db.transaction((tx) => lockOrderById(tx, order.id)),
+    db,
+    order,
+    /** Tells it of each fact by itself, or of all of them in one batch. */
+    tell: (...facts: Fact[]) =>
+      db.transaction((tx) =>
+        followEvents(
+          deps,
+          tx,
+          facts.map((fact) => ({
+            orderId: order.id,
+            fact,
+            cause: ROOT_CONTEXT,
+          })),
+        ),
+      ),
+    read: () => findOrderById(db, order.id),
     /** Whether a driver would take it now. Taking it, it has a lease. */
     isDue: async () => {
       const leases = {
@@ -50,6 +70,32 @@ test("the news that the money was taken completes an order that has not heard of
 
   expect(await read()).toMatchObject({ state: "completed", settledAt: at });
   expect(await isDue()).toBe(false);
+});
+
+test("several events in one batch take an order as far as one by one, and tell of each version", async () => {
+  const { db, order, tell, read } = await setup();
+
+  await tell(
+    { kind: "reserved", ...prices },
+    { kind: "authorized" },
+    { kind: "confirmed", ...prices },
+    { kind: "captured" },
+  );
+
+  expect(await read()).toMatchObject({ state: "completed", settledAt: at });
+  const { rows: changes } = await db.query(
+    "select version from order_changes where order_id = $1 order by seq",
+    [order.id],
+  );
+  expect(changes.map(({ version }) => version)).toEqual([1n, 2n, 3n, 4n, 5n]);
+  const { rows: events } = await db.query(
+    "select type, sequence from outbox where aggregate_id = $1 order by position",
+    [order.id],
+  );
+  expect(events).toEqual([
+    { type: "weft.order.v1.OrderConfirmed", sequence: 4n },
+    { type: "weft.order.v1.OrderCompleted", sequence: 5n },
+  ]);
 });
 
 test.each(["reserved", "confirmed"] as const)(
