@@ -11,6 +11,8 @@ const TIMEOUT_MS = 100;
 export interface RateLimitOptions {
   /** Rate classes whose calls are refused while the service does not answer; those of all others pass. */
   readonly failClosed: readonly string[];
+  /** How long the edge waits for an answer, 100 ms when left out. */
+  readonly timeoutMs?: number;
   /** Who calls where no token says it. */
   readonly anonymous: string;
 }
@@ -54,15 +56,19 @@ export function rateLimitFilters(
 ): EnvoyConfig[] {
   if (options === undefined) return [];
   return [
-    rateLimitFilter("envoy.filters.http.ratelimit", OPEN),
-    rateLimitFilter("envoy.filters.http.ratelimit.closed", CLOSED),
+    rateLimitFilter("envoy.filters.http.ratelimit", OPEN, options),
+    rateLimitFilter("envoy.filters.http.ratelimit.closed", CLOSED, options),
   ];
 }
 
 const OPEN = 0;
 const CLOSED = 1;
 
-function rateLimitFilter(name: string, stage: number): EnvoyConfig {
+function rateLimitFilter(
+  name: string,
+  stage: number,
+  { timeoutMs = TIMEOUT_MS }: RateLimitOptions,
+): EnvoyConfig {
   return {
     name,
     typed_config: typed(
@@ -70,7 +76,7 @@ function rateLimitFilter(name: string, stage: number): EnvoyConfig {
       {
         domain: DOMAIN,
         stage,
-        timeout: duration(TIMEOUT_MS),
+        timeout: duration(timeoutMs),
         failure_mode_deny: stage === CLOSED,
         // Not UNAVAILABLE, which clients are told to try again at once (AIP-194).
         rate_limited_as_resource_exhausted: true,
@@ -80,7 +86,7 @@ function rateLimitFilter(name: string, stage: number): EnvoyConfig {
           transport_api_version: "V3",
           grpc_service: {
             envoy_grpc: { cluster_name: "ratelimit-grpc" },
-            timeout: duration(TIMEOUT_MS),
+            timeout: duration(timeoutMs),
           },
         },
       },

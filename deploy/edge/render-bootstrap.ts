@@ -75,7 +75,7 @@ export interface BootstrapOptions {
   /** Takes no tokens: every request is the demo tenant's, with every scope. Only with no issuers, on a loopback `host`. */
   readonly open?: boolean;
   /** Asks the rate-limit service about every call; left out, nobody is limited but by `flood`. */
-  readonly rateLimits?: Pick<RateLimitOptions, "failClosed">;
+  readonly rateLimits?: Omit<RateLimitOptions, "anonymous">;
   /** What one Envoy takes at most, whatever it is. */
   readonly flood?: FloodLimit;
   /** Lets code of pages on this machine call, whatever their port. */
