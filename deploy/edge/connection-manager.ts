@@ -15,6 +15,7 @@ import { responseFilter } from "./rest-responses.ts";
 import { edgeRoutes } from "./routes.ts";
 import type { RouteTable } from "./route-table.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { smallBodiesFirst } from "./small-bodies.ts";
 import { strictJsonFilter } from "./strict-json.ts";
 import { transcoder } from "./transcoder.ts";
 
@@ -171,6 +172,7 @@ function httpFilters(options: {
       typed_config: typed(`${filters}.cors.v3.Cors`),
     },
     floodFilter(options.flood),
+    smallBodiesFirst(),
     ...(options.issuers.length === 0
       ? []
       : [jwtFilter(options), claimsFilter(options)]),
