@@ -12,13 +12,15 @@ export interface Bugs {
   readonly noTombstone?: boolean;
   /** Coordinators are not told apart. */
   readonly noEpochs?: boolean;
+  /** A commit that is asked for again is refused. */
+  readonly forgetsCommits?: boolean;
 }
 
 export interface Bounds {
   readonly participants: number;
   /** Coordinators that die or are paused, so that another one takes over. */
   readonly takeovers: number;
-  /** Messages that are lost or come twice. */
+  /** Requests that are lost or come twice, and answers that are lost: what was asked is done, and nobody hears of it. */
   readonly mishaps: number;
 }
 
@@ -118,7 +120,8 @@ function begin({ participants, takeovers, mishaps }: Bounds): State {
     })),
     messages: toAll("prepare", 1, participants),
     takeovers,
-    lastResorts: 1,
+    // What is the last resort of one mishap may itself meet the next.
+    lastResorts: Math.max(1, mishaps),
     mishaps,
   };
 }
@@ -158,15 +161,15 @@ function movesFrom(state: State, bugs: Bugs): Move[] {
     const name = `${message.kind} ${message.epoch} ${message.participant}`;
     const rest = { ...state, messages: state.messages.toSpliced(index, 1) };
     for (const after of deliver(rest, message, bugs)) {
-      moves.push([name, after]);
+      const isHeard = after.mishaps === state.mishaps;
+      moves.push([isHeard ? name : `${name}, its answer is lost`, after]);
     }
-    if (state.mishaps === 0) return;
-    moves.push([`${name} is lost`, { ...rest, mishaps: state.mishaps - 1 }]);
-    for (const after of deliver(state, message, bugs)) {
-      moves.push([
-        `${name} comes twice`,
-        { ...after, mishaps: state.mishaps - 1 },
-      ]);
+    // Whether a vote is lost is seen when it is given; a second one changes nothing.
+    if (state.mishaps === 0 || isVote(message)) return;
+    const mishaps = state.mishaps - 1;
+    moves.push([`${name} is lost`, { ...rest, mishaps }]);
+    for (const after of deliver({ ...state, mishaps }, message, bugs)) {
+      moves.push([`${name} comes twice`, after]);
     }
   });
   const isOver = state.order === "completed" || state.order === "rejected";
@@ -183,7 +186,7 @@ function movesFrom(state: State, bugs: Bugs): Move[] {
  * So it is noted at once, and one order of such steps stands for all (partial order reduction).
  */
 function silentMove(state: State, bugs: Bugs): Move | undefined {
-  if (state.mishaps > 0 || bugs.noEpochs) return undefined;
+  if (bugs.noEpochs) return undefined;
   const index = state.messages.findIndex(
     ({ kind, epoch, participant }) =>
       (kind === "yes" || kind === "no") &&
@@ -285,33 +288,38 @@ function deliver(state: State, message: Message, bugs: Bugs): State[] {
 function participate(state: State, message: Message, bugs: Bugs): State[] {
   const { epoch, participant: index } = message;
   const before = state.participants[index] ?? { barrier: null, prepared: [] };
-  const answer = (kind: Message["kind"], after: Participant = before) => {
+  const answer = (
+    kind: Message["kind"],
+    after: Participant = before,
+  ): State[] => {
     const answered = {
       ...state,
       participants: state.participants.with(index, after),
     };
     const reply = { kind, epoch, participant: index };
     // A vote may come late, and mean something else by then. Of the second phase only the order of its effects matters.
-    return message.kind === "prepare"
-      ? send(answered, [reply])
-      : hear(answered, reply, bugs);
+    const heard =
+      message.kind === "prepare"
+        ? send(answered, [reply])
+        : hear(answered, reply, bugs);
+    return state.mishaps === 0
+      ? [heard]
+      : [heard, { ...answered, mishaps: state.mishaps - 1 }];
   };
   if (message.kind === "commit") {
     if (before.prepared.includes(epoch)) {
-      return [
-        answer("done", {
-          barrier: { operation: "prepare", epoch },
-          prepared: [],
-        }),
-      ];
+      const barrier = { operation: "prepare", epoch } as const;
+      return answer("done", { barrier, prepared: [] });
     }
-    return [answer(before.barrier?.operation === "prepare" ? "done" : "stale")];
+    const isKnown =
+      before.barrier?.operation === "prepare" && !bugs.forgetsCommits;
+    return answer(isKnown ? "done" : "stale");
   }
-  if (before.prepared.some((other) => other > epoch)) return [answer("stale")];
+  if (before.prepared.some((other) => other > epoch)) return answer("stale");
   const upTo = message.kind === "rollback" ? epoch : epoch - 1;
   const prepared = before.prepared.filter((other) => other > upTo);
   if (message.kind === "prepare" && prepared.includes(epoch))
-    return [answer("yes")];
+    return answer("yes");
   const barrier: Barrier | undefined =
     before.barrier === null
       ? undefined
@@ -324,29 +332,26 @@ function participate(state: State, message: Message, bugs: Bugs): State[] {
     const mark = bugs.noTombstone
       ? before.barrier
       : ({ operation: "rollback", epoch } as const);
-    if (verdict === "enter")
-      return [answer("done", { barrier: mark, prepared })];
-    return [
-      answer(verdict === "repeated" ? "done" : "stale", {
-        ...before,
-        prepared,
-      }),
-    ];
+    if (verdict === "enter") return answer("done", { barrier: mark, prepared });
+    return answer(verdict === "repeated" ? "done" : "stale", {
+      ...before,
+      prepared,
+    });
   }
   switch (verdict) {
     case "enter":
       return [
-        answer("yes", { ...before, prepared: [epoch] }),
+        ...answer("yes", { ...before, prepared: [epoch] }),
         // All are alike: it is enough that one of them may refuse.
-        ...(index === 0 ? [answer("no", { ...before, prepared })] : []),
+        ...(index === 0 ? answer("no", { ...before, prepared }) : []),
       ];
     case "repeated":
-      return [answer("yes")];
+      return answer("yes");
     case "rolled back":
-      return [answer("no", { ...before, prepared })];
+      return answer("no", { ...before, prepared });
     case "committed":
     case "stale":
-      return [answer("stale", { ...before, prepared })];
+      return answer("stale", { ...before, prepared });
   }
 }
 
