@@ -108,7 +108,6 @@ export async function findReservations(
      from unnest($1::text[], $2::uuid[]) as wanted (wanted_tenant, wanted_id)
      join reservations on tenant = wanted_tenant and id = wanted_id`,
     [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
-    { prepare: true },
   );
   return rows.map(toReservation);
 }

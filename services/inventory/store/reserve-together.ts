@@ -35,19 +35,15 @@ export async function reserveTogether(
       unit_price_minor: unitPrice.minorUnits,
     })),
   );
-  const { rows } = await db.query<{ n: number }>(
-    statement,
-    [
-      recordSet(
-        items.map(({ reservation }, n) => reservationRow(reservation, n)),
-      ),
-      items.length,
-      recordSet(lines),
-      lines.length,
-      recordSet(items.map(({ event }, n) => ({ n, ...event }))),
-    ],
-    { prepare: true },
-  );
+  const { rows } = await db.query<{ n: number }>(statement, [
+    recordSet(
+      items.map(({ reservation }, n) => reservationRow(reservation, n)),
+    ),
+    items.length,
+    recordSet(lines),
+    lines.length,
+    recordSet(items.map(({ event }, n) => ({ n, ...event }))),
+  ]);
   return new Set(rows.map(({ n }) => n));
 }
 

@@ -49,17 +49,13 @@ async function settleTogether(
   const units = items.flatMap(({ reservation }, n) =>
     reservation.lines.map(({ sku, quantity }) => ({ n, sku, quantity })),
   );
-  const { rows } = await db.query<{ n: number }>(
-    statement,
-    [
-      recordSet(reservations),
-      items.length,
-      recordSet(units),
-      units.length,
-      recordSet(items.map(({ event }, n) => ({ n, ...event }))),
-    ],
-    { prepare: true },
-  );
+  const { rows } = await db.query<{ n: number }>(statement, [
+    recordSet(reservations),
+    items.length,
+    recordSet(units),
+    units.length,
+    recordSet(items.map(({ event }, n) => ({ n, ...event }))),
+  ]);
   return new Set(rows.map(({ n }) => n));
 }
 

@@ -38,16 +38,12 @@ export async function insertOrdersTogether(
   items: readonly NewOrder[],
 ): Promise<ReadonlySet<number>> {
   const keys = items.flatMap(({ key }, n) => (key ? [{ n, ...key }] : []));
-  const { rows } = await db.query<{ n: number }>(
-    statement,
-    [
-      recordSet(items.map(orderRow)),
-      items.length,
-      recordSet(keys),
-      recordSet(items.map(({ event }, n) => ({ n, ...event }))),
-    ],
-    { prepare: true },
-  );
+  const { rows } = await db.query<{ n: number }>(statement, [
+    recordSet(items.map(orderRow)),
+    items.length,
+    recordSet(keys),
+    recordSet(items.map(({ event }, n) => ({ n, ...event }))),
+  ]);
   return new Set(rows.map(({ n }) => n));
 }
 

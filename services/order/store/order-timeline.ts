@@ -32,7 +32,6 @@ export async function insertTimelineEntries(
      )
      on conflict (order_id, event_id) do nothing`,
     [recordSet(rows)],
-    { prepare: true },
   );
 }
 

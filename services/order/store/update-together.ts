@@ -37,11 +37,11 @@ export async function updateOrdersTogether(
   const events = items.flatMap(({ event }, n) =>
     event ? [{ n, ...event }] : [],
   );
-  const { rows } = await db.query<{ n: number }>(
-    statement,
-    [recordSet(items.map(orderRow)), items.length, recordSet(events)],
-    { prepare: true },
-  );
+  const { rows } = await db.query<{ n: number }>(statement, [
+    recordSet(items.map(orderRow)),
+    items.length,
+    recordSet(events),
+  ]);
   return new Set(rows.map(({ n }) => n));
 }
 

@@ -29,20 +29,16 @@ export async function changePaymentsTogether(
   db: Executor,
   items: readonly ChangedPayment[],
 ): Promise<ReadonlySet<number>> {
-  const { rows } = await db.query<{ n: number }>(
-    statement,
-    [
-      recordSet(items.map(paymentRow)),
-      items.length,
-      recordSet(items.flatMap(entryRows)),
-      recordSet(
-        items.flatMap(({ events }, n) =>
-          events.map((event, place) => ({ n, place, ...event })),
-        ),
+  const { rows } = await db.query<{ n: number }>(statement, [
+    recordSet(items.map(paymentRow)),
+    items.length,
+    recordSet(items.flatMap(entryRows)),
+    recordSet(
+      items.flatMap(({ events }, n) =>
+        events.map((event, place) => ({ n, place, ...event })),
       ),
-    ],
-    { prepare: true },
-  );
+    ),
+  ]);
   return new Set(rows.map(({ n }) => n));
 }
 

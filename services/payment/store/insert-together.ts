@@ -43,7 +43,6 @@ export async function insertPaymentsTogether(
      on conflict (tenant, id) do nothing
      returning tenant, id`,
     [recordSet(rows)],
-    { prepare: true },
   );
   return added.rows;
 }

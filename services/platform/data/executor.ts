@@ -23,8 +23,8 @@ export interface Executor {
 
 export interface QueryOptions {
   /**
-   * Parse and plan the statement once a connection. For a large statement that runs all the time, and only where one plan
-   * does for all parameters; its text must be a constant, as each text is kept by every connection.
+   * A statement with parameters is parsed and planned once a connection, which keeps its text: the texts of a program are
+   * few. False for one that is put together of more than a few pieces. Default true.
    */
   readonly prepare?: boolean;
 }

@@ -82,7 +82,6 @@ export async function admitAll(
       arrivals.map(({ key }) => key),
       arrivals.map(({ batch }) => batch),
     ],
-    { prepare: true },
   );
   const [row] = rows;
   return {

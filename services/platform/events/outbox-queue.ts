@@ -43,7 +43,6 @@ export async function listUnpublished(
      order by position
      limit $3`,
     [lease.firstSlot, lease.lastSlot, limit],
-    { prepare: true },
   );
   return rows;
 }
@@ -64,7 +63,6 @@ export async function markPublished(
          where first_slot = $2 and last_slot = $3 and epoch = $4
        )`,
     [ids, lease.firstSlot, lease.lastSlot, lease.epoch],
-    { prepare: true },
   );
   return rowCount;
 }

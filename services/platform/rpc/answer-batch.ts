@@ -68,7 +68,6 @@ async function answerKeysTogether(
        and known.status is null
      returning given.n`,
     [recordSet(answers), items.length],
-    { prepare: true },
   );
   return new Set(rows.map(({ n }) => n));
 }

@@ -235,13 +235,13 @@ describe("a database transaction", () => {
 });
 
 describe("a database pool", () => {
-  it("parses a prepared statement once a connection", async () => {
+  it("parses a statement with parameters once a connection", async () => {
     await using db = await setup({ poolSize: 1 });
     const sql = "select $1::integer as prepared";
 
     const answers = [
-      await db.query(sql, [1], { prepare: true }),
-      await db.transaction((tx) => tx.query(sql, [2], { prepare: true })),
+      await db.query(sql, [1]),
+      await db.transaction((tx) => tx.query(sql, [2])),
     ];
 
     expect(answers.map(({ rows }) => rows)).toEqual([
