@@ -5,6 +5,7 @@ import type { Load, LoadResult } from "../rpc/load.ts";
 import { DECIDE_PATH, decisionRequests } from "./decision-requests.ts";
 import { readGrpcOptions } from "./grpc-process.ts";
 import { connectLean } from "./lean-client.ts";
+import type { OpenLoad } from "./open-load.ts";
 
 /** Asks one server for decisions; each question is a load to make, the answer what came of it. */
 const { tls, address = "" } = readGrpcOptions(process.argv[2]);
@@ -31,37 +32,21 @@ const client = await connectLean(
 );
 let nextRequest = 0;
 
-// The parent asks with nothing but loads.
-serveQuestions((question) => makeLoad(question as Load));
+/** Milliseconds between two looks at what is due. */
+const TICK_MS = 1;
 
-/** Keeps so many calls under way for so long. */
-async function makeLoad({
-  inFlight,
-  ms,
-}: Load): Promise<LoadResult & { maxMs: number }> {
+// The parent asks with nothing but loads.
+serveQuestions((question) => makeLoad(question as Load | OpenLoad));
+
+async function makeLoad(
+  load: Load | OpenLoad,
+): Promise<LoadResult & { maxMs: number }> {
   const latencies: number[] = [];
-  const sentAt = Array.from({ length: inFlight }, () => 0);
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  let underWay = 0;
-  const send = (call: number) => {
-    nextRequest = (nextRequest + 1) % requests.length;
-    sentAt[call] = performance.now();
-    underWay += 1;
-    client.send(nextRequest, call);
-  };
-  await new Promise<void>((resolve, reject) => {
-    failed = reject;
-    answered = (call) => {
-      const now = performance.now();
-      latencies.push(now - (sentAt[call] ?? now));
-      underWay -= 1;
-      if (now < startedAt + ms) send(call);
-      else if (underWay === 0) resolve();
-    };
-    for (let call = 0; call < inFlight; call += 1) send(call);
-    client.flush();
-  });
+  await ("inFlight" in load
+    ? keepInFlight(load, latencies)
+    : sendEvenly(load, latencies));
   const seconds = (performance.now() - startedAt) / 1_000;
   const cpu = process.cpuUsage(cpuBefore);
   return {
@@ -72,4 +57,65 @@ async function makeLoad({
     p99Ms: percentile(latencies, 0.99),
     maxMs: latencies.reduce((most, each) => Math.max(most, each), 0),
   };
+}
+
+/** Keeps so many calls under way for so long. */
+function keepInFlight(
+  { inFlight, ms }: Load,
+  latencies: number[],
+): Promise<void> {
+  const sentAt = Array.from({ length: inFlight }, () => 0);
+  const endsAt = performance.now() + ms;
+  let underWay = 0;
+  const send = (call: number) => {
+    sentAt[call] = performance.now();
+    underWay += 1;
+    client.send(followingRequest(), call);
+  };
+  return new Promise((resolve, reject) => {
+    failed = reject;
+    answered = (call) => {
+      const now = performance.now();
+      latencies.push(now - (sentAt[call] ?? now));
+      underWay -= 1;
+      if (now < endsAt) send(call);
+      else if (underWay === 0) resolve();
+    };
+    for (let call = 0; call < inFlight; call += 1) send(call);
+    client.flush();
+  });
+}
+
+/**
+ * Sends at an even rate. The time of a call counts from when it was due, so that a pause, of the server or of this process, is
+ * felt by all that were due in it.
+ */
+function sendEvenly(
+  { perSecond, ms }: OpenLoad,
+  latencies: number[],
+): Promise<void> {
+  const beganAt = performance.now();
+  const calls = Math.floor((perSecond * ms) / 1_000);
+  const dueAt = (call: number) => beganAt + (call * 1_000) / perSecond;
+  let sent = 0;
+  return new Promise((resolve, reject) => {
+    failed = reject;
+    answered = (call) => {
+      latencies.push(performance.now() - dueAt(call));
+      if (latencies.length === calls) resolve();
+    };
+    const sendDue = () => {
+      const now = performance.now();
+      for (; sent < calls && dueAt(sent) <= now; sent += 1)
+        client.send(followingRequest(), sent);
+      client.flush();
+      if (sent < calls) setTimeout(sendDue, TICK_MS);
+    };
+    sendDue();
+  });
+}
+
+function followingRequest(): number {
+  nextRequest = (nextRequest + 1) % requests.length;
+  return nextRequest;
 }

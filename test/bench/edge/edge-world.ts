@@ -1,0 +1,162 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { toIssuer } from "../../../deploy/edge/issuer.ts";
+import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
+import { startEnvoy } from "../../../deploy/local/components/envoy.ts";
+import { freePort } from "../../../deploy/local/ports.ts";
+import { absentServices } from "../../integration/edge/edge-world.ts";
+import { startRateLimiter } from "../../integration/edge/rate-limiter.ts";
+import type { MeshTls } from "../../support/mesh-tls.ts";
+import {
+  AUDIENCE,
+  startTestIssuer,
+  type TestIssuer,
+} from "../../support/test-issuer.ts";
+import type { BenchChild } from "../bench-child.ts";
+import {
+  pairOf,
+  startClient,
+  startServer,
+  type Pair,
+  type Sink,
+} from "../rpc/start-peer.ts";
+import { bareProxy } from "./bare-proxy.ts";
+import { startBenchRedis } from "./bench-redis.ts";
+import { limiterRules } from "./bench-rules.ts";
+import { cpuOf } from "./process-cpu.ts";
+
+/** What stands around an Envoy that is measured: a server behind it, an issuer, the rate-limit service with its Redis. */
+export interface EdgeWorld {
+  readonly started: AsyncDisposableStack;
+  readonly tls: MeshTls;
+  readonly sink: Sink;
+  readonly server: BenchChild & { readonly port: number };
+  readonly issuer: TestIssuer;
+  readonly limiter: Limiter;
+}
+
+interface Limiter {
+  readonly port: number;
+  readonly pids: { readonly ratelimit: number; readonly redis: number };
+}
+
+export async function startEdgeWorld(
+  started: AsyncDisposableStack,
+  { tls, sink }: Pick<EdgeWorld, "tls" | "sink">,
+): Promise<EdgeWorld> {
+  const server = started.use(await startServer(tls, "bare grpc-js"));
+  const issuer = started.use(await startTestIssuer());
+  const limiter = await startLimiter(started, tls);
+  return { started, tls, sink, server, issuer, limiter };
+}
+
+async function startLimiter(
+  started: AsyncDisposableStack,
+  tls: MeshTls,
+): Promise<Limiter> {
+  const redis = await startBenchRedis(started);
+  const port = await freePort();
+  const limiter = started.use(
+    await startRateLimiter({
+      directory: await benchDirectory(started),
+      rules: limiterRules,
+      redisUrl: redis.url,
+      ca: tls.certificates.ca,
+      files: tls.filesOf("ratelimit"),
+      grpcPort: port,
+    }),
+  );
+  return { port, pids: { ratelimit: limiter.pid, redis: pidOf(redis) } };
+}
+
+export interface EdgePorts {
+  readonly edgePort: number;
+  readonly adminPort: number;
+}
+
+/** The edge as it is. Without issuers it is open to everybody. */
+export function wholeEdge(
+  { tls, sink, server, limiter }: EdgeWorld,
+  ports: EdgePorts,
+  issuers: readonly TestIssuer[],
+): string {
+  const { ca, edgeMesh, edgePublic } = tls.certificates;
+  const at = (port: number) => ({ host: "127.0.0.1", port });
+  return renderBootstrap({
+    host: "127.0.0.1",
+    ...ports,
+    tls: {
+      ca,
+      meshCert: edgeMesh.cert,
+      meshKey: edgeMesh.key,
+      publicCert: edgePublic.cert,
+      publicKey: edgePublic.key,
+    },
+    upstreams: {
+      ...absentServices(),
+      order: { grpc: at(server.port), connect: at(server.port) },
+      ratelimit: { grpc: at(limiter.port), connect: at(limiter.port) },
+    },
+    otlp: at(Number(new URL(sink.url).port)),
+    issuers: issuers.map((issuer) =>
+      toIssuer({
+        name: "bench",
+        issuer: issuer.url,
+        jwksUrl: issuer.jwksUrl,
+        audiences: [AUDIENCE],
+      }),
+    ),
+    open: issuers.length === 0,
+    rateLimits: { failClosed: [] },
+  });
+}
+
+/** An Envoy that forwards to the same server and does nothing else. */
+export function bareEdge({ tls, server }: EdgeWorld, ports: EdgePorts): string {
+  return bareProxy({
+    ...ports,
+    upstreamPort: server.port,
+    certificates: tls.certificates,
+  });
+}
+
+export interface MeasuredEdge extends Pair {
+  /** What the processes between client and server have taken so far, in microseconds. */
+  cpu(): Promise<Readonly<Record<string, number>>>;
+}
+
+/** Starts an Envoy with a client of its own, which has a token. */
+export async function startEdge(
+  world: EdgeWorld,
+  bootstrapFor: (ports: EdgePorts) => string,
+): Promise<MeasuredEdge> {
+  const { started, tls, server } = world;
+  const directory = await benchDirectory(started);
+  const ports = { edgePort: await freePort(), adminPort: await freePort() };
+  const bootstrapFile = join(directory, "envoy.json");
+  await writeFile(bootstrapFile, bootstrapFor(ports));
+  const envoy = started.use(
+    await startEnvoy({ directory, bootstrapFile, ...ports }),
+  );
+  const client = await startClient(tls, "bare grpc-js", {
+    address: `127.0.0.1:${ports.edgePort}`,
+    token: await world.issuer.token(),
+  });
+  const pids = { envoy: pidOf(envoy), ...world.limiter.pids };
+  return {
+    ...pairOf(started.use(client), server),
+    cpu: () => cpuOf(pids),
+  };
+}
+
+function pidOf({ pid }: { readonly pid: number | undefined }): number {
+  if (pid === undefined) throw new Error("it is no process of ours");
+  return pid;
+}
+
+async function benchDirectory(started: AsyncDisposableStack): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "weft-bench-"));
+  started.defer(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
