@@ -15,6 +15,7 @@ import { startJobChanges } from "./app/job-changes.ts";
 import { startJobRunners } from "./app/job-runners.ts";
 import { streamSlots } from "./app/sort-stream.ts";
 import type { Spark, SparkWorkDeps } from "./app/spark-work.ts";
+import { openStreamFolders } from "./app/stream-folders.ts";
 import { openTempFolder } from "./app/temp-folder.ts";
 import type { Share } from "./app/write-order.ts";
 import { filesClient, type Files } from "./clients/files.ts";
@@ -36,6 +37,12 @@ export async function startSort(runtime: Runtime): Promise<void> {
   const url = config.DATABASE_URL.reveal();
   await migrate({ url, schema: "sort", folder: migrations, logger });
   const home = await openTempFolder(config.SORT_TEMP_FOLDER);
+  const streamFolders = await openStreamFolders({
+    tempFolder: config.SORT_TEMP_FOLDER,
+    logger,
+    newId,
+  });
+  onDrain("folder of streams", () => streamFolders.close());
 
   const db = createDatabase({
     url,
@@ -118,6 +125,7 @@ export async function startSort(runtime: Runtime): Promise<void> {
         },
         pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
         streams: streamSlots(config.SORT_STREAMS),
+        streamFolder: streamFolders.own,
         maxStreamBytes: config.SORT_STREAM_BYTES,
       }),
     ],

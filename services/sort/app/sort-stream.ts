@@ -13,7 +13,8 @@ import type { Share } from "./write-order.ts";
 export interface SortStreamDeps {
   readonly streams: StreamSlots;
   readonly share: Share;
-  readonly tempFolder: string;
+  /** Of this process alone. */
+  readonly streamFolder: string;
   readonly workerEnv: Readonly<Record<string, string>>;
   readonly silentSeconds: number;
   readonly newId: () => string;
@@ -64,7 +65,7 @@ export async function* sortStream(
   signal: AbortSignal,
 ): AsyncGenerator<StreamPiece> {
   using _slot = deps.streams.take();
-  const folder = join(deps.tempFolder, "streams", deps.newId());
+  const folder = join(deps.streamFolder, deps.newId());
   const order: WorkOrder = { ...stream, kind: "stream", folder, ...deps.share };
   const work = startJobProcess(
     {

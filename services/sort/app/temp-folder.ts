@@ -4,11 +4,10 @@ import { join } from "node:path";
 
 /**
  * Opens the folder of runs, and returns its name: it stays the same as long as the folder, so that a job is taken up again
- * where its runs are. What streams of a process before this one left is removed.
+ * where its runs are.
  */
 export async function openTempFolder(folder: string): Promise<string> {
   await mkdir(join(folder, "jobs"), { recursive: true, mode: 0o700 });
-  await rm(join(folder, "streams"), { recursive: true, force: true });
   const file = join(folder, "name");
   const staging = join(folder, `.name.${randomUUID()}`);
   await writeFile(staging, randomUUID(), { mode: 0o600, flush: true });

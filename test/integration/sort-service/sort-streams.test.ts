@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -107,8 +108,7 @@ test("sorts one stream at a time, and cleans up after a client that leaves", asy
     .sortStream(never(options()), { signal: leave.signal });
   const failing = reasonOf(collect(first));
   await eventually("the first stream is open", async () => {
-    const folders = await readdir(join(world.temp, "streams")).catch(() => []);
-    return folders.length === 1;
+    return (await openStreams()).length === 1;
   });
 
   const busy = await reasonOf(
@@ -117,7 +117,7 @@ test("sorts one stream at a time, and cleans up after a client that leaves", asy
   leave.abort();
   await failing;
   await eventually("its folder is gone", async () => {
-    return (await readdir(join(world.temp, "streams"))).length === 0;
+    return (await openStreams()).length === 0;
   });
   const { sorted } = await collect(
     world.client().sortStream(requests(options(), Buffer.from("b\na\n"))),
@@ -126,6 +126,39 @@ test("sorts one stream at a time, and cleans up after a client that leaves", asy
   expect(busy).toBe("STREAMS_BUSY");
   expect(sorted.toString()).toBe("a\nb\n");
 }, 60_000);
+
+test("leaves what another process is sorting on the same temp folder alone", async () => {
+  const bytes = randomLines(400_000);
+  const isStarted = Promise.withResolvers<void>();
+  const half = bytes.subarray(0, 8_000_000);
+  const rest = bytes.subarray(8_000_000);
+  const sorting = collect(
+    world
+      .client()
+      .sortStream(concat(requests(options(), half), isStarted.promise, rest)),
+  );
+  await eventually("a stream's process has its folder", async () => {
+    const [stream] = await openStreams();
+    return stream !== undefined && existsSync(join(stream, "work"));
+  });
+
+  const other = await world.another();
+  isStarted.resolve();
+  const { sorted } = await sorting;
+  await other.process.terminate();
+
+  expect(sorted.equals(await gnuSort(bytes))).toBe(true);
+}, 60_000);
+
+/** The folders of all streams, whichever process they belong to. */
+async function openStreams(): Promise<string[]> {
+  const all = join(world.temp, "streams");
+  const folders = (await readdir(all)).map((name) => join(all, name));
+  const streams = folders.map(async (folder) =>
+    (await readdir(folder)).map((name) => join(folder, name)),
+  );
+  return (await Promise.all(streams)).flat();
+}
 
 async function collect(answers: AsyncIterable<SortStreamResponse>) {
   const chunks: Uint8Array[] = [];
@@ -139,10 +172,24 @@ async function collect(answers: AsyncIterable<SortStreamResponse>) {
 
 async function* requests(first: Ask, bytes: Buffer): AsyncGenerator<Ask> {
   yield first;
+  yield* chunksOf(bytes);
+}
+
+function* chunksOf(bytes: Buffer): Generator<Ask> {
   for (let at = 0; at < bytes.length; at += 100_000) {
     const value = Uint8Array.from(bytes.subarray(at, at + 100_000));
     yield { message: { case: "chunk", value } };
   }
+}
+
+async function* concat(
+  first: AsyncIterable<Ask>,
+  until: Promise<void>,
+  rest: Buffer,
+): AsyncGenerator<Ask> {
+  yield* first;
+  await until;
+  yield* chunksOf(rest);
 }
 
 async function* of(...asks: Ask[]): AsyncGenerator<Ask> {
