@@ -119,14 +119,12 @@ async function holdFor(
   tx: Transaction,
   placed: PlacedOrder,
 ): Promise<Reservation> {
-  const { tenant, id, expectedTotal } = placed;
+  const { tenant, id } = placed;
   const skus = placed.lines.map(({ sku }) => sku);
   const prices = await findPrices(tx, tenant, skus);
-  const reservation = await barring(tx, placed, deps.now(), () => {
-    const held = hold(placed, prices, deps.now());
-    requireTotal(held, expectedTotal);
-    return held;
-  });
+  const reservation = await barring(tx, placed, deps.now(), () =>
+    holdAtPrice(placed, prices, deps.now()),
+  );
   if (!(await insertReservation(tx, reservation))) {
     const existing = await lockReservation(tx, tenant, id);
     if (existing === undefined) throw reservationNotFound(id);
@@ -180,6 +178,21 @@ function costs(
     (expected.currency === total?.currency &&
       expected.minorUnits === total.minorUnits)
   );
+}
+
+/**
+ * The reservation of a placed order, at the price that its customer was shown.
+ *
+ * @throws DomainError UNKNOWN_SKU, MIXED_CURRENCIES, or that the price has changed or is none.
+ */
+export function holdAtPrice(
+  placed: PlacedOrder,
+  prices: ReadonlyMap<string, Money>,
+  at: Date,
+): Reservation {
+  const held = hold(placed, prices, at);
+  requireTotal(held, placed.expectedTotal);
+  return held;
 }
 
 function requireTotal(

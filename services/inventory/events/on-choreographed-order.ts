@@ -4,48 +4,57 @@ import {
   PaymentAuthorizedSchema,
   PaymentDeclinedSchema,
 } from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
-import { on, type EventHandler } from "../../platform/events/event-handler.ts";
+import {
+  onBatch,
+  reads,
+  type EventHandler,
+  type EventReader,
+  type ReceivedEvent,
+} from "../../platform/events/event-handler.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
 import {
-  confirmForPayment,
-  releaseForPayment,
-  reserveForOrder,
-  type FollowOrderDeps,
-} from "../app/follow-order.ts";
+  followOrders,
+  type FollowOrdersDeps,
+  type OrderHappening,
+} from "../app/follow-orders.ts";
 
 /** As long as the contract of Reserve promises. */
 const TTL_MS = 15 * 60_000;
 
 /** What Inventory does by itself for choreographed orders, and for no others. */
-export function onChoreographedOrder(deps: FollowOrderDeps): EventHandler[] {
-  return [
-    on(
-      OrderPlacedSchema,
-      (tx, { tenant, subject, message: { order, sealedPaymentToken } }) =>
-        reserveForOrder(deps, tx, {
-          tenant,
-          id: subject,
-          order: `orders/${subject}`,
-          lines:
-            order?.lines.map(({ sku, quantity }) => ({ sku, quantity })) ?? [],
-          ttlMs: TTL_MS,
-          expectedTotal:
-            order?.expectedTotal && moneyFromProto(order.expectedTotal),
-          sealedPaymentToken,
-        }),
-      ({ order }) => order?.coordination === Coordination.CHOREOGRAPHED,
-    ),
-    on(
-      PaymentAuthorizedSchema,
-      (tx, { tenant, subject: orderId }) =>
-        confirmForPayment(deps, tx, { tenant, orderId }),
-      ({ choreographed }) => choreographed,
-    ),
-    on(
-      PaymentDeclinedSchema,
-      (tx, { tenant, subject: orderId }) =>
-        releaseForPayment(deps, tx, { tenant, orderId }),
-      ({ choreographed }) => choreographed,
-    ),
-  ];
+export function onChoreographedOrder(deps: FollowOrdersDeps): EventHandler[] {
+  return onBatch(readers, (tx, news) => followOrders(deps, tx, news));
+}
+
+const readers: readonly EventReader<OrderHappening>[] = [
+  reads(OrderPlacedSchema, placedNews),
+  reads(PaymentAuthorizedSchema, ({ tenant, subject, message }) =>
+    message.choreographed
+      ? { kind: "authorized", tenant, id: subject }
+      : undefined,
+  ),
+  reads(PaymentDeclinedSchema, ({ tenant, subject, message }) =>
+    message.choreographed
+      ? { kind: "declined", tenant, id: subject }
+      : undefined,
+  ),
+];
+
+function placedNews({
+  tenant,
+  subject: id,
+  message: { order, sealedPaymentToken },
+}: ReceivedEvent<typeof OrderPlacedSchema>): OrderHappening | undefined {
+  if (order?.coordination !== Coordination.CHOREOGRAPHED) return undefined;
+  const { lines, expectedTotal } = order;
+  const placed = {
+    tenant,
+    id,
+    order: `orders/${id}`,
+    lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
+    ttlMs: TTL_MS,
+    expectedTotal: expectedTotal && moneyFromProto(expectedTotal),
+    sealedPaymentToken,
+  };
+  return { kind: "placed", placed };
 }

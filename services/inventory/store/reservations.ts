@@ -1,4 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import { patience } from "../../platform/data/record-set.ts";
 import type {
   Reservation,
   ReservationLine,
@@ -127,6 +128,28 @@ export async function lockReservation(
     [tenant, id],
   );
   return rows[0] && toReservation(rows[0]);
+}
+
+/**
+ * Those of these reservations that exist, as {@link lockReservation} has them. Locked in (tenant, id) order, so that two
+ * transactions never wait for each other in a ring.
+ */
+export async function lockReservations(
+  tx: Executor,
+  keys: readonly ReservationKey[],
+): Promise<Reservation[]> {
+  const { rows } = await tx.query<ReservationRow>(
+    `with ${patience}
+     select ${columns}
+     from patience
+     cross join unnest($1::text[], $2::uuid[]) as wanted (wanted_tenant, wanted_id)
+     join reservations on tenant = wanted_tenant and id = wanted_id
+     order by tenant, id
+     for no key update of reservations`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
+    { prepare: true },
+  );
+  return rows.map(toReservation);
 }
 
 /** Locks the reservations that ran out first, so many at most, past those that somebody is just changing. */

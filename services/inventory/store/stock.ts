@@ -1,4 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import { patience } from "../../platform/data/record-set.ts";
 import type { Shortage } from "../domain/stock.ts";
 
 /** Units of one product, in a reservation of its tenant. */
@@ -67,6 +68,27 @@ async function moveAvailable(
     [...columns(units), at],
   );
   return [...rows];
+}
+
+/** Locks the products of these units in (tenant, sku) order, for several statements that move units. */
+export async function lockStock(
+  tx: Executor,
+  units: readonly Units[],
+): Promise<void> {
+  await tx.query(
+    `with ${patience}
+     select
+     from patience
+     cross join (
+       select distinct tenant, sku
+       from unnest($1::text[], $2::text[]) as units (tenant, sku)
+     ) as wanted
+     join stock using (tenant, sku)
+     order by stock.tenant, stock.sku
+     for no key update of stock`,
+    [units.map(({ tenant }) => tenant), units.map(({ sku }) => sku)],
+    { prepare: true },
+  );
 }
 
 /** Moves the units from reserved to sold. */

@@ -16,6 +16,7 @@ import {
   type ExpireReservationsDeps,
 } from "../../../services/inventory/app/expire-reservations.ts";
 import { createPriceCache } from "../../../services/inventory/app/price-cache.ts";
+import type { FollowOrdersDeps } from "../../../services/inventory/app/follow-orders.ts";
 import { createReservationBatches } from "../../../services/inventory/app/reservation-batches.ts";
 import {
   announceThrough,
@@ -54,7 +55,7 @@ export interface World {
   readonly tenant: string;
   readonly db: Database;
   /** What the use cases take. */
-  readonly deps: ExpireReservationsDeps;
+  readonly deps: ExpireReservationsDeps & FollowOrdersDeps;
   /** A user of this world's tenant, or of another, with every scope. */
   user(tenant?: string): InventoryClient;
   /** The Order service, which acts for this world's tenant or for another. */

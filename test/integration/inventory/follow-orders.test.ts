@@ -1,9 +1,9 @@
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  confirmForPayment,
-  releaseForPayment,
-  reserveForOrder,
-} from "../../../services/inventory/app/follow-order.ts";
+  followOrders,
+  type OrderHappening,
+} from "../../../services/inventory/app/follow-orders.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import {
@@ -29,28 +29,17 @@ async function setup(stock = 5) {
   const sku = await world.addProduct(stock);
   const id = newId();
   const order = `orders/${id}`;
-  const { tenant, deps } = world;
-  const key = { tenant, orderId: id };
-  const inTransaction = <T>(
-    work: (tx: Parameters<typeof reserveForOrder>[1]) => Promise<T>,
-  ) => world.db.transaction(work);
-  const placed = {
-    tenant,
-    id,
-    order,
-    lines: [{ sku, quantity: 1 }],
-    ttlMs: 60_000,
-    expectedTotal: undefined,
-    sealedPaymentToken: new Uint8Array([1]),
-  };
+  const { tenant } = world;
+  const placed = placedOrder(tenant, id, sku);
+  const tell = (...happenings: OrderHappening[]) => tellOf(world, happenings);
   return {
     world,
     sku,
     id,
     byEvent: {
-      reserve: () => inTransaction((tx) => reserveForOrder(deps, tx, placed)),
-      confirm: () => inTransaction((tx) => confirmForPayment(deps, tx, key)),
-      release: () => inTransaction((tx) => releaseForPayment(deps, tx, key)),
+      reserve: () => tell({ kind: "placed", placed }),
+      confirm: () => tell({ kind: "authorized", tenant, id }),
+      release: () => tell({ kind: "declined", tenant, id }),
     },
     byCall: {
       reserve: () =>
@@ -64,6 +53,27 @@ async function setup(stock = 5) {
         world.order().release({ name: `reservations/${id}`, order }),
     },
   };
+}
+
+function placedOrder(tenant: string, id: string, sku: string) {
+  return {
+    tenant,
+    id,
+    order: `orders/${id}`,
+    lines: [{ sku, quantity: 1 }],
+    ttlMs: 60_000,
+    expectedTotal: undefined,
+    sealedPaymentToken: new Uint8Array([1]),
+  };
+}
+
+/** Tells of what happened in one batch. */
+function tellOf(
+  { db, deps }: World,
+  happenings: readonly OrderHappening[],
+): Promise<void> {
+  const news = happenings.map((each) => ({ ...each, cause: ROOT_CONTEXT }));
+  return db.transaction((tx) => followOrders(deps, tx, news));
 }
 
 async function typesOf(world: World, id: string): Promise<string[]> {
@@ -166,4 +176,100 @@ describe("the stock of a choreographed order", () => {
       expect(await typesOf(world, id)).toEqual(["StockRefused"]);
     },
   );
+});
+
+describe("a batch of what happened to choreographed orders", () => {
+  /** A shop, and happenings of orders of one mug each. */
+  async function setupShop(stock: number) {
+    const world = setupWorld(database);
+    const { tenant } = world;
+    const sku = await world.addProduct(stock);
+    const newOrder = (of = sku) => {
+      const id = newId();
+      return {
+        id,
+        placed: {
+          kind: "placed",
+          placed: placedOrder(tenant, id, of),
+        } as const,
+        authorized: { kind: "authorized", tenant, id } as const,
+        declined: { kind: "declined", tenant, id } as const,
+      };
+    };
+    return {
+      world,
+      sku,
+      newOrder,
+      tell: (...happenings: OrderHappening[]) => tellOf(world, happenings),
+    };
+  }
+
+  test("holds, sells and gives back", async () => {
+    const { world, sku, newOrder, tell } = await setupShop(10);
+    const [paid, declined, late, later] = Array.from({ length: 4 }, () =>
+      newOrder(),
+    );
+    if (!paid || !declined || !late || !later) throw new Error("no orders");
+    await tell(paid.placed, declined.placed);
+
+    await tell(late.placed, declined.declined, paid.authorized, later.placed);
+
+    expect(await stockOf(world, sku)).toEqual([7, 2, 1]);
+    expect(await typesOf(world, paid.id)).toEqual([
+      "StockReserved",
+      "StockConfirmed",
+    ]);
+    expect(await typesOf(world, declined.id)).toEqual([
+      "StockReserved",
+      "StockReleased",
+    ]);
+    expect(await eventsOf(world, late.id)).toMatchObject([
+      { type: "StockReserved", message: { choreographed: true } },
+    ]);
+  });
+
+  test("takes what happened to one order one after the other", async () => {
+    const { world, sku, newOrder, tell } = await setupShop(10);
+    const [order, other] = [newOrder(), newOrder()];
+
+    await tell(order.placed, other.placed, order.authorized, order.authorized);
+
+    expect(await stockOf(world, sku)).toEqual([8, 1, 1]);
+    expect(await typesOf(world, order.id)).toEqual([
+      "StockReserved",
+      "StockConfirmed",
+    ]);
+  });
+
+  test("refuses those that come when nothing is left, and no others", async () => {
+    const { world, sku, newOrder, tell } = await setupShop(2);
+    const orders = Array.from({ length: 4 }, () => newOrder());
+
+    await tell(...orders.map(({ placed }) => placed));
+
+    expect(await stockOf(world, sku)).toEqual([0, 2, 0]);
+    const types = await Promise.all(orders.map(({ id }) => typesOf(world, id)));
+    expect(types).toEqual([
+      ["StockReserved"],
+      ["StockReserved"],
+      ["StockRefused"],
+      ["StockRefused"],
+    ]);
+  });
+
+  test("refuses what can't be had beside what can", async () => {
+    const { world, sku, newOrder, tell } = await setupShop(5);
+    const [good, unknown, unpaid] = [
+      newOrder(),
+      newOrder("no-such-product"),
+      newOrder(),
+    ];
+
+    await tell(unknown.placed, good.placed, unpaid.authorized);
+
+    expect(await stockOf(world, sku)).toEqual([4, 1, 0]);
+    expect(await typesOf(world, good.id)).toEqual(["StockReserved"]);
+    expect(await typesOf(world, unknown.id)).toEqual(["StockRefused"]);
+    expect(await typesOf(world, unpaid.id)).toEqual(["StockRefused"]);
+  });
 });
