@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { startDatabaseClock } from "../platform/data/database-clock.ts";
+import { createLane } from "../platform/data/lane.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
 import { startConsumer } from "../platform/events/consumer.ts";
@@ -38,6 +39,9 @@ const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
 
 /** Enough for second phases, which are one statement each. */
 const RESOLVER_POOL_SIZE = 4;
+
+/** Payments of choreographed orders that the provider is asked about at the same time. */
+const PROVIDER_LANE_WIDTH = 64;
 
 /** Starts the service. What it starts last it stops first: servers, then the recovery, the relay, the bus, the pool. */
 export async function startPayment(runtime: Runtime): Promise<void> {
@@ -117,7 +121,10 @@ export async function startPayment(runtime: Runtime): Promise<void> {
       bus,
       logger,
       group: "payment-choreography",
-      handlers: onChoreographedOrder(deps, config.PAYMENT_TOKEN_SECRET),
+      handlers: onChoreographedOrder(
+        { ...deps, providerLane: createLane(PROVIDER_LANE_WIDTH) },
+        config.PAYMENT_TOKEN_SECRET,
+      ),
     });
     onDrain("consumer", () => consumer.stop());
   }

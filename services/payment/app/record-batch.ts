@@ -117,7 +117,7 @@ export async function recordOr(
 }
 
 /** All that the changes bring about; undefined where they change nothing, can't follow, or need more than a batch writes. */
-function applyAll(
+export function applyAll(
   deps: RecordDeps,
   before: Payment,
   changes: readonly PaymentChange[],

@@ -1,7 +1,7 @@
 import type { Executor } from "../../platform/data/executor.ts";
 import { patience, recordSet } from "../../platform/data/record-set.ts";
 import type { Payment } from "../domain/payment.ts";
-import { changingOf, changingRecord, columns } from "./payment-row.ts";
+import { changingOf, changingRecord, selected } from "./payment-row.ts";
 import type { PaymentKey } from "./payments.ts";
 
 /** A payment to be added, and when the recovery should look at it. */
@@ -30,15 +30,17 @@ export async function insertPaymentsTogether(
     created_at: payment.createdAt,
     updated_at: payment.updatedAt,
     check_at: checkAt,
+    choreographed: payment.choreographed,
   }));
   const added = await db.query<PaymentKey>(
     `with ${patience}
-     insert into payments (${columns}, check_at)
-     select ${columns}, check_at
+     insert into payments (${selected}, check_at)
+     select ${selected}, check_at
      from patience
      cross join json_to_recordset($1) as added (
        tenant text, id uuid, order_id text, currency text, amount bigint, ${changingRecord},
-       version bigint, created_at timestamptz, updated_at timestamptz, check_at timestamptz
+       version bigint, created_at timestamptz, updated_at timestamptz, check_at timestamptz,
+       choreographed boolean
      )
      on conflict (tenant, id) do nothing
      returning tenant, id`,

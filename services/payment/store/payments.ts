@@ -1,4 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import { patience } from "../../platform/data/record-set.ts";
 import type { Payment } from "../domain/payment.ts";
 import {
   changing,
@@ -38,20 +39,6 @@ export async function insertPayment(
     ],
   );
   return rowCount === 1;
-}
-
-/** Lets the events of a payment say that its order is choreographed. */
-export async function markChoreographed(
-  db: Executor,
-  key: PaymentKey,
-): Promise<void> {
-  await db.query(
-    `update payments
-     set choreographed = true
-     where tenant = $1
-       and id = $2`,
-    [key.tenant, key.id],
-  );
 }
 
 export async function findPayment(
@@ -111,6 +98,31 @@ export async function lockPayment(
     [key.tenant, key.id],
   );
   return rows[0] && toPayment(rows[0]);
+}
+
+/**
+ * Those of these payments that exist, as {@link lockPayment} has them. Locked in (tenant, id) order, so that two
+ * transactions never wait for each other in a ring.
+ */
+export async function lockPayments(
+  tx: Executor,
+  keys: readonly PaymentKey[],
+): Promise<Payment[]> {
+  const { rows } = await tx.query<PaymentRow>(
+    `with ${patience}
+     select ${selected}
+     from patience
+     cross join (
+       select distinct wanted_tenant, wanted_id
+       from unnest($1::text[], $2::uuid[]) as wanted (wanted_tenant, wanted_id)
+     ) as wanted
+     join payments on tenant = wanted_tenant and id = wanted_id
+     order by tenant, id
+     for no key update of payments`,
+    [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
+    { prepare: true },
+  );
+  return rows.map(toPayment);
 }
 
 /** Writes what may change of a locked payment. False if its version is not `versionBefore`. */

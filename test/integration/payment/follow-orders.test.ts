@@ -1,8 +1,10 @@
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   authorizeForStock,
   captureForStock,
-} from "../../../services/payment/app/follow-order.ts";
+} from "../../../services/payment/app/follow-orders.ts";
+import { createLane } from "../../../services/platform/data/lane.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -28,7 +30,8 @@ async function setup(token = "tok_visa") {
   const id = newId();
   const order = `orders/${id}`;
   const name = `payments/${id}`;
-  const { tenant, deps } = world;
+  const { tenant } = world;
+  const following = { ...world.deps, providerLane: createLane(8) };
   const byCall = {
     authorize: () =>
       world.order().authorize({
@@ -42,6 +45,7 @@ async function setup(token = "tok_visa") {
   };
   return {
     world,
+    following,
     id,
     order,
     name,
@@ -61,17 +65,25 @@ async function setup(token = "tok_visa") {
     byEvent: {
       authorize: () =>
         world.db.transaction((tx) =>
-          authorizeForStock(deps, tx, {
-            tenant,
-            paymentId: id,
-            orderId: id,
-            amount: { currency: "EUR", minorUnits: 1_000n },
-            token,
-          }),
+          authorizeForStock(following, tx, [
+            { ...authorizing(tenant, id), token, cause: ROOT_CONTEXT },
+          ]),
         ),
       capture: () =>
-        world.db.transaction((tx) => captureForStock(deps, tx, { tenant, id })),
+        world.db.transaction((tx) =>
+          captureForStock(following, tx, [{ tenant, id, cause: ROOT_CONTEXT }]),
+        ),
     },
+  };
+}
+
+function authorizing(tenant: string, id: string) {
+  return {
+    tenant,
+    paymentId: id,
+    orderId: id,
+    amount: { currency: "EUR", minorUnits: 1_000n },
+    token: "tok_visa",
   };
 }
 
@@ -148,4 +160,53 @@ describe("the payment of a choreographed order", { timeout: 90_000 }, () => {
       expect(done).toHaveLength(2);
     },
   );
+
+  test("is held and taken in one batch with others, each once, past those that were let go", async () => {
+    const { world, id, order, following } = await setup();
+    const { tenant, db } = world;
+    const others = [newId(), newId()];
+    const voided = newId();
+    await world
+      .order()
+      .void({ name: `payments/${voided}`, order: `orders/${voided}` });
+    const ids = [id, ...others, id, voided];
+
+    await db.transaction((tx) =>
+      authorizeForStock(
+        following,
+        tx,
+        ids.map((each) => ({
+          ...authorizing(tenant, each),
+          cause: ROOT_CONTEXT,
+        })),
+      ),
+    );
+    for (const each of [id, ...others]) {
+      await eventually("it is held", async () => {
+        const state = await stateOf(world, `payments/${each}`);
+        return state === "AUTHORIZED";
+      });
+    }
+    await db.transaction((tx) =>
+      captureForStock(
+        following,
+        tx,
+        ids.map((each) => ({ tenant, id: each, cause: ROOT_CONTEXT })),
+      ),
+    );
+
+    for (const each of [id, ...others]) {
+      await eventually("it is taken", async () => {
+        const state = await stateOf(world, `payments/${each}`);
+        return state === "CAPTURED";
+      });
+      expect(await doneAtProvider(world, each)).toEqual([
+        "authorized",
+        "captured",
+      ]);
+    }
+    expect(await stateOf(world, `payments/${voided}`)).toBe("VOIDED");
+    const types = (await eventsOf(world, order)).map(({ type }) => type);
+    expect(types).toEqual(["PaymentAuthorized", "PaymentCaptured"]);
+  });
 });
