@@ -4,7 +4,12 @@ import { claimsFilter } from "./claims-filter.ts";
 import { CLAIMS_HEADER, developmentClaims } from "./claims.ts";
 import { corsPolicy } from "./cors.ts";
 import { MAX_DOCUMENT_BYTES } from "./document-routes.ts";
-import { setHeader, typed, type EnvoyConfig } from "./envoy-config.ts";
+import {
+  duration,
+  setHeader,
+  typed,
+  type EnvoyConfig,
+} from "./envoy-config.ts";
 import type { Issuer } from "./issuer.ts";
 import { jwtFilter } from "./jwt-filter.ts";
 import { localReplies } from "./local-replies.ts";
@@ -22,6 +27,16 @@ import { transcoder } from "./transcoder.ts";
 const HCM =
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
+/** How long a client's connection may live; in seconds. */
+export interface ConnectionTimes {
+  /** Without a request. */
+  readonly idle: number;
+  /** A client that stays connected meets new instances of the edge, and new certificates, after so long. */
+  readonly most: number;
+}
+
+export const CONNECTION_TIMES: ConnectionTimes = { idle: 3_600, most: 14_400 };
+
 /** Everything HTTP: limits, routes, filters, errors, traces, logs. */
 export function connectionManager(options: {
   readonly routes: RouteTable;
@@ -34,12 +49,13 @@ export function connectionManager(options: {
   /** Undefined: there is no rate-limit service. */
   readonly rateLimits: RateLimitOptions | undefined;
   readonly strictTransportSeconds: number;
+  readonly times: ConnectionTimes;
   readonly accessLogs: readonly EnvoyConfig[];
   readonly traceCollector: string | undefined;
 }): EnvoyConfig {
   return typed(HCM, {
     stat_prefix: "edge",
-    ...protocolLimits(),
+    ...protocolLimits(options.times),
     ...pathNormalization(),
     use_remote_address: true,
     ...requestId(),
@@ -79,14 +95,15 @@ function requestId(): EnvoyConfig {
   };
 }
 
-function protocolLimits(): EnvoyConfig {
+function protocolLimits({ idle, most }: ConnectionTimes): EnvoyConfig {
   return {
     codec_type: "AUTO",
     common_http_protocol_options: {
-      idle_timeout: "3600s",
+      idle_timeout: duration(idle * 1_000),
       max_headers_count: 100,
-      // A client that stays connected meets new instances of the edge, and new certificates, after so long.
-      max_connection_duration: "14400s",
+      max_connection_duration: duration(most * 1_000),
+      // Of a request for nothing, such as an unknown path's; routes to services have their own.
+      max_stream_duration: "10s",
       // `x_weft_claims` reads like `x-weft-claims` to some servers.
       headers_with_underscores_action: "REJECT_REQUEST",
     },

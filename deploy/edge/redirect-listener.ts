@@ -19,11 +19,16 @@ export function redirectListener(options: {
               "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
               {
                 stat_prefix: "redirect",
+                // Browsers come by HTTP/1.1; HTTP/2 would be a hundred more streams to bound.
+                codec_type: "HTTP1",
                 server_name: "weft",
                 use_remote_address: true,
                 request_headers_timeout: "10s",
                 request_timeout: "10s",
-                common_http_protocol_options: { idle_timeout: "30s" },
+                common_http_protocol_options: {
+                  idle_timeout: "30s",
+                  max_connection_duration: "60s",
+                },
                 route_config: {
                   virtual_hosts: [
                     {

@@ -12,7 +12,11 @@ import {
   type Endpoint,
   type EnvoyConfig,
 } from "./envoy-config.ts";
-import { connectionManager } from "./connection-manager.ts";
+import {
+  CONNECTION_TIMES,
+  connectionManager,
+  type ConnectionTimes,
+} from "./connection-manager.ts";
 import { issuerAuthorityName, issuerCluster } from "./issuer-cluster.ts";
 import type { Issuer } from "./issuer.ts";
 import { FLOOD_LIMIT, type FloodLimit } from "./flood-limit.ts";
@@ -86,6 +90,8 @@ export interface BootstrapOptions {
   readonly strictTransportSeconds?: number;
   /** 1 GiB and 50,000 when left out. */
   readonly limits?: Partial<OverloadLimits>;
+  /** An hour without a request and four hours at most, when left out. */
+  readonly times?: Partial<ConnectionTimes>;
 }
 
 /**
@@ -112,6 +118,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
     allowedOrigins: options.allowedOrigins ?? [],
     allowLocalhost: options.allowLocalhost ?? false,
     strictTransportSeconds: options.strictTransportSeconds ?? 31_536_000,
+    times: { ...CONNECTION_TIMES, ...options.times },
     accessLogs: accessLogs({ collector: options.otlpLogs && "otlp-logs" }),
     traceCollector: options.otlp && "otlp",
     flood: options.flood ?? FLOOD_LIMIT,
