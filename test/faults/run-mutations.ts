@@ -1,6 +1,7 @@
 /**
  * `npm run test:mutations`: plants one bug after another in a copy of the tree, and fails where no test notices. A bug is
- * caught where tests fail that pass without it. With words as arguments, only the mutations whose hole has all of them.
+ * caught where tests fail that pass without it. With words as arguments, only the mutations whose hole, or what has to catch
+ * it, has all of them: `relay.test`.
  */
 import { spawn } from "node:child_process";
 import {
@@ -20,9 +21,10 @@ const COPIED = ["services", "gen", "deploy", "proto", "test", "package.json"];
 const DEADLINE_MS = 300_000;
 
 const words = process.argv.slice(2);
-const chosen = MUTATIONS.filter(({ hole }) =>
-  words.every((word) => hole.includes(word)),
-);
+const chosen = MUTATIONS.filter((mutation) => {
+  const described = [mutation.hole, ...commandOf(mutation)].join(" ");
+  return words.every((word) => described.includes(word));
+});
 /** By its command: whether the tests pass on the tree as it is. */
 const sound = new Map<string, boolean>();
 let caught = 0;
