@@ -1,6 +1,6 @@
 import type { Executor } from "../../platform/data/executor.ts";
 import { patience } from "../../platform/data/record-set.ts";
-import type { Order, OrderState } from "../domain/order.ts";
+import { isSettled, type Order, type OrderState } from "../domain/order.ts";
 import {
   orderColumns,
   orderOfRow,
@@ -203,19 +203,26 @@ export interface OrderFilter {
   readonly customer: string;
 }
 
-/** The orders of a tenant after the cursor, newest first. */
+/**
+ * The orders of a tenant after the cursor, newest first. Those that are open are found by the index of due orders, and those
+ * of a customer by one of their own, so that neither costs what is stored. A list of a settled state reads past the others.
+ */
 export async function listOrdersAfter(
   db: Executor,
   filter: OrderFilter,
   after: { readonly createdAt: Date; readonly id: string } | undefined,
   limit: number,
 ): Promise<Order[]> {
+  const isOpen =
+    filter.states.length > 0 &&
+    !filter.states.some((state) => isSettled({ state }));
   const { rows } = await db.query<OrderRow>(
     `select ${orderColumns}
      from orders
      where tenant = $1
        and (cardinality($2::text[]) = 0 or state = any ($2))
-       and ($3 = '' or customer = $3)
+       ${isOpen ? "and due_at is not null" : ""}
+       and ${filter.customer === "" ? "$3 = ''" : "customer = $3"}
        and ($4::timestamptz is null or (created_at, id) < ($4, $5::uuid))
      order by created_at desc, id desc
      limit $6`,
