@@ -115,6 +115,18 @@ it("walked both forms of every method that has two", () => {
   expect(serviceForms.length).toBeGreaterThan(10);
 });
 
+it.each([
+  "/",
+  "/v1",
+  "/v1/nothing",
+  "/weft.order.v1.OrderService/Nothing",
+  "/weft.nothing.v1.NothingService/Get",
+])("asks for a token at %s, which no contract has", async (path) => {
+  const answer = await send(world, { path, headers: { authorization: "" } });
+
+  expect(answer.status).toBe(401);
+});
+
 it("takes no token from the URL", async () => {
   const answer = await send(world, {
     path: `/v1/orders?access_token=${world.token}`,
