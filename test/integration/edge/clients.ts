@@ -45,8 +45,14 @@ export function transports(world: EdgeWorld): Record<string, Transport> {
       ...h1,
       useBinaryFormat: false,
     }),
-    "Connect GET over HTTP/2": createConnectTransport({
+    "Connect JSON by GET": createConnectTransport({
       ...h2,
+      useBinaryFormat: false,
+      useHttpGet: true,
+    }),
+    "Connect binary by GET": createConnectTransport({
+      ...h2,
+      useBinaryFormat: true,
       useHttpGet: true,
     }),
     "gRPC-Web over HTTP/2": createGrpcWebTransport(h2),

@@ -14,7 +14,8 @@ const kinds = [
   "Connect JSON over HTTP/2",
   "Connect binary over HTTP/2",
   "Connect JSON over HTTP/1.1",
-  "Connect GET over HTTP/2",
+  "Connect JSON by GET",
+  "Connect binary by GET",
   "gRPC-Web over HTTP/2",
   "gRPC-Web over HTTP/1.1",
   "connect-node's gRPC",
@@ -56,6 +57,19 @@ describe.each(kinds)("over %s", (kind) => {
 
     expect(orders).toMatchObject([{ name: ORDER, customer: "" }]);
   });
+});
+
+it("asks by GET where a client is told to, in both encodings", async () => {
+  const kindsOfGet = kinds.filter((kind) => kind.endsWith("GET"));
+
+  for (const kind of kindsOfGet) await client(kind).listOrders({});
+
+  const gets = async () =>
+    (await world.log()).match(/"method":"GET","path":"\/weft\.order\./g) ?? [];
+  await expect
+    .poll(async () => (await gets()).length, { timeout: 4_000 })
+    .toBeGreaterThanOrEqual(kindsOfGet.length);
+  expect(kindsOfGet).toHaveLength(2);
 });
 
 describe.each(compressing)("compressed, over %s", (kind) => {
