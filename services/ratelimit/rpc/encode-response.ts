@@ -6,13 +6,27 @@ import type { DescriptorStatus, LimitResponse } from "./write-response.ts";
 const { Varint, LengthDelimited } = WireType;
 
 /**
- * Writes an `envoy.service.ratelimit.v3.RateLimitResponse`, with the bytes that the generated code gives. What lets a request
- * pass, which is almost every answer, is written without making the message first: that took 10 us, a seventh of a decision.
+ * Makes an encoder of `envoy.service.ratelimit.v3.RateLimitResponse`, with the bytes that the generated code gives. What lets a
+ * request pass, which is almost every answer, is written without making the message first: that took 10 us, a seventh of a
+ * decision. All are written into one buffer, for growing a new one each time took 2.6 us more.
  */
-export function encodeResponse(response: LimitResponse): Buffer {
-  if (response.rawBody !== undefined)
-    return asBuffer(encodeMessage(RateLimitResponseSchema, response));
+export function createEncoder(): (response: LimitResponse) => Buffer {
   const writer = new BinaryWriter();
+  return (response) => {
+    if (response.rawBody !== undefined)
+      return asBuffer(encodeMessage(RateLimitResponseSchema, response));
+    try {
+      writeFields(writer, response);
+    } catch (error) {
+      // Or the next answer would begin with what was written of this one.
+      writer.finish();
+      throw error;
+    }
+    return asBuffer(writer.finish());
+  };
+}
+
+function writeFields(writer: BinaryWriter, response: LimitResponse): void {
   writer.tag(1, Varint).int32(response.overallCode);
   for (const status of response.statuses) {
     writer.tag(2, LengthDelimited).fork();
@@ -25,7 +39,6 @@ export function encodeResponse(response: LimitResponse): Buffer {
     writeText(writer, 2, value);
     writer.join();
   }
-  return asBuffer(writer.finish());
 }
 
 function writeStatus(writer: BinaryWriter, status: DescriptorStatus): void {

@@ -11,7 +11,7 @@ import type { Logger } from "../../platform/runtime/logger.ts";
 import type { Descriptor } from "../domain/check.ts";
 import type { Decision } from "../domain/decision.ts";
 import { decodeRequest, type LimitRequest } from "./decode-request.ts";
-import { encodeResponse } from "./encode-response.ts";
+import { createEncoder } from "./encode-response.ts";
 import { writeResponse, type LimitResponse } from "./write-response.ts";
 
 export interface RateLimitDeps {
@@ -33,6 +33,7 @@ export interface RateLimitDeps {
  */
 export function mountRateLimit(server: Server, deps: RateLimitDeps): void {
   const method = RateLimitService.method.shouldRateLimit;
+  const encodeResponse = createEncoder();
   const shouldRateLimit: handleUnaryCall<Uint8Array, Uint8Array> = (
     call,
     callback,

@@ -6,7 +6,7 @@ import {
   RateLimitResponseSchema,
 } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import { decodeRequest } from "../../../services/ratelimit/rpc/decode-request.ts";
-import { encodeResponse } from "../../../services/ratelimit/rpc/encode-response.ts";
+import { createEncoder } from "../../../services/ratelimit/rpc/encode-response.ts";
 import type { LimitResponse } from "../../../services/ratelimit/rpc/write-response.ts";
 
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -91,6 +91,8 @@ const response: fc.Arbitrary<LimitResponse> = fc.record({
 });
 
 test("an answer has the bytes that the generated code gives it", () => {
+  const encodeResponse = createEncoder();
+
   fc.assert(
     fc.property(response, (answer) => {
       const expected = toBinary(
@@ -101,6 +103,24 @@ test("an answer has the bytes that the generated code gives it", () => {
       expect(encodeResponse(answer).equals(expected)).toBe(true);
     }),
   );
+});
+
+test("an answer that can't be written leaves nothing in the next", () => {
+  const encodeResponse = createEncoder();
+  const answer: LimitResponse = {
+    overallCode: 1,
+    statuses: [{ code: 1, limitRemaining: 7 }],
+    responseHeadersToAdd: [],
+  };
+  const before = encodeResponse(answer);
+  const impossible = {
+    ...answer,
+    statuses: [{ code: 1 as const, limitRemaining: -1 }],
+  };
+
+  expect(() => encodeResponse(impossible)).toThrow();
+
+  expect(encodeResponse(answer)).toEqual(before);
 });
 
 function refuses(read: () => unknown): boolean {
