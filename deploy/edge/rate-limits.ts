@@ -50,14 +50,17 @@ export function rateLimits(
   };
 }
 
-/** Two filters, for Envoy knows one behaviour a filter: that of open classes and that of closed ones, told apart by stage. */
+/** One for open classes, and where there are closed ones another: a filter knows one behaviour. Stages tell them apart. */
 export function rateLimitFilters(
   options: RateLimitOptions | undefined,
 ): EnvoyConfig[] {
   if (options === undefined) return [];
+  const closed = "envoy.filters.http.ratelimit.closed";
   return [
     rateLimitFilter("envoy.filters.http.ratelimit", OPEN, options),
-    rateLimitFilter("envoy.filters.http.ratelimit.closed", CLOSED, options),
+    ...(options.failClosed.length === 0
+      ? []
+      : [rateLimitFilter(closed, CLOSED, options)]),
   ];
 }
 
