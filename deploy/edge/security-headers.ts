@@ -1,9 +1,19 @@
 import { corsResponseHeaders, type CorsOptions } from "./cors.ts";
 import { typed, type EnvoyConfig } from "./envoy-config.ts";
 
+const FILTER = "weft.security-headers";
+
 /**
- * What every answer says to browsers, refusals and documents included. A route's own value stays: the reference page has a
- * content policy that lets it be a page.
+ * For routes of gRPC, which no browser speaks: it sends that content type from a script alone, and renders no answer to one.
+ * Six headers that nobody reads took 14 us of Envoy's CPU a call, and 7 of the client's.
+ */
+export const SECURITY_HEADERS_OFF: EnvoyConfig = {
+  [FILTER]: typed("envoy.config.route.v3.FilterConfig", { disabled: true }),
+};
+
+/**
+ * What every answer says that a browser may meet, refusals and documents included. A route's own value stays: the reference
+ * page has a content policy that lets it be a page.
  */
 export function securityHeaders(
   options: CorsOptions & {
@@ -26,7 +36,7 @@ export function securityHeaders(
     ...corsResponseHeaders(options),
   };
   return {
-    name: "weft.security-headers",
+    name: FILTER,
     typed_config: typed(
       "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
       {
