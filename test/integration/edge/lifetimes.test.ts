@@ -144,7 +144,9 @@ it("fails no idempotent call while a service restarts for two seconds", async ()
   };
 
   const running = Promise.all(Array.from({ length: 20 }, load));
-  await expect.poll(() => statuses.length).toBeGreaterThan(40);
+  await expect
+    .poll(() => statuses.length, { timeout: 10_000 })
+    .toBeGreaterThan(40);
   await world.stopUpstream();
   await delay(2_000);
   await world.startUpstream();
