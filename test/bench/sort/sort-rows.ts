@@ -2,6 +2,7 @@ import { median } from "../median.ts";
 import { savedResult, saveResult } from "../save-result.ts";
 import type { Measured } from "./run-measured.ts";
 import type { SortCase } from "./sort-cases.ts";
+import { growthOf } from "./sort-growth.ts";
 
 /** One side-by-side: everybody sorted the same file once, in turn. */
 export interface Round {
@@ -9,6 +10,8 @@ export interface Round {
   readonly isCold: boolean;
   /** Bytes a second, see {@link measureMixedRate}. */
   readonly mixedRate: number;
+  /** See {@link copyTwice}; missing in rounds of a time that did not measure it. */
+  readonly copySeconds?: number;
   readonly ours: Measured;
   readonly gnu: Measured | undefined;
   readonly duckdb: Measured | undefined;
@@ -24,29 +27,38 @@ export interface RowKey {
   readonly isNew: boolean;
 }
 
-interface SavedRow {
-  readonly case: string;
-  readonly megabytes: number;
-  readonly memory: string;
-  /** Missing in rows of a time that kept none. */
-  readonly measured?: readonly Round[];
-}
+export type SortRow = ReturnType<typeof rowOf>;
 
-/** Adds a round to its row and writes the result, so that no later failure loses it; returns whether the row's aims are met. */
-export async function keepRound(key: RowKey, round: Round): Promise<boolean> {
+/**
+ * Adds a round to its row and writes the result, so that no later failure loses it; returns whether the row's aims are
+ * met, or undefined where no rival was there to show it.
+ */
+export async function keepRound(
+  key: RowKey,
+  round: Round,
+): Promise<boolean | undefined> {
   // Only this function writes it.
-  const { cases = [] } = (await savedResult("sort")) as { cases?: SavedRow[] };
-  const isSame = (row: SavedRow) =>
+  const { cases = [] } = (await savedResult("sort")) as { cases?: SortRow[] };
+  const isSame = (row: SortRow) =>
     row.case === key.sortCase.name &&
     row.megabytes === key.megabytes &&
     row.memory === key.memory;
   const earlier = key.isNew ? [] : (cases.find(isSame)?.measured ?? []);
   const row = rowOf(key, [...earlier, round]);
   const rows = [...cases.filter((each) => !isSame(each)), row];
-  await saveResult("sort", { cases: rows });
+  await saveResult("sort", { cases: rows, growth: growthOf(rows) });
   const { measured: _, ...told } = row;
   console.log(JSON.stringify(told));
   return row.isMet;
+}
+
+/** Prints what the sizes measured so far cost. */
+export async function tellGrowth(): Promise<void> {
+  const { cases = [] } = (await savedResult("sort")) as { cases?: SortRow[] };
+  const { rows, terabyte } = growthOf(cases);
+  console.log("cost a byte by that of 1 GB, 100-byte records in 512 MB:");
+  console.table(rows);
+  if (terabyte) console.log(`1 TB: ${terabyte}`);
 }
 
 function rowOf(key: RowKey, rounds: readonly Round[]) {
@@ -57,6 +69,8 @@ function rowOf(key: RowKey, rounds: readonly Round[]) {
   const seconds = median(ours.map((one) => one.seconds));
   const peak = Math.max(...ours.map((one) => one.peakBytes));
   const mixed = median(rounds.map(({ mixedRate }) => mixedRate));
+  const copies = rounds.flatMap(({ copySeconds }) => copySeconds ?? []);
+  const copy = copies.length > 0 ? median(copies) : undefined;
   const gnu = compareWith(ours, all("gnu"), sortCase.least);
   const duckdb = compareWith(ours, all("duckdb"), 1);
   return {
@@ -75,16 +89,14 @@ function rowOf(key: RowKey, rounds: readonly Round[]) {
     duckdb,
     least: sortCase.least,
     aim: sortCase.aim,
-    // Without a rival nothing is shown.
-    isMet:
-      (gnu !== undefined || duckdb !== undefined) &&
-      (gnu?.isMet ?? true) &&
-      (duckdb?.isMet ?? true),
+    isMet: gnu || duckdb ? isMetBy(gnu) && isMetBy(duckdb) : undefined,
     peakMegabytes: digits(peak / 1e6),
     peakOfBudget: digits(peak / budgetBytes(memory)),
     // Everything is read and written twice.
     shareOfDisk: digits(bytes / seconds / (mixed / 2)),
     mixedMegabytesPerSecond: digits(mixed / 1e6),
+    copySeconds: copy && digits(copy),
+    shareOfCopy: copy && digits(copy / seconds),
     measured: rounds,
   };
 }
@@ -108,6 +120,10 @@ function compareWith(
     ),
     isMet: ratio >= least,
   };
+}
+
+function isMetBy(rival: { readonly isMet: boolean } | undefined): boolean {
+  return rival?.isMet ?? true;
 }
 
 function budgetBytes(memory: string): number {
