@@ -100,7 +100,7 @@ export const ARENA = 196_608;
 export const SLACK = 64;
 export const ENTRY = 16;
 /** What a merge's state takes for each source. */
-export const SOURCE = 28;
+export const SOURCE = 36;
 export const NO_THRESHOLD = 0xffff_ffff_ffff_ffffn;
 
 export interface KernelOrder {

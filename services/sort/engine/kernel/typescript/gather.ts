@@ -3,6 +3,8 @@ import {
   copyBytes,
   ENTRY_LENGTH,
   ENTRY_RECORD,
+  FETCH,
+  fetchRecords,
   moveEntry,
   type Heap,
 } from "./heap.ts";
@@ -22,7 +24,12 @@ export function gather(
   const full = target + capacity;
   let entry = entries;
   let at = target;
+  let fetched = entries;
   while (entry < end) {
+    if (entry === fetched) {
+      fetchRecords(heap, entry, end, 0);
+      fetched += FETCH;
+    }
     const bytes = view.getUint32(entry + ENTRY_LENGTH, true) + extra;
     if (at + bytes > full) break;
     copyBytes(heap, at, view.getUint32(entry + ENTRY_RECORD, true), bytes);

@@ -5,11 +5,12 @@ import { hashOf } from "./parse.ts";
 import {
   compareKeys,
   compareRecords,
-  compareSamePrefix,
+  compareSamePrefixes,
+  putNextPrefix,
   putPrefix,
 } from "./records.ts";
 
-/** A merge under way: a source is [record][end][length][is at its end][low][high]; the tree of losers follows. */
+/** A merge under way: a source is [record][end][length][is at its end][prefix][next prefix]; the tree of losers follows. */
 export interface Merge {
   readonly sources: number;
   readonly tree: number;
@@ -23,13 +24,16 @@ export interface Merge {
   hash: bigint;
 }
 
-const SIZE = 24;
+const SIZE = 32;
 const END = 4;
 const LENGTH = 8;
 const AT_END = 12;
 /** Its lower half, then its higher one. */
 const PREFIX = 16;
 const HIGH = 20;
+/** Of the bytes behind those of the first one, which sorted text needs at every second comparison. */
+const NEXT = 24;
+const NEXT_HIGH = 28;
 
 const FULL = 0;
 const DONE = -1;
@@ -234,6 +238,7 @@ function readRecord(heap: Heap, source: number): void {
   const length = lengthAt(heap, record, view.getUint32(source + END, true));
   view.setUint32(source + LENGTH, length, true);
   putPrefix(heap, source + PREFIX, record, length);
+  putNextPrefix(heap, source + NEXT, record, length);
 }
 
 /** The length of the whole record at an address. */
@@ -276,10 +281,19 @@ function isFirstOfEqual(
   const right = merge.sources + b * SIZE;
   if (view.getUint32(left + AT_END, true) !== 0) return false;
   if (view.getUint32(right + AT_END, true) !== 0) return true;
-  const order = compareSamePrefix(
+  const high = view.getUint32(left + HIGH, true);
+  const low = view.getUint32(left + PREFIX, true);
+  const next = view.getUint32(left + NEXT_HIGH, true);
+  const otherNext = view.getUint32(right + NEXT_HIGH, true);
+  if (next !== otherNext) return next < otherNext;
+  const nextLow = view.getUint32(left + NEXT, true);
+  const otherNextLow = view.getUint32(right + NEXT, true);
+  if (nextLow !== otherNextLow) return nextLow < otherNextLow;
+  const order = compareSamePrefixes(
     heap,
-    view.getUint32(left + HIGH, true),
-    view.getUint32(left + PREFIX, true),
+    high,
+    low,
+    nextLow,
     view.getUint32(left, true),
     view.getUint32(left + LENGTH, true),
     view.getUint32(right, true),

@@ -1,13 +1,15 @@
 import { ENTRY } from "../kernel.ts";
 import { ENTRY_HIGH, ENTRY_RECORD, moveEntry, type Heap } from "./heap.ts";
 
-const DIGITS = 6;
-const BUCKETS = 2048;
+export const DIGITS = 6;
+export const BUCKETS = 2048;
 // Three digits of each half: bits 0-10, 11-21, 22-31.
 const SHIFTS = [0, 11, 22] as const;
 /** Up to so many entries, an insertion sort is the fastest; up to the second, a quicksort. */
 const FEW = 24;
 const SOME = 1024;
+/** So many are 1 MB, half of what a core caches. */
+const MANY = 65_536;
 
 /** Sorts entries by their prefix alone, equal ones by address. */
 export function sortByPrefix(
@@ -18,29 +20,55 @@ export function sortByPrefix(
 ): void {
   if (count <= SOME) {
     quickSort(heap.view, entries, entries + (count - 1) * ENTRY);
+  } else if (count <= MANY) {
+    radixSort(heap, entries, spare, count);
   } else {
-    radixSort(heap.view, entries, spare, count, heap.bytes);
+    divide(heap, entries, spare, count);
+  }
+}
+
+/** More than a cache holds are divided by their highest digit first, so that all other passes stay in the cache. */
+function divide(
+  heap: Heap,
+  entries: number,
+  spare: number,
+  count: number,
+): void {
+  const counts = countDigits(heap, entries, count);
+  const sizes = counts.slice((DIGITS - 1) * BUCKETS);
+  if (sizes.includes(count)) {
+    radixSort(heap, entries, spare, count);
+    return;
+  }
+  scatter(heap, entries, spare, count, DIGITS - 1);
+  heap.bytes.copyWithin(entries, spare, spare + count * ENTRY);
+  let from = entries;
+  for (const size of sizes) {
+    if (size > SOME) radixSort(heap, from, spare, size);
+    else if (size > 1) {
+      quickSort(heap.view, from, from + (size - 1) * ENTRY);
+    }
+    from += size * ENTRY;
   }
 }
 
 /** Least digit first; digits that all entries share are skipped. */
 function radixSort(
-  view: DataView,
+  heap: Heap,
   entries: number,
   spare: number,
   count: number,
-  bytes: Uint8Array,
 ): void {
-  const counts = countDigits(view, entries, count);
+  const { view, bytes } = heap;
+  const counts = countDigits(heap, entries, count);
   let source = entries;
   let target = spare;
   for (let digit = 0; digit < DIGITS; digit++) {
     const half = digit < 3 ? 0 : ENTRY_HIGH;
     const shift = SHIFTS[digit % 3] ?? 0;
-    const places = counts.subarray(digit * BUCKETS, (digit + 1) * BUCKETS);
     const shared = (view.getUint32(entries + half, true) >>> shift) & 2047;
-    if (places[shared] === count) continue;
-    scatter(view, source, target, count, places, half, shift);
+    if (counts[digit * BUCKETS + shared] === count) continue;
+    scatter(heap, source, target, count, digit);
     [source, target] = [target, source];
   }
   if (source !== entries) {
@@ -49,50 +77,53 @@ function radixSort(
 }
 
 function countDigits(
-  view: DataView,
+  { view, counts }: Heap,
   entries: number,
   count: number,
-): Float64Array {
-  const counts = new Float64Array(DIGITS * BUCKETS);
-  const add = (digit: number, value: number) => {
-    const index = digit * BUCKETS + value;
-    counts[index] = (counts[index] ?? 0) + 1;
-  };
+): Int32Array {
+  counts.fill(0);
   const end = entries + count * ENTRY;
   for (let entry = entries; entry < end; entry += ENTRY) {
-    const low = view.getUint32(entry, true);
-    const high = view.getUint32(entry + ENTRY_HIGH, true);
-    add(0, low & 2047);
-    add(1, (low >>> 11) & 2047);
-    add(2, low >>> 22);
-    add(3, high & 2047);
-    add(4, (high >>> 11) & 2047);
-    add(5, high >>> 22);
+    const low = view.getInt32(entry, true);
+    const high = view.getInt32(entry + ENTRY_HIGH, true);
+    add(counts, low & 2047);
+    add(counts, BUCKETS + ((low >>> 11) & 2047));
+    add(counts, 2 * BUCKETS + (low >>> 22));
+    add(counts, 3 * BUCKETS + (high & 2047));
+    add(counts, 4 * BUCKETS + ((high >>> 11) & 2047));
+    add(counts, 5 * BUCKETS + (high >>> 22));
   }
   return counts;
 }
 
+function add(counts: Int32Array, index: number): void {
+  counts[index] = ((counts[index] ?? 0) + 1) | 0;
+}
+
+/** Moves entries to where a digit says, by its counts. */
 function scatter(
-  view: DataView,
+  { view, counts }: Heap,
   source: number,
   target: number,
   count: number,
-  places: Float64Array,
-  half: number,
-  shift: number,
+  digit: number,
 ): void {
+  const half = digit < 3 ? 0 : ENTRY_HIGH;
+  const shift = SHIFTS[digit % 3] ?? 0;
+  const first = digit * BUCKETS;
   let at = target;
-  for (let i = 0; i < BUCKETS; i++) {
-    const size = (places[i] ?? 0) * ENTRY;
-    places[i] = at;
+  for (let i = first; i < first + BUCKETS; i++) {
+    const size = (counts[i] ?? 0) * ENTRY;
+    counts[i] = at;
     at += size;
   }
   const end = source + count * ENTRY;
   for (let entry = source; entry < end; entry += ENTRY) {
-    const bucket = (view.getUint32(entry + half, true) >>> shift) & 2047;
-    const to = places[bucket] ?? 0;
+    const bucket =
+      first + ((view.getInt32(entry + half, true) >>> shift) & 2047);
+    const to = counts[bucket] ?? 0;
     moveEntry(view, to, entry);
-    places[bucket] = to + ENTRY;
+    counts[bucket] = to + ENTRY;
   }
 }
 

@@ -67,6 +67,24 @@ export function putPrefix(
   }
 }
 
+/** Writes the order of a key's bytes behind the first 7; 0 where there are none or the key is a decimal. */
+export function putNextPrefix(
+  heap: Heap,
+  target: number,
+  record: number,
+  length: number,
+): void {
+  const { view, order } = heap;
+  if (order.layout === "numeric") {
+    view.setBigUint64(target, 0n, true);
+    return;
+  }
+  const start = byteStart(heap, record, "key") + 7;
+  const left = byteLength(heap, record, length, "key") - 7;
+  const flip = order.reverse ? -1 : 0;
+  putBytesPrefix(view, target, start, left < 0 ? 0 : left, flip);
+}
+
 /** Whether records with this prefix have equal keys. */
 export function tellsAll(heap: Heap, high: number, low: number): boolean {
   const { layout, reverse } = heap.order;
@@ -103,26 +121,30 @@ export function compareRecords(
   return heap.order.tie === "bytes" ? bytes : -bytes;
 }
 
-/** Of records whose prefixes are the same: keys that those tell in full are not read again. */
-export function compareSamePrefix(
+/** Of records whose prefixes and next prefixes are the same: keys that those tell in full are not read again. */
+export function compareSamePrefixes(
   heap: Heap,
   high: number,
   low: number,
+  nextLow: number,
   a: number,
   aLength: number,
   b: number,
   bLength: number,
 ): number {
+  const { layout, reverse, tie } = heap.order;
   if (!tellsAll(heap, high, low)) {
-    if (heap.order.layout === "numeric") {
+    if (layout === "numeric") {
       return compareRecords(heap, a, aLength, b, bLength);
     }
-    const keys = compareBy(heap, a, aLength, b, bLength, "key", 7);
-    if (keys !== 0) return heap.order.reverse ? -keys : keys;
+    if (!tellsAll(heap, 0, nextLow)) {
+      const keys = compareBy(heap, a, aLength, b, bLength, "key", 14);
+      if (keys !== 0) return reverse ? -keys : keys;
+    }
   }
-  if (heap.order.tie === "none") return 0;
+  if (tie === "none") return 0;
   const bytes = compareBy(heap, a, aLength, b, bLength, "record");
-  return heap.order.tie === "bytes" ? bytes : -bytes;
+  return tie === "bytes" ? bytes : -bytes;
 }
 
 function compareBy(

@@ -4,6 +4,8 @@ import {
   ENTRY_HIGH,
   ENTRY_LENGTH,
   ENTRY_RECORD,
+  FETCH,
+  fetchRecords,
   moveEntry,
   type Heap,
 } from "./heap.ts";
@@ -117,7 +119,12 @@ function putPrefixes(
   const flip = isFlipped(heap, by) ? -1 : 0;
   const end = entries + count * ENTRY;
   let isMixed = false;
+  let fetched = entries;
   for (let entry = entries; entry < end; entry += ENTRY) {
+    if (entry === fetched) {
+      fetchRecords(heap, entry, end, depth);
+      fetched += FETCH;
+    }
     const record = view.getUint32(entry + ENTRY_RECORD, true);
     const length = view.getUint32(entry + ENTRY_LENGTH, true);
     const start = byteStart(heap, record, by) + depth;

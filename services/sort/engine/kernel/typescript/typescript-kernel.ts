@@ -11,6 +11,7 @@ import {
   startMerge,
 } from "./merge.ts";
 import { assembleKeyed, parseFixed, parseLines, startChunk } from "./parse.ts";
+import { BUCKETS, DIGITS } from "./order-entries.ts";
 import { putPrefix } from "./records.ts";
 import { sortEntries } from "./sort.ts";
 
@@ -31,7 +32,13 @@ export function createTypescriptKernel(size: number): Kernel {
   const buffer = new SharedArrayBuffer(size);
   const bytes = new Uint8Array(buffer);
   const view = new DataView(buffer);
-  const heap: Heap = { bytes, view, order: NO_ORDER };
+  const heap: Heap = {
+    bytes,
+    view,
+    order: NO_ORDER,
+    counts: new Int32Array(DIGITS * BUCKETS),
+    fetched: 0,
+  };
   let chunk = startChunk();
   let merge = startMerge(0, 0, false, 0, 0n);
   return {
