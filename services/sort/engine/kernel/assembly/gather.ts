@@ -1,4 +1,5 @@
 import { copyBytes } from "./bytes";
+import { FETCH, fetchRecords } from "./fetch";
 import { FIXED, KEYED, layout, RESULT } from "./order";
 import { compareKeys } from "./records";
 
@@ -21,7 +22,12 @@ export function gather(
   const full = target + capacity;
   let entry = entries;
   let at = target;
+  let fetched = entries;
   while (entry < end) {
+    if (entry === fetched) {
+      fetchRecords(entry, min(entry + FETCH, end), 0);
+      fetched += FETCH;
+    }
     const bytes = storedBytes(load<u32>(entry, 12));
     if (at + bytes > full) break;
     copyBytes(at, load<u32>(entry, 8), bytes);

@@ -48,6 +48,15 @@ export function prefixOf(record: u32, length: u32): u64 {
   return prefix ^ flip;
 }
 
+/** The order of a key's bytes behind the first 7; 0 of a decimal. */
+export function nextPrefixOf(record: u32, length: u32): u64 {
+  if (layout === NUMERIC) return 0;
+  const bytes = byteLength(record, length, BY_KEY);
+  const prefix =
+    bytes > 7 ? bytesPrefix(byteStart(record, BY_KEY) + 7, bytes - 7) : 0;
+  return prefix ^ flip;
+}
+
 /** Whether records with this prefix have equal keys. */
 export function tellsAll(prefix: u64): bool {
   const plain = prefix ^ flip;
@@ -76,15 +85,16 @@ export function compareRecords(
   return tie === TIE_REVERSED ? -bytes : bytes;
 }
 
-/** Of records whose prefixes are the same: keys that those tell in full are not read again. */
-export function compareSamePrefix(
+/** Of records whose prefixes and next prefixes are the same: keys that those tell in full are not read again. */
+export function compareSamePrefixes(
   prefix: u64,
+  next: u64,
   a: u32,
   aLength: u32,
   b: u32,
   bLength: u32,
 ): i32 {
-  if (!tellsAll(prefix)) {
+  if (!tellsAll(prefix) && (layout === NUMERIC || !tellsAll(next))) {
     return compareRecords(a, aLength, b, bLength);
   }
   if (tie === TIE_NONE) {

@@ -1,4 +1,5 @@
 import { commonBytes, bytesPrefix } from "./bytes";
+import { FETCH, fetchRecords } from "./fetch";
 import { isPlain } from "./numeric";
 import { layout, NUMERIC, TIE_NONE, tie } from "./order";
 import {
@@ -78,35 +79,38 @@ function sortByBytes(
   by: u32,
   depth: u32,
 ): void {
-  if (count <= 8) {
-    insertByRecord(entries, count);
-    return;
-  }
-  const from = isMixed(entries, count, by, depth)
-    ? depth
-    : commonDepth(entries, count, by, depth);
-  const end = entries + (count << 4);
-  const flipped = flipOf(by);
-  for (let entry = entries; entry < end; entry += 16) {
-    store<u64>(entry, prefixAt(entry, by, from) ^ flipped);
+  let from = depth;
+  if (!putPrefixes(entries, count, by, from)) {
+    from = commonDepth(entries, count, by, depth);
+    putPrefixes(entries, count, by, from);
   }
   sortByPrefix(entries, spare, count);
   sortEqualPrefixes(entries, spare, count, by, from);
+}
+
+/** Entries get the prefixes of their bytes from `depth` on; returns whether any two of those differ. */
+function putPrefixes(entries: u32, count: u32, by: u32, depth: u32): bool {
+  const end = entries + (count << 4);
+  const flipped = flipOf(by);
+  const first = prefixAt(entries, by, depth) ^ flipped;
+  let differences: u64 = 0;
+  let fetched = entries;
+  for (let entry = entries; entry < end; entry += 16) {
+    if (entry === fetched) {
+      fetchRecords(entry, min(entry + FETCH, end), depth);
+      fetched += FETCH;
+    }
+    const prefix = prefixAt(entry, by, depth) ^ flipped;
+    store<u64>(entry, prefix);
+    differences |= prefix ^ first;
+  }
+  return differences !== 0;
 }
 
 function prefixAt(entry: u32, by: u32, depth: u32): u64 {
   const record = load<u32>(entry, 8);
   const length = byteLength(record, load<u32>(entry, 12), by);
   return bytesPrefix(byteStart(record, by) + depth, length - depth);
-}
-
-/** Whether the first, middle and last entry differ in their next bytes: then it is not worth it to look at all. */
-function isMixed(entries: u32, count: u32, by: u32, depth: u32): bool {
-  const prefix = prefixAt(entries, by, depth);
-  return (
-    prefixAt(entries + ((count >> 1) << 4), by, depth) !== prefix ||
-    prefixAt(entries + ((count - 1) << 4), by, depth) !== prefix
-  );
 }
 
 /** Skipping what all have in common keeps the depth of recursion at the number of splits, not of bytes. */
