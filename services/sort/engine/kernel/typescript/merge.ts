@@ -1,132 +1,20 @@
 import { RESULT, storedBytes } from "../kernel.ts";
-import { findByte } from "./bytes.ts";
 import { copyBytes, type Heap } from "./heap.ts";
-import { hashOf } from "./parse.ts";
 import {
-  compareKeys,
-  compareRecords,
-  compareSamePrefixes,
-  putNextPrefix,
-  putPrefix,
-} from "./records.ts";
-
-/** A merge under way: a source is [record][end][length][is at its end][prefix][next prefix]; the tree of losers follows. */
-export interface Merge {
-  readonly sources: number;
-  readonly tree: number;
-  readonly count: number;
-  readonly strip: boolean;
-  readonly hold: number;
-  held: number;
-  isHolding: boolean;
-  left: number;
-  out: number;
-  hash: bigint;
-}
-
-const SIZE = 32;
-const END = 4;
-const LENGTH = 8;
-const AT_END = 12;
-/** Its lower half, then its higher one. */
-const PREFIX = 16;
-const HIGH = 20;
-/** Of the bytes behind those of the first one, which sorted text needs at every second comparison. */
-const NEXT = 24;
-const NEXT_HIGH = 28;
+  AT_END,
+  END,
+  LENGTH,
+  lengthAt,
+  readRecord,
+  SIZE,
+  type Merge,
+} from "./merge-sources.ts";
+import { hashOf } from "./parse.ts";
+import { compareKeys, compareRecords } from "./records.ts";
+import { replay } from "./tree-of-losers.ts";
 
 const FULL = 0;
 const DONE = -1;
-
-export function startMerge(
-  state: number,
-  count: number,
-  strip: boolean,
-  hold: number,
-  limit: bigint,
-): Merge {
-  return {
-    sources: state,
-    tree: state + count * SIZE,
-    count,
-    strip,
-    hold,
-    held: 0,
-    isHolding: false,
-    left: Number(limit),
-    out: 0,
-    hash: 0n,
-  };
-}
-
-export function feedSource(
-  heap: Heap,
-  merge: Merge,
-  index: number,
-  from: number,
-  end: number,
-): void {
-  const { view } = heap;
-  const source = merge.sources + index * SIZE;
-  view.setUint32(source, from, true);
-  view.setUint32(source + END, end, true);
-  view.setUint32(source + AT_END, from === end ? 1 : 0, true);
-  if (from !== end) {
-    readRecord(heap, source);
-  } else {
-    view.setInt32(source + PREFIX, -1, true);
-    view.setInt32(source + HIGH, -1, true);
-  }
-}
-
-export function buildTree(heap: Heap, merge: Merge): void {
-  const { view } = heap;
-  for (let i = 0; i < merge.count; i++) {
-    view.setInt32(merge.tree + 4 * i, -1, true);
-  }
-  for (let i = 0; i < merge.count; i++) {
-    let winner = i;
-    let node = (i + merge.count) >>> 1;
-    for (; node > 0; node >>>= 1) {
-      const place = merge.tree + 4 * node;
-      const other = view.getInt32(place, true);
-      if (other < 0) break;
-      if (isFirst(heap, merge, other, winner)) {
-        view.setInt32(place, winner, true);
-        winner = other;
-      }
-    }
-    view.setInt32(merge.tree + 4 * node, winner, true);
-  }
-}
-
-export function replay(heap: Heap, merge: Merge, from: number): void {
-  const { view } = heap;
-  const { tree, sources } = merge;
-  let winner = from;
-  // Most rivals are told apart by their prefixes, so the winner's stays at hand.
-  let high = view.getUint32(sources + from * SIZE + HIGH, true);
-  let low = view.getUint32(sources + from * SIZE + PREFIX, true);
-  for (let node = (from + merge.count) >>> 1; node > 0; node >>>= 1) {
-    const place = tree + 4 * node;
-    const other = view.getInt32(place, true);
-    const rival = sources + other * SIZE;
-    const rivalHigh = view.getUint32(rival + HIGH, true);
-    if (rivalHigh > high) continue;
-    const rivalLow = view.getUint32(rival + PREFIX, true);
-    if (rivalHigh === high) {
-      if (rivalLow > low) continue;
-      if (rivalLow === low && !isFirstOfEqual(heap, merge, other, winner)) {
-        continue;
-      }
-    }
-    view.setInt32(place, winner, true);
-    winner = other;
-    high = rivalHigh;
-    low = rivalLow;
-  }
-  view.setInt32(tree, winner, true);
-}
 
 /** Writes the next records to `target`; see `Kernel.merge`. */
 export function mergeRecords(
@@ -230,76 +118,6 @@ function hasHeldKey(
 ): boolean {
   const held = merge.held - storedBytes(heap.order, 0);
   return compareKeys(heap, merge.hold, held, record, length) === 0;
-}
-
-function readRecord(heap: Heap, source: number): void {
-  const { view } = heap;
-  const record = view.getUint32(source, true);
-  const length = lengthAt(heap, record, view.getUint32(source + END, true));
-  view.setUint32(source + LENGTH, length, true);
-  putPrefix(heap, source + PREFIX, record, length);
-  putNextPrefix(heap, source + NEXT, record, length);
-}
-
-/** The length of the whole record at an address. */
-export function lengthAt(heap: Heap, record: number, end: number): number {
-  const { view, order } = heap;
-  switch (order.layout) {
-    case "keyed":
-      return (
-        8 + view.getUint32(record, true) + view.getUint32(record + 4, true)
-      );
-    case "fixed":
-      return order.recordBytes;
-    case "lines":
-    case "numeric":
-      return findByte(view, order.delimiter, record, end) - record;
-  }
-}
-
-function isFirst(heap: Heap, merge: Merge, a: number, b: number): boolean {
-  const { view } = heap;
-  const left = merge.sources + a * SIZE;
-  const right = merge.sources + b * SIZE;
-  const high = view.getUint32(left + HIGH, true);
-  const otherHigh = view.getUint32(right + HIGH, true);
-  if (high !== otherHigh) return high < otherHigh;
-  const low = view.getUint32(left + PREFIX, true);
-  const otherLow = view.getUint32(right + PREFIX, true);
-  return low === otherLow ? isFirstOfEqual(heap, merge, a, b) : low < otherLow;
-}
-
-/** Of sources with equal prefixes; one at its end has the last prefix there is. */
-function isFirstOfEqual(
-  heap: Heap,
-  merge: Merge,
-  a: number,
-  b: number,
-): boolean {
-  const { view } = heap;
-  const left = merge.sources + a * SIZE;
-  const right = merge.sources + b * SIZE;
-  if (view.getUint32(left + AT_END, true) !== 0) return false;
-  if (view.getUint32(right + AT_END, true) !== 0) return true;
-  const high = view.getUint32(left + HIGH, true);
-  const low = view.getUint32(left + PREFIX, true);
-  const next = view.getUint32(left + NEXT_HIGH, true);
-  const otherNext = view.getUint32(right + NEXT_HIGH, true);
-  if (next !== otherNext) return next < otherNext;
-  const nextLow = view.getUint32(left + NEXT, true);
-  const otherNextLow = view.getUint32(right + NEXT, true);
-  if (nextLow !== otherNextLow) return nextLow < otherNextLow;
-  const order = compareSamePrefixes(
-    heap,
-    high,
-    low,
-    nextLow,
-    view.getUint32(left, true),
-    view.getUint32(left + LENGTH, true),
-    view.getUint32(right, true),
-    view.getUint32(right + LENGTH, true),
-  );
-  return order === 0 ? a < b : order < 0;
 }
 
 export function findRecord(

@@ -1,19 +1,13 @@
 import { RESULT, type Kernel, type KernelOrder } from "../kernel.ts";
 import { dropEqual, gather } from "./gather.ts";
 import type { Heap } from "./heap.ts";
-import {
-  buildTree,
-  feedSource,
-  findRecord,
-  lengthAt,
-  mergeRecords,
-  replay,
-  startMerge,
-} from "./merge.ts";
+import { findRecord, mergeRecords } from "./merge.ts";
+import { feedSource, lengthAt, startMerge } from "./merge-sources.ts";
 import { assembleKeyed, parseFixed, parseLines, startChunk } from "./parse.ts";
 import { BUCKETS, DIGITS } from "./order-entries.ts";
 import { putPrefix } from "./records.ts";
 import { sortEntries } from "./sort.ts";
+import { buildTree, replay } from "./tree-of-losers.ts";
 
 const NO_ORDER: KernelOrder = {
   layout: "lines",
