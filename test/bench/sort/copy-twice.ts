@@ -8,9 +8,9 @@ const RUN = 64 << 20;
 const LANES = 3;
 
 /**
- * What the disk and the page cache alone take for a sort of this file, in seconds: it is read and written in pieces of the
- * size of runs, and those are read and written into one file, by as many lanes as a sort has threads on two cores.
- * No sort of this shape can be faster. It tells how the machine itself grows with the size.
+ * What the disk and the page cache alone take for the reading and writing of a sort, in seconds: a file is read and written
+ * in pieces of the size of runs, and those are read and written into one file, by as many lanes as a sort has threads on
+ * two cores. It tells how the machine itself grows with the size.
  */
 export async function copyTwice(
   source: string,
