@@ -75,7 +75,8 @@ async function orderOutput(
   const { kind, compression } = output;
   if (output.kind === "path") {
     const path = await writePath(places, output.folder, output.path);
-    return { kind: "path", path, compression };
+    const name = `${output.folder}/${output.path}`;
+    return { kind: "path", name, path, compression };
   }
   // The kind is one of the two that are left.
   return { kind: kind as "url" | "new-file", compression };

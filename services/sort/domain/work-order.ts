@@ -36,7 +36,7 @@ export type OrderedInput = {
 export type OrderedOutput = {
   readonly compression: "none" | "gzip" | "zstd";
 } & (
-  | { readonly kind: "path"; readonly path: string }
+  | { readonly kind: "path"; readonly name: string; readonly path: string }
   | { readonly kind: "url" }
   | { readonly kind: "new-file" }
 );

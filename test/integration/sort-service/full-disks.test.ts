@@ -56,7 +56,11 @@ test.each([Compression.NONE, Compression.GZIP])(
 
     const job = await runJob(world.client(), jobOf("some", output));
 
-    expect(job.failure).toMatchObject({ reason: "OUTPUT_SPACE_SHORT" });
+    expect(job.failure).toMatchObject({
+      reason: "OUTPUT_SPACE_SHORT",
+      message: "outbox/full cannot be written: its disk is full",
+      metadata: { output: "outbox/full", code: "ENOSPC" },
+    });
     expect(await readdir(outbox)).toEqual([]);
     await noRunsLeft();
   },

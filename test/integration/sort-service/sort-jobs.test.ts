@@ -222,6 +222,8 @@ test("says what is wrong with the input, and leaves no output", async () => {
     "KEY_ABSENT",
   ]);
   expect(failures[2]?.metadata["line"]).toBe("3");
+  expect(failures[0]?.metadata).toEqual({ input: "inbox/nowhere.txt" });
+  expect(JSON.stringify(failures)).not.toContain(world.folder);
   expect(await readdir(world.outbox)).toEqual(before);
   await noRunsLeft(join(world.temp, "jobs"));
 }, 60_000);
