@@ -8,6 +8,9 @@ import { inputError, type KnownInput } from "./inputs.ts";
 const RANGE_BYTES = 4 << 20;
 const RANGES_AHEAD = 4;
 
+type Buffered = Uint8Array<ArrayBuffer>;
+type RangesInput = Extract<KnownInput["input"], { kind: "ranges" }>;
+
 /** The records' bytes of an input in order, decompressed, from an offset on. */
 export async function* inputBytes(
   known: KnownInput,
@@ -74,18 +77,26 @@ function decodeError(known: KnownInput, error: unknown): unknown {
   return inputError(known.name, error);
 }
 
-/** Several ranges on their way at once, given out in order. */
+/**
+ * Several ranges on their way at once, given out in order. Each has a buffer that is used again: what is given out is good
+ * until the next is asked for.
+ */
 async function* readAhead(
-  input: Extract<KnownInput["input"], { kind: "ranges" }>,
+  input: RangesInput,
   from: number,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  const waiting: Promise<Uint8Array>[] = [];
+  const free = Array.from(
+    { length: RANGES_AHEAD },
+    () => new Uint8Array(Math.min(RANGE_BYTES, input.size - from)),
+  );
+  const waiting: Promise<Buffered>[] = [];
   let next = from;
   const start = () => {
-    if (next >= input.size) return;
-    const end = Math.min(next + RANGE_BYTES, input.size);
-    const range = readRange(input, next, end, signal);
+    const buffer = next < input.size && free.pop();
+    if (!buffer) return;
+    const end = Math.min(next + buffer.length, input.size);
+    const range = readRange(input, next, end, buffer, signal);
     // Whoever comes to it later sees its error.
     range.catch(() => {});
     waiting.push(range);
@@ -93,18 +104,21 @@ async function* readAhead(
   };
   for (let i = 0; i < RANGES_AHEAD; i++) start();
   for (let range = waiting.shift(); range; range = waiting.shift()) {
-    yield await range;
+    const bytes = await range;
+    yield bytes;
+    free.push(new Uint8Array(bytes.buffer));
     start();
   }
 }
 
 async function readRange(
-  input: Extract<KnownInput["input"], { kind: "ranges" }>,
+  input: RangesInput,
   start: number,
   end: number,
+  buffer: Buffered,
   signal: AbortSignal,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - start);
+): Promise<Buffered> {
+  const bytes = buffer.subarray(0, end - start);
   let at = 0;
   for await (const piece of input.read(start, end, signal)) {
     if (at + piece.length > bytes.length) break;
