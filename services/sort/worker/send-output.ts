@@ -1,5 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { DomainError } from "../../platform/runtime/errors.ts";
+import { withoutQuery } from "../domain/sort-plan.ts";
 import type { BegunFile, SentPart, SignedUrl } from "../domain/work-order.ts";
 import { request, Transient, withAttempts } from "./http-request.ts";
 import type { Service } from "./parent-link.ts";
@@ -129,11 +130,11 @@ async function slice(
   return buffer;
 }
 
-/** Sends bytes to the URL that `sign` answers, which is asked anew for each attempt. `refused` says what a 403 means. */
+/** Sends bytes to the URL that `sign` answers, which is asked anew for each attempt. `refused` says what a 403 of it means. */
 function put(
   sign: () => Promise<SignedUrl>,
   body: Buffer,
-  refused: () => Error,
+  refused: (url: string) => Error,
   signal: AbortSignal,
 ): Promise<string> {
   return withAttempts(
@@ -147,7 +148,8 @@ function put(
       );
       await response.body?.cancel();
       if (response.ok) return response.headers.get("etag") ?? "";
-      if (response.status === 403 || response.status === 401) throw refused();
+      if (response.status === 403 || response.status === 401)
+        throw refused(url);
       throw outputFailed(`its server answers ${response.status}`);
     },
     (cause) => outputFailed(cause.message),
@@ -155,13 +157,13 @@ function put(
   );
 }
 
-function expired(): DomainError {
+function expired(url: string): DomainError {
+  const output = withoutQuery(url);
   return new DomainError({
     code: "failed_precondition",
     reason: "URL_EXPIRED",
-    message:
-      "the URL of the output is refused: it has expired, or was never good",
-    metadata: { output: "url" },
+    message: `the URL of the output ${output} is refused: it has expired, or was never good`,
+    metadata: { output },
   });
 }
 

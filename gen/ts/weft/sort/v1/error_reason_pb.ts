@@ -161,7 +161,7 @@ export const ErrorReason = {
   WORKER_LOST: 19,
 
   /**
-   * A signed URL has expired; ResumeSortJob takes a fresh one. Metadata: `input`.
+   * A signed URL has expired; ResumeSortJob takes a fresh one. Metadata: `input` and its `position`, or `output`.
    *
    * @generated from enum value: ERROR_REASON_URL_EXPIRED = 20;
    */
@@ -231,7 +231,7 @@ export const ErrorReason = {
   NOT_SORTED: 29,
 
   /**
-   * The disk of the output is full.
+   * The disk of the output is full. Metadata: `output`.
    *
    * @generated from enum value: ERROR_REASON_OUTPUT_SPACE_SHORT = 30;
    */
