@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createSortWorld } from "./sort-world.ts";
@@ -102,6 +102,54 @@ test("says that the disk is full where the system lets no file grow", async () =
     err: "sort: TEMP_SPACE_SHORT: the disk is full\n",
   });
   expect(readdirSync(world.folder).toSorted()).toEqual(["in", "temp"]);
+});
+
+test.each([
+  { what: "read", file: "closed", out: "out", reason: "INPUT_FORBIDDEN" },
+  {
+    what: "written",
+    file: "in",
+    out: "folder/out",
+    reason: "OUTPUT_FORBIDDEN",
+  },
+])("says what may not be $what, and leaves nothing there", async (it) => {
+  using world = createSortWorld();
+  chmodSync(world.folder, 0o755);
+  mkdirSync(world.path("folder"), { mode: 0o555 });
+  world.write("in", "b\na\n");
+  chmodSync(world.write("closed", "b\na\n"), 0);
+  const args = [main, "-o", world.path(it.out), world.path(it.file)];
+
+  // As nobody in particular: whoever runs the tests may be root, who may do everything.
+  const child = spawn("unshare", ["--user", process.execPath, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const err = collect(child.stderr);
+  const code = await new Promise<number | null>((done) =>
+    child.on("close", done),
+  );
+
+  expect({ code, err: err() }).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(new RegExp(`^sort: ${it.reason}: [^\n]*\n$`)),
+  });
+  expect(readdirSync(world.path("folder"))).toEqual([]);
+});
+
+test("shows how far it is where that is asked for, and wipes it away in the end", async () => {
+  using world = createSortWorld();
+  const input = world.write("in", "b\na\n");
+
+  const { code, err } = await run([
+    "--progress",
+    "-o",
+    world.path("out"),
+    input,
+  ]);
+
+  expect(code).toBe(0);
+  expect(err).toContain(`finishing [${"#".repeat(24)}] 100 % `);
+  expect(err.endsWith("\r\x1b[K")).toBe(true);
 });
 
 test("keeps within its memory budget as the system counts it", async () => {
