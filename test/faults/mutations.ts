@@ -52,6 +52,20 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: { tests: ["test/integration/platform-events/consumer.test.ts"] },
   },
   {
+    hole: "a second delivery in the same batch has a second effect",
+    file: "services/platform/events/process-batch.ts",
+    find: "left.delete(event.id)",
+    replace: "left.has(event.id)",
+    caughtBy: { tests: ["test/integration/platform-events/batch.test.ts"] },
+  },
+  {
+    hole: "a batch overtakes what waits in retry",
+    file: "services/platform/events/inbox.ts",
+    find: "where batch not in (select arrived.batch",
+    replace: "where -1 not in (select arrived.batch",
+    caughtBy: { tests: ["test/integration/platform-events/batch.test.ts"] },
+  },
+  {
     hole: "a second delivery of what was parked has a second effect",
     file: "services/platform/events/settle-retry.ts",
     find: "      if (!(await recordOnce(tx, deps.group, event.id)))",

@@ -84,7 +84,7 @@ describe("a batch handler", () => {
     let broken = true;
     world.start({
       handlers: batchHandlers(calls, (value) => {
-        if (value.startsWith(waiting) && broken) throw new Error("not yet");
+        if (value === `${waiting} 0` && broken) throw new Error("not yet");
       }),
       retry: { inPlaceAttempts: 1, delaysMs: Array<number>(20).fill(200) },
     });
