@@ -1,20 +1,14 @@
+import { keyOf, tidy } from "./fold-states.ts";
+import { hear, takeOver } from "./model-coordinator.ts";
+import { participate } from "./model-participant.ts";
 import {
-  judge,
-  type Barrier,
-} from "../../../services/platform/data/branch-barrier.ts";
-import { countVotes } from "../../../services/order/domain/two-phase-commit.ts";
-
-/** What may be left out, to see that the explorer notices. */
-export interface Bugs {
-  /** Commits are sent before the decision is stored. */
-  readonly decidesLate?: boolean;
-  /** A rollback leaves no mark. */
-  readonly noTombstone?: boolean;
-  /** Coordinators are not told apart. */
-  readonly noEpochs?: boolean;
-  /** A commit that is asked for again is refused. */
-  readonly forgetsCommits?: boolean;
-}
+  coordinator,
+  isVote,
+  toAll,
+  type Bugs,
+  type Message,
+  type State,
+} from "./two-phase-model.ts";
 
 export interface Bounds {
   readonly participants: number;
@@ -30,41 +24,6 @@ export interface Exploration {
   readonly ends: ReadonlySet<string>;
   /** The shortest way to a state that must not be. */
   readonly fault?: { readonly what: string; readonly way: readonly string[] };
-}
-
-interface Coordinator {
-  readonly epoch: number;
-  readonly phase: "preparing" | "committing" | "rolling back" | "gone";
-  readonly votes: readonly ("" | "yes" | "no" | "acknowledged")[];
-}
-
-interface Participant {
-  readonly barrier: { operation: "prepare" | "rollback"; epoch: number } | null;
-  /** Epochs of the branches in doubt; they survive every crash. */
-  readonly prepared: readonly number[];
-}
-
-interface Message {
-  readonly kind:
-    "prepare" | "commit" | "rollback" | "yes" | "no" | "done" | "stale";
-  readonly epoch: number;
-  readonly participant: number;
-}
-
-interface State {
-  /** The row of the order and the log of decisions: what a crash can't take. */
-  readonly order:
-    "placed" | "confirmed" | "rejecting" | "completed" | "rejected";
-  readonly epoch: number;
-  readonly decision: number | null;
-  readonly coordinators: readonly Coordinator[];
-  readonly participants: readonly Participant[];
-  /** Under way, in no order. */
-  readonly messages: readonly Message[];
-  readonly takeovers: number;
-  /** Takeovers when nothing is under way any more, so that every way comes to an end. */
-  readonly lastResorts: number;
-  readonly mishaps: number;
 }
 
 type Move = readonly [string, State];
@@ -90,7 +49,7 @@ export function explore(bounds: Bounds, bugs: Bugs = {}): Exploration {
       if (moves.length === 0) ends.add(state.order);
       for (const [name, moved] of moves) {
         const after = tidy(moved, bugs);
-        const key = hashOf(keyOf(after));
+        const key = keyOf(after);
         if (known.has(key)) continue;
         known.add(key);
         next.push({ state: after, name, before: reached });
@@ -207,69 +166,6 @@ function silentMove(state: State, bugs: Bugs): Move | undefined {
   ];
 }
 
-/** The same state without what makes no difference any more. */
-function tidy(state: State, bugs: Bugs): State {
-  if (bugs.noEpochs) return state;
-  const coordinators = state.coordinators.map((each) =>
-    each.phase === "gone"
-      ? {
-          epoch: 0,
-          phase: each.phase,
-          votes: each.votes.map(() => "" as const),
-        }
-      : each,
-  );
-  const isAwaited = ({ epoch }: Message) =>
-    coordinators.some((each) => each.epoch === epoch);
-  const messages = state.messages.filter((message) => {
-    if (isAwaited(message)) return true;
-    if (message.kind !== "prepare") return !isVote(message);
-    // Barriers only ever rise: it is refused whenever it comes, and nobody hears of it.
-    const { barrier } = state.participants[message.participant] ?? {};
-    return !barrier || barrier.epoch < message.epoch;
-  });
-  return { ...state, coordinators, messages };
-}
-
-function isVote({ kind }: Message): boolean {
-  return kind === "yes" || kind === "no" || kind === "stale";
-}
-
-function takeOver(state: State, bugs: Bugs): State {
-  const count = state.participants.length;
-  const isPlaced = state.order === "placed";
-  const epoch = isPlaced ? state.epoch + 1 : state.epoch;
-  const phase = isPlaced
-    ? "preparing"
-    : state.order === "confirmed"
-      ? "committing"
-      : "rolling back";
-  const kind = isPlaced
-    ? "prepare"
-    : phase === "committing"
-      ? "commit"
-      : "rollback";
-  const named = bugs.noEpochs
-    ? 1
-    : phase === "committing"
-      ? (state.decision ?? epoch)
-      : epoch;
-  return send(
-    {
-      ...state,
-      epoch,
-      takeovers: Math.max(0, state.takeovers - 1),
-      lastResorts: state.lastResorts - (state.takeovers > 0 ? 0 : 1),
-      // One at a time is what most of it comes to: the one before the last is only heard of by its messages.
-      coordinators: [
-        ...state.coordinators.slice(-1),
-        coordinator(epoch, phase, count),
-      ],
-    },
-    toAll(kind, named, count),
-  );
-}
-
 function deliver(state: State, message: Message, bugs: Bugs): State[] {
   switch (message.kind) {
     case "prepare":
@@ -282,252 +178,6 @@ function deliver(state: State, message: Message, bugs: Bugs): State[] {
     case "stale":
       return [hear(state, message, bugs)];
   }
-}
-
-/** A participant as `two-phase.ts` and its barrier have it. */
-function participate(state: State, message: Message, bugs: Bugs): State[] {
-  const { epoch, participant: index } = message;
-  const before = state.participants[index] ?? { barrier: null, prepared: [] };
-  const answer = (
-    kind: Message["kind"],
-    after: Participant = before,
-  ): State[] => {
-    const answered = {
-      ...state,
-      participants: state.participants.with(index, after),
-    };
-    const reply = { kind, epoch, participant: index };
-    // A vote may come late, and mean something else by then. Of the second phase only the order of its effects matters.
-    const heard =
-      message.kind === "prepare"
-        ? send(answered, [reply])
-        : hear(answered, reply, bugs);
-    return state.mishaps === 0
-      ? [heard]
-      : [heard, { ...answered, mishaps: state.mishaps - 1 }];
-  };
-  if (message.kind === "commit") {
-    if (before.prepared.includes(epoch)) {
-      const barrier = { operation: "prepare", epoch } as const;
-      return answer("done", { barrier, prepared: [] });
-    }
-    const isKnown =
-      before.barrier?.operation === "prepare" && !bugs.forgetsCommits;
-    return answer(isKnown ? "done" : "stale");
-  }
-  if (before.prepared.some((other) => other > epoch)) return answer("stale");
-  const upTo = message.kind === "rollback" ? epoch : epoch - 1;
-  const prepared = before.prepared.filter((other) => other > upTo);
-  if (message.kind === "prepare" && prepared.includes(epoch))
-    return answer("yes");
-  const barrier: Barrier | undefined =
-    before.barrier === null
-      ? undefined
-      : { ...before.barrier, epoch: BigInt(before.barrier.epoch) };
-  const verdict = judge(barrier, {
-    operation: message.kind === "prepare" ? "prepare" : "rollback",
-    epoch: BigInt(epoch),
-  });
-  if (message.kind === "rollback") {
-    const mark = bugs.noTombstone
-      ? before.barrier
-      : ({ operation: "rollback", epoch } as const);
-    if (verdict === "enter") return answer("done", { barrier: mark, prepared });
-    return answer(verdict === "repeated" ? "done" : "stale", {
-      ...before,
-      prepared,
-    });
-  }
-  switch (verdict) {
-    case "enter":
-      return [
-        ...answer("yes", { ...before, prepared: [epoch] }),
-        // All are alike: it is enough that one of them may refuse.
-        ...(index === 0 ? answer("no", { ...before, prepared }) : []),
-      ];
-    case "repeated":
-      return answer("yes");
-    case "rolled back":
-      return answer("no", { ...before, prepared });
-    case "committed":
-    case "stale":
-      return answer("stale", { ...before, prepared });
-  }
-}
-
-/** A coordinator as `drive-order.ts` has it: what it decides counts if the order's row is still of its epoch. */
-function hear(state: State, message: Message, bugs: Bugs): State {
-  return state.coordinators.reduce((current, each, index) => {
-    const isMine = bugs.noEpochs || each.epoch === message.epoch;
-    return isMine && each.phase !== "gone"
-      ? advance(current, index, each, message, bugs)
-      : current;
-  }, state);
-}
-
-function advance(
-  state: State,
-  index: number,
-  before: Coordinator,
-  message: Message,
-  bugs: Bugs,
-): State {
-  const count = state.participants.length;
-  const put = (
-    changes: Partial<Coordinator>,
-    row: Partial<State> = {},
-  ): State => ({
-    ...state,
-    ...row,
-    coordinators: state.coordinators.with(index, { ...before, ...changes }),
-  });
-  const named = bugs.noEpochs ? 1 : before.epoch;
-  // Its epoch may be gone, or the order be decided: then nothing is stored, and it leaves the order alone.
-  const isMine = state.epoch === before.epoch;
-  if (before.phase !== "preparing") {
-    if (message.kind === "stale") return put({ phase: "gone" });
-    if (message.kind !== "done") return state;
-    const votes = before.votes.with(message.participant, "acknowledged");
-    if (!votes.every((vote) => vote === "acknowledged")) return put({ votes });
-    const end = before.phase === "committing" ? "completed" : "rejected";
-    const stands = before.phase === "committing" ? "confirmed" : "rejecting";
-    return state.order === stands && isMine
-      ? put({ votes, phase: "gone" }, { order: end })
-      : put({ votes, phase: "gone" });
-  }
-  if (message.kind !== "yes" && message.kind !== "no") {
-    if (message.kind !== "stale") return state;
-    // No vote: what is prepared is let go, and another epoch tries again.
-    return send(put({ phase: "gone" }), toAll("rollback", named, count));
-  }
-  const votes = before.votes.with(message.participant, message.kind);
-  if (votes.includes("")) return put({ votes });
-  const outcome = countVotes(
-    votes.map((vote) =>
-      vote === "no"
-        ? {
-            kind: "refused",
-            failure: { reason: "", message: "", metadata: {} },
-          }
-        : { kind: "done" },
-    ),
-    { total: { currency: "EUR", minorUnits: 1n }, unitPrices: new Map() },
-  );
-  const isPlaced = state.order === "placed" && isMine;
-  const none = votes.map(() => "" as const);
-  if (outcome.kind !== "prepared") {
-    if (!isPlaced) {
-      // A coordinator without epochs does not know that it was replaced.
-      return bugs.noEpochs
-        ? send(put({ phase: "gone" }), toAll("rollback", named, count))
-        : put({ phase: "gone" });
-    }
-    return send(
-      put({ phase: "rolling back", votes: none }, { order: "rejecting" }),
-      toAll("rollback", named, count),
-    );
-  }
-  if (bugs.decidesLate) {
-    const told = toAll("commit", named, count);
-    return send(put({ phase: "committing", votes: none }), told);
-  }
-  return isPlaced || (bugs.noEpochs && state.order === "placed")
-    ? send(
-        put(
-          { phase: "committing", votes: none },
-          { order: "confirmed", decision: named },
-        ),
-        toAll("commit", named, count),
-      )
-    : put({ phase: "gone" });
-}
-
-function coordinator(
-  epoch: number,
-  phase: Coordinator["phase"],
-  participants: number,
-): Coordinator {
-  return {
-    epoch,
-    phase,
-    votes: Array.from({ length: participants }, () => "" as const),
-  };
-}
-
-function toAll(kind: Message["kind"], epoch: number, count: number): Message[] {
-  return Array.from({ length: count }, (_, participant) => ({
-    kind,
-    epoch,
-    participant,
-  }));
-}
-
-/** A message that is under way already is not told apart from one that is sent again. */
-function send(state: State, sent: readonly Message[]): State {
-  const known = new Set(state.messages.map(textOf));
-  const news = sent.filter(
-    (message) => !known.has(textOf(message)) && isHeard(state, message),
-  );
-  const messages = [...state.messages, ...news].toSorted((a, b) =>
-    textOf(a) < textOf(b) ? -1 : 1,
-  );
-  return { ...state, messages };
-}
-
-/** Whether it makes a difference if it arrives. */
-function isHeard({ coordinators }: State, message: Message): boolean {
-  const { kind, epoch } = message;
-  if (kind === "prepare" || kind === "commit" || kind === "rollback") {
-    return true;
-  }
-  return coordinators.some(
-    (each) => each.phase !== "gone" && (each.epoch === epoch || epoch === 1),
-  );
-}
-
-function textOf({ kind, epoch, participant }: Message): string {
-  return `${kind}${epoch}${participant}`;
-}
-
-/** 53 bits (cyrb53, public domain): of a million states, two share one with a probability of 1 in 18,000. */
-function hashOf(text: string): number {
-  let one = 0xdeadbeef;
-  let two = 0x41c6ce57;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    one = Math.imul(one ^ code, 2_654_435_761);
-    two = Math.imul(two ^ code, 1_597_334_677);
-  }
-  one = Math.imul(one ^ (one >>> 16), 2_246_822_507);
-  one ^= Math.imul(two ^ (two >>> 13), 3_266_489_909);
-  two = Math.imul(two ^ (two >>> 16), 2_246_822_507);
-  two ^= Math.imul(one ^ (one >>> 13), 3_266_489_909);
-  return 4_294_967_296 * (2_097_151 & two) + (one >>> 0);
-}
-
-function keyOf(state: State): string {
-  const { coordinators, participants, messages } = state;
-  // Those that only ever agree are alike: one order of them stands for all.
-  const [first = "", ...alike] = participants.map((p, index) =>
-    [
-      `${p.barrier?.operation}${p.barrier?.epoch}/${p.prepared.join()}`,
-      ...coordinators.map((c) => c.votes[index]),
-      ...messages
-        .filter(({ participant }) => participant === index)
-        .map(({ kind, epoch }) => `${kind}${epoch}`),
-    ].join(),
-  );
-  return [
-    state.order,
-    state.epoch,
-    state.decision,
-    state.takeovers,
-    state.lastResorts,
-    state.mishaps,
-    ...coordinators.map((c) => `${c.epoch}${c.phase}`),
-    first,
-    ...alike.toSorted(),
-  ].join("|");
 }
 
 function wayTo(end: Reached): string[] {

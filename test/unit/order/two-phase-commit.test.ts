@@ -19,8 +19,9 @@ import {
   resolutionOf,
   type Vote,
 } from "../../../services/order/domain/two-phase-commit.ts";
-import { explore, type Bounds, type Bugs } from "./explore-two-phase.ts";
+import { explore, type Bounds } from "./explore-two-phase.ts";
 import { refused } from "./toy-participants.ts";
+import type { Bugs } from "./two-phase-model.ts";
 
 const start = new Date("2026-01-01T00:00:00Z");
 const later = new Date(start.getTime() + 1_000);
