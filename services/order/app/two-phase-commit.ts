@@ -2,18 +2,26 @@ import type { ParticipantClient } from "../clients/participant.ts";
 import type { QuoteClient } from "../clients/quote.ts";
 import type { Order } from "../domain/order.ts";
 import type { Outcome } from "../domain/saga.ts";
-import { countAnswers, countVotes } from "../domain/two-phase-commit.ts";
+import {
+  countAnswers,
+  countVotes,
+  type Vote,
+} from "../domain/two-phase-commit.ts";
 
 /** What a coordinator of two-phase commits calls. */
 export interface TwoPhaseParticipants {
   readonly quote: QuoteClient;
-  /** Each takes part in every order. */
+  /**
+   * Each takes part in every order. They prepare in this order, so the last is the one for whose rows most others wait: what
+   * is prepared holds its locks until the decision.
+   */
   readonly participants: readonly ParticipantClient[];
 }
 
 /**
- * The first phase: all participants prepare at once. Where one does not answer, nobody is left in doubt until the next
- * try: what is prepared holds locks that others wait for.
+ * The first phase: the participants prepare one after the other, up to the first that does not vote yes. Were all
+ * asked at once, an order of a hot product would hold it for as long as the payment provider takes. Where one does not answer, nobody is left in doubt
+ * until the next try.
  */
 export async function prepareOrder(
   { quote, participants }: TwoPhaseParticipants,
@@ -23,9 +31,12 @@ export async function prepareOrder(
   if (quoted.kind !== "quoted") {
     return quoted;
   }
-  const votes = await Promise.all(
-    participants.map((participant) => participant.prepare(order, quoted)),
-  );
+  const votes: Vote[] = [];
+  for (const participant of participants) {
+    const vote = await participant.prepare(order, quoted);
+    votes.push(vote);
+    if (vote.kind !== "done") break;
+  }
   const outcome = countVotes(votes, quoted);
   if (outcome.kind === "unanswered") {
     // Whom this does not reach is reached by the next epoch's Prepare.

@@ -40,7 +40,7 @@ export type Vote = Extract<
 >;
 
 /**
- * What the votes come to: one no is a no, all yes is a yes, and anything else is neither: the coordinator prepares again
+ * What the votes up to the first that is not a yes come to: one no is a no, all yes is a yes, and anything else is neither: the coordinator prepares again
  * under the next epoch, as nobody has been told to commit.
  */
 export function countVotes(votes: readonly Vote[], prices: Prices): Outcome {

@@ -34,6 +34,13 @@ async function undecided(sku: string) {
   return { name, open: () => lock.open() };
 }
 
+async function isPaymentsWaitedFor() {
+  const waiting = await world.administer(
+    "select from pg_locks where relation = 'payment.payments'::regclass and not granted",
+  );
+  return waiting.length > 0;
+}
+
 async function decisionOf(name: string) {
   const [row] = await world.administer<{ epoch: string }>(
     "select epoch from orders.transaction_decisions where order_id = $1",
@@ -131,6 +138,30 @@ describe("an order of two-phase commit", () => {
     await until(world.orders, name, State.COMPLETED, 60_000);
 
     await expectSold(world, name, sku);
+  }, 90_000);
+
+  test("holds no product while its payment is not known", async () => {
+    const skus = await Promise.all(
+      Array.from({ length: 5 }, () => addProduct(world, 10)),
+    );
+    const payments = await world.lock("payment.payments");
+    const placed = await Promise.all(
+      skus.map((sku) => place(world.orders, request(sku))),
+    );
+    await eventually("the payments are under way", isPaymentsWaitedFor);
+    // Inventory has had time to prepare, had it been asked.
+    for (let look = 0; look < 10; look += 1) {
+      for (const sku of skus) await stockOf(world, sku);
+    }
+
+    const held = await inDoubt(world);
+    await payments.open();
+
+    expect(held).toEqual([]);
+    for (const [n, { name }] of placed.entries()) {
+      await until(world.orders, name, State.COMPLETED);
+      await expectSold(world, name, skus[n] ?? "");
+    }
   }, 90_000);
 
   test("shares a product with many others and never sells it twice", async () => {
