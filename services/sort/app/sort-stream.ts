@@ -6,6 +6,7 @@ import { DomainError } from "../../platform/runtime/errors.ts";
 import { startJobProcess } from "../clients/job-process.ts";
 import type { JobResult } from "../domain/sort-job.ts";
 import type { RecordOrder } from "../domain/sort-plan.ts";
+import { codeOfFault } from "../engine/sort-error.ts";
 import { streamsBusy, streamTooLarge } from "../domain/sort-refusals.ts";
 import type { WorkOrder } from "../domain/work-order.ts";
 import type { Share } from "./write-order.ts";
@@ -102,7 +103,8 @@ export async function* sortStream(
       signal.throwIfAborted();
       throw new Error(`the stream's process was lost: ${end.how}`);
     }
-    throw new DomainError({ code: "failed_precondition", ...end.failure });
+    const code = codeOfFault(end.failure.reason);
+    throw new DomainError({ code, ...end.failure });
   } finally {
     signal.removeEventListener("abort", work.kill);
     work.kill();

@@ -42,6 +42,12 @@ const codes: Readonly<Record<SortFault, ErrorCode>> = {
   WORKER_LOST: "internal",
 };
 
+/** The canonical code of a fault that is known by its name only; `internal` where it is none of ours. */
+export function codeOfFault(reason: string): ErrorCode {
+  const known: Readonly<Record<string, ErrorCode>> = codes;
+  return known[reason] ?? "internal";
+}
+
 export interface SortErrorDetails {
   /** The field of the spec that is at fault. */
   readonly field?: string;
