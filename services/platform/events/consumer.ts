@@ -26,7 +26,7 @@ export interface ConsumerOptions {
   readonly handlers: readonly EventHandler[];
   /** The packages of the handlers' types when left out. */
   readonly topics?: readonly string[];
-  /** Partitions whose events are handled one by one at the same time. Default 4; keep it below the size of the pool. */
+  /** Partitions that are handled at the same time, but for those in one batch. Default 4; keep it below the size of the pool. */
   readonly concurrency?: number;
   readonly retry?: Partial<RetryPolicy>;
   /** Records that a batch handler is given at most. Default 100. */

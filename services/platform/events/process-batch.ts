@@ -1,4 +1,5 @@
 import { type Batcher, createBatcher } from "../data/batcher.ts";
+import type { Lane } from "../data/lane.ts";
 import { type CloudEvent, fromRecord } from "./cloud-event.ts";
 import {
   type Caused,
@@ -54,7 +55,10 @@ export function createJoinedBatches(deps: ProcessRecordDeps): JoinedBatches {
  * @throws what the database or an idempotent handler failed of; nothing was done then either.
  */
 export async function processBatch(
-  deps: ProcessRecordDeps & { readonly joined: JoinedBatches },
+  deps: ProcessRecordDeps & {
+    readonly joined: JoinedBatches;
+    readonly lane: Lane;
+  },
   records: readonly IncomingRecord[],
 ): Promise<BatchOutcome | OneByOne> {
   const events = readAll(deps, records);
@@ -62,12 +66,14 @@ export async function processBatch(
   if (!events.every(({ batch }) => batch.isIdempotent)) {
     return deps.joined.submit(events);
   }
-  await inConsumerSpans(deps.group, events, async (caused) => {
-    for (const { batch, run } of runsOf(caused)) {
-      if (batch.isIdempotent) await batch.handle(deps.db, run);
-    }
-    return "handled";
-  });
+  await deps.lane(() =>
+    inConsumerSpans(deps.group, events, async (caused) => {
+      for (const { batch, run } of runsOf(caused)) {
+        if (batch.isIdempotent) await batch.handle(deps.db, run);
+      }
+      return "handled";
+    }),
+  );
   return { handled: events.length, duplicates: 0 };
 }
 

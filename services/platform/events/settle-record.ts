@@ -31,7 +31,7 @@ export interface SettleDeps extends ProcessRecordDeps {
   readonly policy: RetryPolicy;
   readonly gate: OutageGate;
   readonly joined: JoinedBatches;
-  /** For what is done record by record. */
+  /** For what is not done for all partitions at once. */
   readonly lane: Lane;
   readonly now: () => Date;
 }
