@@ -99,7 +99,10 @@ function readStored(
     closeSync(fd);
   }
   const length = storedLength(order, bytes);
-  return length === undefined ? undefined : bytes.subarray(0, length);
+  // A view would be sent to the workers, for each run, with all that was read.
+  return length === undefined
+    ? undefined
+    : new Uint8Array(bytes.subarray(0, length));
 }
 
 function storedLength(order: KernelOrder, bytes: Buffer): number | undefined {
