@@ -34,6 +34,8 @@ let nextRequest = 0;
 
 /** Milliseconds between two looks at what is due. */
 const TICK_MS = 1;
+/** 22 kB of requests: the client counts no flow-control windows, and a server's is 64 kB, of which half may be used up. */
+const MOST_OPEN = 128;
 
 // The parent asks with nothing but loads.
 serveQuestions((question) => makeLoad(question as Load | OpenLoad));
@@ -87,8 +89,8 @@ function keepInFlight(
 }
 
 /**
- * Sends at an even rate. The time of a call counts from when it was due, so that a pause, of the server or of this process, is
- * felt by all that were due in it.
+ * Sends at an even rate; after a pause, what is due waits its turn. The time of a call counts from when it was due, so that a
+ * pause, of the server or of this process, is felt by all that were due in it.
  */
 function sendEvenly(
   { perSecond, ms }: OpenLoad,
@@ -106,7 +108,8 @@ function sendEvenly(
     };
     const sendDue = () => {
       const now = performance.now();
-      for (; sent < calls && dueAt(sent) <= now; sent += 1)
+      const most = Math.min(calls, latencies.length + MOST_OPEN);
+      for (; sent < most && dueAt(sent) <= now; sent += 1)
         client.send(followingRequest(), sent);
       client.flush();
       if (sent < calls) setTimeout(sendDue, TICK_MS);
