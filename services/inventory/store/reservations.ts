@@ -147,7 +147,6 @@ export async function lockReservations(
      order by tenant, id
      for no key update of reservations`,
     [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
-    { prepare: true },
   );
   return rows.map(toReservation);
 }

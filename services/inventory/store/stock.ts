@@ -87,7 +87,6 @@ export async function lockStock(
      order by stock.tenant, stock.sku
      for no key update of stock`,
     [units.map(({ tenant }) => tenant), units.map(({ sku }) => sku)],
-    { prepare: true },
   );
 }
 

@@ -19,9 +19,9 @@ export interface TwoPhaseParticipants {
 }
 
 /**
- * The first phase: the participants prepare one after the other, up to the first that does not vote yes. Were all
- * asked at once, an order of a hot product would hold it for as long as the payment provider takes. Where one does not answer, nobody is left in doubt
- * until the next try.
+ * The first phase: the participants prepare one after the other, up to the first that does not vote yes. Were all asked at
+ * once, an order of a hot product would hold it for as long as the payment provider takes. Where one does not answer, nobody
+ * is left in doubt until the next try.
  */
 export async function prepareOrder(
   { quote, participants }: TwoPhaseParticipants,

@@ -142,7 +142,6 @@ export async function lockOrdersById(
      order by id
      for no key update of orders`,
     [ids],
-    { prepare: true },
   );
   return rows.map(lockedOrder);
 }

@@ -120,7 +120,6 @@ export async function lockPayments(
      order by tenant, id
      for no key update of payments`,
     [keys.map(({ tenant }) => tenant), keys.map(({ id }) => id)],
-    { prepare: true },
   );
   return rows.map(toPayment);
 }
