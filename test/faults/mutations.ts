@@ -232,8 +232,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     hole: "a later event of a key overtakes the one that waits in retry",
     file: "services/platform/events/inbox.ts",
-    find: "and key = any($4::text[])",
-    replace: "and key = any($4::text[]) and false",
+    find: "(topic, key) in (select topic, key from arrived)",
+    replace: "(topic, key) in (select topic, key from arrived) and false",
     caughtBy: { tests: ["test/integration/platform-events/retry.test.ts"] },
   },
   {
