@@ -104,6 +104,8 @@ function forward(
           if (passed > fault.afterBytes) outgoing.destroy();
         });
       }
+      // A client that goes away in the middle ends the answer of the server, too.
+      body.on("error", () => outgoing.destroy());
       body.pipe(outgoing);
     },
   );
