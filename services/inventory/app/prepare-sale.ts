@@ -1,3 +1,4 @@
+import { context } from "@opentelemetry/api";
 import {
   prepareBranch,
   type TwoPhaseDeps,
@@ -13,12 +14,12 @@ import { reservationConflict } from "../domain/reservation-refusals.ts";
 import { outOfStock } from "../domain/stock.ts";
 import { insertReservation } from "../store/reservations.ts";
 import { sellAvailable } from "../store/stock.ts";
-import type { Announce } from "./announce.ts";
+import type { AnnounceTogether } from "./announce.ts";
 import type { PriceCache } from "./price-cache.ts";
 import { unitsOf } from "./units-of.ts";
 
 export interface PrepareSaleDeps extends TwoPhaseDeps {
-  readonly announce: Announce;
+  readonly announceTogether: AnnounceTogether;
   readonly prices: PriceCache;
   readonly now: () => Date;
 }
@@ -54,10 +55,11 @@ export async function prepareSale(
     deps,
     branch,
     async (tx) => {
-      if (!(await insertReservation(tx, reservation))) {
+      const event = { type: "StockConfirmed", reservation } as const;
+      const row = deps.announceTogether.row(event, context.active());
+      if (!(await insertReservation(tx, reservation, [row]))) {
         throw reservationConflict(reservation.id);
       }
-      await deps.announce(tx, { type: "StockConfirmed", reservation });
       await takeUnits(tx, reservation);
     },
     signal,
