@@ -1,4 +1,5 @@
 import type { Branch } from "../../platform/data/branch-store.ts";
+import type { Transaction } from "../../platform/data/transaction.ts";
 import {
   commitBranch,
   prepareBranch,
@@ -14,8 +15,10 @@ import {
   paymentVoided,
   providerUnavailable,
 } from "../domain/payment-refusals.ts";
+import { changePaymentsTogether } from "../store/change-together.ts";
 import { findPayment, type PaymentKey } from "../store/payments.ts";
 import { authorizePayment } from "./authorize-payment.ts";
+import { applyAll } from "./record-batch.ts";
 import { recordChangesIn } from "./record-changes.ts";
 import { settlePayment, type SettleDeps } from "./settle-payment.ts";
 import { voidPayment } from "./void-payment.ts";
@@ -43,18 +46,30 @@ export async function preparePayment(
   await prepareBranch(
     deps,
     branch,
-    async (tx) => {
-      await recordChangesIn(deps, tx, payment, (current) => {
-        requireHold(current);
-        if (current.state !== "AUTHORIZED" || current.pending) {
-          throw notAuthorized(current);
-        }
-        const amount = command.amount.minorUnits;
-        return [{ type: "capture-requested", amount }];
-      });
-    },
+    (tx) => requestCapture(deps, tx, payment, command.amount.minorUnits),
     signal,
   );
+}
+
+/** By the payment as it was just read, which spares a lock; where it has changed since, under its lock. */
+async function requestCapture(
+  deps: PreparePaymentDeps,
+  tx: Transaction,
+  known: Payment,
+  amount: bigint,
+): Promise<void> {
+  const decide = (current: Payment) => {
+    requireHold(current);
+    if (current.state !== "AUTHORIZED" || current.pending) {
+      throw notAuthorized(current);
+    }
+    return [{ type: "capture-requested", amount }] as const;
+  };
+  const isUsual = known.state === "AUTHORIZED" && !known.pending;
+  const changed = isUsual && applyAll(deps, known, decide(known));
+  const written = changed && (await changePaymentsTogether(tx, [changed]));
+  if (!written || !written.has(0))
+    await recordChangesIn(deps, tx, known, decide);
 }
 
 /**
