@@ -12,7 +12,7 @@ import {
   createConnectionPool,
 } from "./connection-pool.ts";
 import { isConnectionLost } from "./database-errors.ts";
-import type { Executor, QueryOptions, Rows } from "./executor.ts";
+import type { Executor, Rows } from "./executor.ts";
 import { runQuery } from "./run-query.ts";
 import {
   runTransaction,
@@ -96,9 +96,9 @@ export function createDatabase(options: DatabaseOptions): Database {
   };
 
   return {
-    query: (sql, params, queryOptions) =>
+    query: (sql, params) =>
       timed(duration, { ...attributes, "db.operation.name": "query" }, () =>
-        queryOnce(pool, sql, params, queryOptions),
+        queryOnce(pool, sql, params),
       ),
     transaction: (fn, transactionOptions = {}) =>
       timed(
@@ -118,12 +118,11 @@ async function queryOnce<Row extends object>(
   pool: ConnectionPool,
   sql: string,
   params: readonly unknown[] | undefined,
-  options: QueryOptions | undefined,
 ): Promise<Rows<Row>> {
   const connection = await pool.acquire();
   let clean = true;
   try {
-    return await runQuery<Row>(connection.client, sql, params, options);
+    return await runQuery<Row>(connection.client, sql, params);
   } catch (error) {
     clean = !isConnectionLost(error);
     throw error;

@@ -12,19 +12,13 @@ export interface Rows<Row> {
  * Column values arrive as: `int8` and `count(*)` -> bigint, `timestamptz` ->
  * Date, `numeric` -> string, `bytea` -> Buffer, `json`/`jsonb` -> parsed value.
  * A bigint, Date, Buffer, array or plain object (as json) may be a parameter.
+ *
+ * A statement with parameters is parsed and planned once a connection, which
+ * keeps its text: the texts of a program have to be few.
  */
 export interface Executor {
   query<Row extends object = Record<string, unknown>>(
     sql: string,
     params?: readonly unknown[],
-    options?: QueryOptions,
   ): Promise<Rows<Row>>;
-}
-
-export interface QueryOptions {
-  /**
-   * A statement with parameters is parsed and planned once a connection, which keeps its text: the texts of a program are
-   * few. False for one that is put together of more than a few pieces. Default true.
-   */
-  readonly prepare?: boolean;
 }

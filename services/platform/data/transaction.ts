@@ -8,7 +8,7 @@ import {
   commitUnknown,
   isConnectionLost,
 } from "./database-errors.ts";
-import type { Executor, QueryOptions, Rows } from "./executor.ts";
+import type { Executor, Rows } from "./executor.ts";
 import { fullJitter, sleep } from "./backoff.ts";
 import { runQuery } from "./run-query.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -103,12 +103,11 @@ function openTransaction(client: pg.PoolClient, signal?: AbortSignal) {
     query<Row extends object>(
       sql: string,
       params?: readonly unknown[],
-      queryOptions?: QueryOptions,
     ): Promise<Rows<Row>> {
       if (signal?.aborted) return Promise.reject(signal.reason);
       // A query that was not awaited would otherwise run in somebody else's transaction.
       if (over) return Promise.reject(transactionOver());
-      return runQuery<Row>(client, sql, params, queryOptions);
+      return runQuery<Row>(client, sql, params);
     },
     onCommit(callback) {
       callbacks.push(callback);
