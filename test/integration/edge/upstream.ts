@@ -39,6 +39,13 @@ export const LOST_ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8052";
 export const SLOW = "slow";
 /** A customer whose list is 2 MB long. */
 export const MANY = "many";
+/** And one whose list is 10 MB long, which is more than sockets hold. */
+export const MORE = "more";
+
+const LENGTHS: Readonly<Record<string, number>> = {
+  [MANY]: 20_000,
+  [MORE]: 100_000,
+};
 
 /** An order service of a few lines behind the platform's two servers, so that the edge meets what it will meet. */
 export async function startUpstream(
@@ -98,7 +105,7 @@ function orders(
       }
       if (request.customer === SLOW)
         await delay(60_000, undefined, { signal: context.signal });
-      const count = request.customer === MANY ? 20_000 : 1;
+      const count = LENGTHS[request.customer] ?? 1;
       const order = create(OrderSchema, {
         name: ORDER,
         customer: request.customer,
