@@ -1,4 +1,4 @@
-import { typed, type EnvoyConfig } from "./envoy-config.ts";
+import { duration, typed, type EnvoyConfig } from "./envoy-config.ts";
 
 const FLOOD_FILTER = "envoy.filters.http.local_ratelimit";
 
@@ -59,10 +59,12 @@ export const FLOOD_LIMIT_OFF: EnvoyConfig = {
   }),
 };
 
+/** Filled ten times a second, and one by one where that would be less than one: Envoy fills in whole requests. */
 function bucket(perSecond: number): EnvoyConfig {
+  const fillsPerSecond = Math.min(10, perSecond);
   return {
-    max_tokens: 2 * perSecond,
-    tokens_per_fill: perSecond / 10,
-    fill_interval: "0.1s",
+    max_tokens: Math.ceil(2 * perSecond),
+    tokens_per_fill: Math.round(perSecond / fillsPerSecond),
+    fill_interval: duration(1_000 / fillsPerSecond),
   };
 }
