@@ -2,7 +2,7 @@ import { bodyShapes } from "./body-shapes.ts";
 import { headerIfMatches } from "./cel-format.ts";
 import { claimsFilter } from "./claims-filter.ts";
 import { CLAIMS_HEADER, developmentClaims } from "./claims.ts";
-import { corsPolicy } from "./cors.ts";
+import { CORS_FILTER, corsPolicy } from "./cors.ts";
 import { MAX_DOCUMENT_BYTES } from "./document-routes.ts";
 import {
   duration,
@@ -74,7 +74,7 @@ export function connectionManager(options: {
           name: "weft",
           domains: ["*"],
           typed_per_filter_config: {
-            "envoy.filters.http.cors": corsPolicy(options),
+            [CORS_FILTER]: corsPolicy(options),
           },
           routes: edgeRoutes(options.routes, options.rateLimits),
         },
@@ -185,7 +185,7 @@ function httpFilters(options: {
     // The first in, so the last to see an answer, whichever filter gives it.
     securityHeaders(options),
     {
-      name: "envoy.filters.http.cors",
+      name: CORS_FILTER,
       typed_config: typed(`${filters}.cors.v3.Cors`),
     },
     floodFilter(options.flood),

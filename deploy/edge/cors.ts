@@ -1,6 +1,8 @@
 import { headerIfMatches, textIfMatches } from "./cel-format.ts";
 import { typed, type EnvoyConfig } from "./envoy-config.ts";
 
+export const CORS_FILTER = "envoy.filters.http.cors";
+
 const ALLOWED_HEADERS = [
   "authorization",
   "content-type",

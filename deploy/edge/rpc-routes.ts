@@ -3,7 +3,7 @@ import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { BODY_LIMITED, timeLimit, TRANSCODER_OFF } from "./route-filters.ts";
-import { SECURITY_HEADERS_OFF } from "./security-headers.ts";
+import { BROWSER_HEADERS_OFF } from "./security-headers.ts";
 import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
 
 /**
@@ -25,7 +25,7 @@ export function rpcRoutes(
       decorator: { operation: method.path.slice(1), propagate: false },
       typed_per_filter_config: {
         ...requiredScopes(method),
-        ...SECURITY_HEADERS_OFF,
+        ...BROWSER_HEADERS_OFF,
         ...TRANSCODER_OFF,
       },
     },

@@ -16,6 +16,17 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => world[Symbol.asyncDispose]());
 
+const FOR_BROWSERS = [
+  "strict-transport-security",
+  "x-content-type-options",
+  "x-frame-options",
+  "referrer-policy",
+  "content-security-policy",
+  "cache-control",
+  "access-control-allow-origin",
+  "access-control-expose-headers",
+];
+
 const grpc = { "content-type": "application/grpc", te: "trailers" };
 
 /** One of each kind of answer: a service's, the transcoder's, filters', routes' and the edge's own. */
@@ -83,6 +94,33 @@ describe.each(answers)("$what", (request) => {
     expect(await from("https://shop.example.evil.example")).toBeUndefined();
     expect(await from("null")).toBeUndefined();
   });
+});
+
+it("tells a gRPC client nothing that only a browser reads, and every other client all of it", async () => {
+  const from = async (request: EdgeRequest) => {
+    const { headers } = await send(world, {
+      ...request,
+      headers: { ...request.headers, origin: SHOP },
+    });
+    return Object.keys(headers);
+  };
+  const getOrder = {
+    path: "/weft.order.v1.OrderService/GetOrder",
+    method: "POST",
+  };
+  const json = { "content-type": "application/json" };
+  const grpcWeb = { "content-type": "application/grpc-web+proto" };
+
+  const toBrowsers = [
+    await from({ path: `/v1/${ORDER}` }),
+    await from({ ...getOrder, headers: json, body: `{"name":"${ORDER}"}` }),
+    await from({ ...getOrder, headers: grpcWeb, body: Buffer.alloc(5) }),
+  ];
+  const toGrpc = await from({ ...getOrder, headers: grpc });
+
+  for (const names of toBrowsers)
+    expect(names).toEqual(expect.arrayContaining(FOR_BROWSERS));
+  expect(toGrpc.filter((name) => FOR_BROWSERS.includes(name))).toEqual([]);
 });
 
 it("lets the reference page be a page, without scripts", async () => {
