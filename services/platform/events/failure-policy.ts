@@ -1,5 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { fullJitter } from "../data/backoff.ts";
+import {
+  hasSqlState,
+  isSerializationFailure,
+} from "../data/database-errors.ts";
 import { DomainError } from "../runtime/errors.ts";
 
 export interface RetryPolicy {
@@ -9,7 +13,7 @@ export interface RetryPolicy {
   readonly baseMs: number;
   /** How long an event waits in each of the group's retry topics, one try after each. Default 1 s, 10 s, 60 s. */
   readonly delaysMs: readonly number[];
-  /** How long an event that fails for want of something else is tried, however often. Default 24 hours. */
+  /** How long an event that fails for want of something else, or of a lock, is tried, however often. Default 24 hours. */
   readonly transientForMs: number;
 }
 
@@ -51,6 +55,8 @@ const IN_PLACE_CAP_MS = 1_000;
  * - Our own database is down: an outage, which counts as no attempt.
  * - Something else is down (`unavailable` and the like): tried in place, then
  *   in the retry topics, in the last one again and again for `transientForMs`.
+ * - Others hold what it has to lock: the same, but that says nothing of other events. What holds it may be a branch in
+ *   doubt, which ends no sooner than its coordinator is back.
  * - Anything else, such as a missing prerequisite or a fault in the handler:
  *   tried in place, once after each retry topic, then a dead letter.
  */
@@ -67,7 +73,8 @@ export function judgeFailure(
   }
   const transient = kind === "transient";
   const last = policy.delaysMs.length;
-  if (transient ? isTooOld(failure, policy) : failure.round >= last) {
+  const isPatient = transient || kind === "locked";
+  if (isPatient ? isTooOld(failure, policy) : failure.round >= last) {
     return { kind: "dead-letter" };
   }
   if (last === 0) return { kind: "dead-letter" };
@@ -99,11 +106,13 @@ const OUTAGES = new Set([
   "COMMIT_OUTCOME_UNKNOWN",
 ]);
 
-type Kind = "permanent" | "outage" | "transient" | "unknown";
+type Kind = "permanent" | "outage" | "transient" | "locked" | "unknown";
 
 function classify(error: unknown): Kind {
   if (error instanceof ConnectError) return classifyStatus(error.code);
-  if (!(error instanceof DomainError)) return "unknown";
+  if (!(error instanceof DomainError)) {
+    return isLocked(error) ? "locked" : "unknown";
+  }
   if (OUTAGES.has(error.reason)) return "outage";
   switch (error.code) {
     case "invalid_argument":
@@ -122,6 +131,11 @@ function classify(error: unknown): Kind {
     case "internal":
       return "unknown";
   }
+}
+
+/** It waited for a lock in vain, or was ended so that others go on. */
+function isLocked(error: unknown): boolean {
+  return hasSqlState(error, "55P03") || isSerializationFailure(error);
 }
 
 /** What a called service answered; its INVALID_ARGUMENT may be a fault of ours that a release mends. */

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { DatabaseError } from "pg";
 import { describe, expect, it } from "vitest";
 import {
   type Failure,
@@ -37,6 +38,21 @@ describe("the judgement of a failed event", () => {
       kind: "outage",
     });
   });
+
+  it.each(["55P03", "40P01", "40001"])(
+    "keeps an event that waits for a lock (%s) in retry until it is too old, whatever becomes of others",
+    (code) => {
+      const error = Object.assign(new DatabaseError("", 0, "error"), { code });
+
+      expect(judgeFailure(error, failed(99, 2), policy)).toEqual({
+        kind: "retry",
+        round: 2,
+        transient: false,
+      });
+      const old = { ...failed(99, 2), lastFailureAt: new Date(3_600_000) };
+      expect(judgeFailure(error, old, policy).kind).toBe("dead-letter");
+    },
+  );
 
   it.each<unknown>([
     domainError("unavailable"),
