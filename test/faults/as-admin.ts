@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Mesh } from "../../deploy/local/mesh-handle.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** Works in the mesh's database as its superuser, who sees every service's schema. */
 export async function asAdmin<T>(
@@ -8,16 +9,36 @@ export async function asAdmin<T>(
 ): Promise<T> {
   const url = new URL(mesh.components.postgres.url);
   url.pathname = new URL(mesh.databaseUrls["order"] ?? url).pathname;
-  const admin = new pg.Client({
-    connectionString: url.href,
-    connectionTimeoutMillis: 30_000,
-  });
-  // A fault that ends this connection too is told of by the query that fails.
-  admin.on("error", () => undefined);
-  await admin.connect();
+  const admin = await connect(url.href);
   try {
     return await work(admin);
   } finally {
     await admin.end();
   }
 }
+
+/** As soon as Postgres takes connections: another fault of the plan may have made it recover just now. */
+async function connect(connectionString: string): Promise<pg.Client> {
+  let connected: pg.Client | undefined;
+  await eventually("Postgres takes a connection", async () => {
+    const admin = new pg.Client({
+      connectionString,
+      connectionTimeoutMillis: 30_000,
+    });
+    // A fault that ends this connection too is told of by the query that fails.
+    admin.on("error", () => undefined);
+    try {
+      await admin.connect();
+      connected = admin;
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code === RECOVERING) return false;
+      throw error;
+    }
+  });
+  if (connected === undefined) throw new Error("there is no connection");
+  return connected;
+}
+
+/** cannot_connect_now */
+const RECOVERING = "57P03";

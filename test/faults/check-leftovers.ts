@@ -27,7 +27,7 @@ const COUNTS: readonly (readonly [what: string, sql: string])[] = [
   ["dead letters", "select count(*) from events.dead_letters"],
 ];
 
-/** What nobody is at work on any more, and should be gone when every order is settled. */
+/** What nobody is at work on any more, and should be gone soon after every order is settled. */
 export async function leftovers(admin: pg.Client): Promise<string[]> {
   const faults: string[] = [];
   for (const [what, sql] of COUNTS) {

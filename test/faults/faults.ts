@@ -1,6 +1,8 @@
 import { Redis } from "ioredis";
 import { setTimeout as delay } from "node:timers/promises";
+import type pg from "pg";
 import type { Mesh } from "../../deploy/local/mesh-handle.ts";
+import { isConnectionLost } from "../../services/platform/data/database-errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { asAdmin } from "./as-admin.ts";
 import { NETWORK_FAULTS } from "./network-faults.ts";
@@ -139,7 +141,7 @@ async function backends(mesh: Mesh): Promise<number[]> {
 
 async function terminateConnections(mesh: Mesh, forMs: number): Promise<void> {
   for (const endsAt = Date.now() + forMs; Date.now() < endsAt;) {
-    await asAdmin(mesh, (admin) =>
+    await unlessEnded("the storm", mesh, (admin) =>
       admin.query(
         "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
       ),
@@ -153,7 +155,7 @@ async function terminateConnections(mesh: Mesh, forMs: number): Promise<void> {
  * this one that a deadlock with theirs ends, it comes again.
  */
 async function holdStockLocks(mesh: Mesh, forMs: number): Promise<void> {
-  await asAdmin(mesh, async (admin) => {
+  await unlessEnded("the locks", mesh, async (admin) => {
     await eventually("every product is locked", async () => {
       try {
         await admin.query("begin");
@@ -198,13 +200,22 @@ async function stopKafka(
 
 /** A transaction with a number of its own that does nothing: it holds back snapshots of the whole cluster. */
 async function idleInTransaction(mesh: Mesh, forMs: number): Promise<void> {
-  await asAdmin(mesh, async (admin) => {
+  await unlessEnded("the idle transaction", mesh, async (admin) => {
     await admin.query("begin; select pg_current_xact_id()");
     await delay(forMs);
     await admin.query("rollback");
-  }).catch((error: unknown) => {
-    // Another fault of the plan has ended it before.
-    console.log(`  the idle transaction is gone: ${String(error)}`);
+  });
+}
+
+/** Another fault of the plan may end the session first, and then this one is over. */
+async function unlessEnded(
+  what: string,
+  mesh: Mesh,
+  work: (admin: pg.Client) => Promise<unknown>,
+): Promise<void> {
+  await asAdmin(mesh, work).catch((error: unknown) => {
+    if (!isConnectionLost(error)) throw error;
+    console.log(`  ${what}: ended by another fault, ${String(error)}`);
   });
 }
 
