@@ -126,4 +126,52 @@ export const EVENTS: readonly Mutation[] = [
       "where present.state <> 'pending'\n       and ($17::uuid is null or true)",
     caughtBy: { tests: ["test/integration/events"] },
   },
+  {
+    hole: "a batch has its effects outside the transaction of its inbox rows",
+    file: "services/platform/events/process-batch.ts",
+    find: "await each.batch.handle(tx, each.run);",
+    replace: "await each.batch.handle(deps.db, each.run);",
+    caughtBy: { tests: ["test/integration/platform-events/batch.test.ts"] },
+  },
+  {
+    hole: "a batch is given what the inbox knows",
+    file: "services/platform/events/inbox.ts",
+    find: "select array(select event_id from admitted) as admitted,",
+    replace: "select array(select event_id from arrived) as admitted,",
+    caughtBy: { tests: ["test/integration/platform-events/batch.test.ts"] },
+  },
+  {
+    hole: "what comes after the first of a failed batch is passed over",
+    file: "services/platform/events/consume-batch.ts",
+    find: "      next += settled.count;",
+    replace: "      next += chunk.length;",
+    caughtBy: { tests: ["test/integration/platform-events/batch.test.ts"] },
+  },
+  {
+    hole: "a key that has parked all that it may loses its next event",
+    file: "services/platform/events/parked-events.ts",
+    find: "select free or exists (",
+    replace: "select true or exists (",
+    caughtBy: { tests: ["test/integration/platform-events/retry.test.ts"] },
+  },
+  {
+    hole: "an event whose rows are locked for long is given up",
+    file: "services/platform/events/failure-policy.ts",
+    find: 'transient || kind === "locked"',
+    replace: "transient",
+    caughtBy: { tests: ["test/unit/platform-events/failure-policy.test.ts"] },
+  },
+  {
+    hole: "an offset is committed ahead of the effect",
+    file: "services/platform/events/consume-batch.ts",
+    find: "      const heldMs = deps.gate.waitMs();",
+    replace:
+      "      const ahead = batch.records.at(-1);\n      if (ahead) batch.markDone(ahead);\n      const heldMs = deps.gate.waitMs();",
+    caughtBy: {
+      tests: [
+        "test/integration/platform-events/killed-consumer.test.ts",
+        "test/integration/platform-events/retry.test.ts",
+      ],
+    },
+  },
 ];

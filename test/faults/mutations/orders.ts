@@ -86,4 +86,62 @@ export const ORDERS: readonly Mutation[] = [
     replace: "  if (etag !== etagOf({ version: 0n })) return;",
     caughtBy: { tests: ["test/integration/order/operations.test.ts"] },
   },
+  {
+    hole: "a choreographed order whose event is lost waits for ever",
+    file: "services/order/app/place-order.ts",
+    find: "return new Date(at.getTime() + eventDeadlineMs);",
+    replace: "return new Date(at.getTime() + 1_000 * eventDeadlineMs);",
+    caughtBy: { tests: ["test/integration/coordination/choreography.test.ts"] },
+  },
+  {
+    hole: "nobody is told of a compensation that is refused for ever",
+    file: "services/order/domain/attention.ts",
+    find: "  if (refusal && order.attempts >= refusalsUntilAttention) {",
+    replace:
+      "  if (refusal && order.attempts >= 1_000 * refusalsUntilAttention) {",
+    caughtBy: { tests: ["test/unit/order/attention.test.ts"] },
+  },
+  {
+    hole: "a page of a list skips orders of the same instant",
+    file: "services/order/store/orders.ts",
+    find: "(created_at, id) < ($4, $5::uuid)",
+    replace: "created_at < $4 and $5::uuid is not null",
+    caughtBy: { tests: ["test/integration/order/read-orders.test.ts"] },
+  },
+  {
+    hole: "a log of changes tells old versions of an order",
+    file: "services/order/store/order-changes.ts",
+    find: "left join orders on id = order_id and version = news_version",
+    replace: "left join orders on id = order_id and version >= news_version",
+    caughtBy: { tests: ["test/integration/order/order-changes.test.ts"] },
+  },
+  {
+    hole: "a burst is taken however long its orders would wait",
+    file: "services/order/app/order-drivers.ts",
+    find: "      if (waiting + arriving >= options.maxWaiting) {",
+    replace: "      if (waiting + arriving >= 1_000 * options.maxWaiting) {",
+    caughtBy: { tests: ["test/integration/order/refuse-overload.test.ts"] },
+  },
+  {
+    hole: "a request that was taken over begins anew",
+    file: "services/platform/rpc/named-request.ts",
+    find: "isResumed: (startEpoch ?? 1) > 1,",
+    replace: "isResumed: (startEpoch ?? 1) > 1_000,",
+    caughtBy: {
+      tests: [
+        "test/integration/platform-rpc/named-requests.test.ts",
+        "test/integration/order/place-order.test.ts",
+      ],
+    },
+  },
+  {
+    hole: "a request that is being worked on is worked on twice",
+    file: "services/platform/data/idempotency-keys.ts",
+    find: "     where known.leased_until <= clock_timestamp()\n       and known.request_hash = excluded.request_hash\n     returning epoch`",
+    replace:
+      "     where known.leased_until <= clock_timestamp() + interval '1 day'\n       and known.request_hash = excluded.request_hash\n     returning epoch`",
+    caughtBy: {
+      tests: ["test/integration/platform-rpc/named-requests.test.ts"],
+    },
+  },
 ];

@@ -90,4 +90,79 @@ export const STOCK_AND_MONEY: readonly Mutation[] = [
       "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmin",
     caughtBy: { tests: ["test/integration/payment/read-ledger.test.ts"] },
   },
+  {
+    hole: "more is given back than was taken",
+    file: "services/payment/domain/decide.ts",
+    find: "  const left = payment.captured - payment.refunded;",
+    replace: "  const left = payment.captured;",
+    caughtBy: {
+      tests: ["test/integration/payment/capture-and-refund.test.ts"],
+    },
+  },
+  {
+    hole: "a repeated refund is another one",
+    file: "services/payment/domain/decide.ts",
+    find: "  if (done !== undefined) {",
+    replace: "  if (done === -1n) {",
+    caughtBy: {
+      tests: ["test/integration/payment/capture-and-refund.test.ts"],
+    },
+  },
+  {
+    hole: "a capture of a part is booked as one of all",
+    file: "services/payment/domain/ledger.ts",
+    find: '...transfer("order_revenue", "provider_cash", change.amount),',
+    replace: '...transfer("order_revenue", "provider_cash", held),',
+    caughtBy: {
+      tests: [
+        "test/integration/payment/ledger.test.ts",
+        "test/integration/payment/capture-and-refund.test.ts",
+      ],
+    },
+  },
+  {
+    hole: "a hold that turns up after its void is kept",
+    file: "services/payment/domain/reconcile.ts",
+    find: "      return isLateHold(payment)\n",
+    replace: "      return isLateHold(payment) && payment.version < 0n\n",
+    caughtBy: { tests: ["test/integration/payment/webhooks.test.ts"] },
+  },
+  {
+    hole: "a reservation is sold after its time",
+    file: "services/inventory/domain/reservation.ts",
+    find: "      if (isOverdue(current, at)) throw reservationExpired(current.id);\n",
+    replace: "",
+    caughtBy: {
+      tests: ["test/integration/inventory/settle-reservation.test.ts"],
+    },
+  },
+  {
+    hole: "a reservation is given back as often as it is asked for",
+    file: "services/inventory/store/settle-together.ts",
+    find: "         and reservations.state = 'held'\n",
+    replace: "         and reservations.state <> 'confirmed'\n",
+    caughtBy: {
+      tests: ["test/integration/inventory/settle-reservation.test.ts"],
+    },
+  },
+  {
+    hole: "what is given back stays reserved",
+    file: "services/inventory/store/settle-together.ts",
+    find: "         reserved = stock.reserved - locked.quantity`,\n);\n\n/**",
+    replace:
+      "         reserved = stock.reserved - 0 * locked.quantity`,\n);\n\n/**",
+    caughtBy: {
+      tests: ["test/integration/inventory/settle-reservation.test.ts"],
+    },
+  },
+  {
+    hole: "what ran out is swept by nobody",
+    file: "services/inventory/app/sweep-reservations.ts",
+    find: "const expired = await expireReservations(deps, BATCH, stop);",
+    replace:
+      "const expired = stop.aborted ? await expireReservations(deps, BATCH, stop) : 0;",
+    caughtBy: {
+      tests: ["test/integration/inventory/sweep-reservations.test.ts"],
+    },
+  },
 ];

@@ -45,4 +45,41 @@ export const TWO_PHASE_COMMIT: readonly Mutation[] = [
       'return silent && votes.length > 9 ? silent : { kind: "prepared", total, unitPrices };',
     caughtBy: { tests: ["test/unit/order/two-phase-commit.test.ts"] },
   },
+  {
+    hole: "a coordinator that takes over goes on under the epoch of the one that it replaces",
+    file: "services/order/store/due-orders.ts",
+    find: "epoch = epoch + (coordination = 'two_phase_commit' and state = 'placed')::int",
+    replace: "epoch = epoch",
+    caughtBy: { tests: ["test/integration/order/epochs.test.ts"] },
+  },
+  {
+    hole: "a participant lets a coordinator go on that was replaced while it slept",
+    file: "services/platform/data/two-phase.ts",
+    find: "  if (newer !== undefined) throw staleEpoch(transaction, newer);",
+    replace: "  if (newer === -1n) throw staleEpoch(transaction, newer);",
+    caughtBy: { tests: ["test/integration/platform-data/two-phase.test.ts"] },
+  },
+  {
+    hole: "a branch of another epoch than the decided one is committed",
+    file: "services/order/domain/two-phase-commit.ts",
+    find: 'return decision.epoch === branch.epoch ? "commit" : "leave";',
+    replace: 'return decision.epoch > 0n ? "commit" : "leave";',
+    caughtBy: { tests: ["test/unit/order/two-phase-commit.test.ts"] },
+  },
+  {
+    hole: "what is in doubt is swept by nobody",
+    file: "services/order/app/sweep-in-doubt.ts",
+    find: "if (branch.preparedAt <= youngest) await",
+    replace: "if (+branch.preparedAt === 1) await",
+    caughtBy: {
+      tests: ["test/integration/coordination/two-phase-commit.test.ts"],
+    },
+  },
+  {
+    hole: "a commit that comes again is refused",
+    file: "services/platform/data/two-phase.ts",
+    find: '    if (barrier?.operation !== "prepare") {\n      throw',
+    replace: "    if (barrier) {\n      throw",
+    caughtBy: { tests: ["test/integration/platform-data/two-phase.test.ts"] },
+  },
 ];

@@ -34,6 +34,14 @@ async function undecided(sku: string) {
   return { name, open: () => lock.open() };
 }
 
+/** What it has sent would still take effect: a statement that is under way outlives its client. */
+async function killCoordinator() {
+  await world.process("order").kill();
+  await world.administer(
+    "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'weft_order'",
+  );
+}
+
 async function isPaymentsWaitedFor() {
   const waiting = await world.administer(
     "select from pg_locks where relation = 'payment.payments'::regclass and not granted",
@@ -197,17 +205,33 @@ describe("a crash", () => {
     const sku = await addProduct(world, 10);
     const { name, open } = await undecided(sku);
 
-    await world.process("order").kill();
-    // What it has sent would still take effect: a statement that is under way outlives its client.
-    await world.administer(
-      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'weft_order'",
-    );
+    await killCoordinator();
     await open();
     await world.start("order");
     await until(world.orders, name, State.COMPLETED);
 
     expect(await decisionOf(name)).toBeGreaterThan(1);
     await expectSold(world, name, sku);
+  }, 90_000);
+
+  test("that takes the order with it: what it left prepared is rolled back by a sweep", async () => {
+    const sku = await addProduct(world, 10);
+    const { name, open } = await undecided(sku);
+
+    await killCoordinator();
+    await world.administer("delete from orders.orders where id = $1", [
+      name.slice("orders/".length),
+    ]);
+    await open();
+    const orphans = await inDoubt(world);
+    await world.start("order");
+    await eventually(
+      "nothing is in doubt",
+      async () => (await inDoubt(world)).length === 0,
+    );
+
+    expect(orphans).toHaveLength(2);
+    expect(await stockOf(world, sku)).toEqual([10, 0, 0]);
   }, 90_000);
 
   test("of everybody after the decision: both branches are committed within ten seconds", async () => {
