@@ -1,7 +1,7 @@
 import type { Executor } from "../../platform/data/executor.ts";
 import type { Payment } from "../domain/payment.ts";
 import { plainTenant } from "../domain/plain-tenant.ts";
-import { findPayment, findPaymentsById } from "../store/payments.ts";
+import { findPayment, findPaymentsOfHashedTenants } from "../store/payments.ts";
 
 /** What we told the provider of a payment, as it tells us back. */
 export interface IntentMetadata {
@@ -19,8 +19,8 @@ export async function paymentOfIntent(
   }
   const named = await findPayment(db, { tenant, id: paymentId });
   if (named !== undefined) return named;
-  // The hash of a name that the provider can't hold. Rare enough for a search without an index.
+  // The hash of a name that the provider can't hold.
   if (!/^[0-9a-f]{64}$/.test(tenant)) return undefined;
-  const candidates = await findPaymentsById(db, paymentId);
+  const candidates = await findPaymentsOfHashedTenants(db, paymentId);
   return candidates.find((payment) => plainTenant(payment.tenant) === tenant);
 }

@@ -16,18 +16,22 @@ export async function claimDueChecks(
   },
 ): Promise<readonly PaymentKey[]> {
   const { rows } = await db.query<PaymentKey>(
-    `update payments
-     set checks = checks + 1,
-         check_at = $1::timestamptz
-           + least($3, $2 * 2 ^ least(checks, 20)) * (0.5 + random() / 2) * interval '1 millisecond'
-     where (tenant, id) in (
-       select tenant, id
+    // Materialized, as a plan that ran the subquery twice would take more than the limit.
+    `with due as materialized (
+       select tenant as due_tenant, id as due_id
        from payments
        where check_at <= $1
        order by check_at
        limit $4
        for update skip locked
      )
+     update payments
+     set checks = checks + 1,
+         check_at = $1::timestamptz
+           + least($3, $2 * 2 ^ least(checks, 20)) * (0.5 + random() / 2) * interval '1 millisecond'
+     from due
+     where tenant = due_tenant
+       and id = due_id
      returning tenant, id`,
     [batch.now, batch.baseMs, batch.capMs, batch.limit],
   );

@@ -1,48 +1,31 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { claimDueChecks } from "../../../services/payment/store/payment-checks.ts";
+import { newTombstone } from "../../../services/payment/domain/payment.ts";
 import {
   findPayment,
+  findPaymentsOfHashedTenants,
+  insertPayment,
   listPayments,
 } from "../../../services/payment/store/payments.ts";
-import {
-  createDatabase,
-  type Database,
-} from "../../../services/platform/data/database.ts";
 import type { Executor } from "../../../services/platform/data/executor.ts";
-import { setupDatabase, type TestDatabase } from "../../support/database.ts";
-import { rowsRead } from "../../support/rows-read.ts";
-import { silentLogger } from "../../support/silent-logger.ts";
+import {
+  HALF_WAY,
+  NOW,
+  setupStoredMany,
+  STORED,
+  testReadsFewRows,
+} from "../../support/stored-many.ts";
 
-const STORED = 20_000;
-/** A page is of ten, and one statement may look at each twice. */
-const FEW_ROWS = 50;
-const NOW = new Date();
-/** They were made at one a second. */
-const HALF_WAY = new Date(NOW.getTime() - STORED * 500);
+const db = setupStoredMany("payment", insertCaptured);
 
-let database: TestDatabase;
-let db: Database;
-
-beforeAll(async () => {
-  database = await setupDatabase({ service: "payment" });
-  db = createDatabase({
-    url: database.url,
-    logger: silentLogger,
-    applicationName: "payment test",
-  });
-  await insertCaptured(db);
-}, 60_000);
-
-afterAll(async () => {
-  await db.close();
-  await database.close();
-});
-
+const due = { baseMs: 1_000, capMs: 1_000, limit: 10 };
+/** When one of them was due. */
+const LONG_AGO = new Date(0);
 const firstPage = { tenant: "acme", after: undefined, limit: 10 } as const;
 const halfWay = { createdAt: HALF_WAY, id: randomUUID() };
 
-test.each<[string, (db: Executor) => Promise<unknown>]>([
+testReadsFewRows(db, [
   [
     "a payment",
     (each) => findPayment(each, { tenant: "acme", id: randomUUID() }),
@@ -62,20 +45,40 @@ test.each<[string, (db: Executor) => Promise<unknown>]>([
   ],
   [
     "the checks that are due",
-    (each) =>
-      claimDueChecks(each, {
-        now: NOW,
-        baseMs: 1_000,
-        capMs: 1_000,
-        limit: 10,
-      }),
+    (each) => claimDueChecks(each, { ...due, now: NOW }),
   ],
-])(
-  "among many payments that are settled, %s reads few rows",
-  async (_, read) => {
-    expect(await rowsRead(db, read)).toBeLessThan(FEW_ROWS);
+  [
+    "the checks that are due, by a plan that runs subqueries for each row,",
+    async (each) => {
+      for (const other of ["hashjoin", "mergejoin", "material", "hashagg"]) {
+        await each.query(`set local enable_${other} = off`);
+      }
+      await each.query("set local enable_sort = off");
+      await claimDueChecks(each, { ...due, now: LONG_AGO });
+    },
+  ],
+  [
+    "the payment of a tenant that the provider knows by a hash",
+    (each) => findPaymentsOfHashedTenants(each, randomUUID()),
+  ],
+]);
+
+test.each(["Miller's & Co", "Müller", "x".repeat(64)])(
+  "finds the payment of the tenant %s by its id alone, and no other's",
+  async (tenant) => {
+    const id = randomUUID();
+    await insertPayment(db(), tombstoneOf("acme", id), undefined);
+    await insertPayment(db(), tombstoneOf(tenant, id), undefined);
+
+    const found = await findPaymentsOfHashedTenants(db(), id);
+
+    expect(found).toEqual([tombstoneOf(tenant, id)]);
   },
 );
+
+function tombstoneOf(tenant: string, paymentId: string) {
+  return newTombstone({ tenant, paymentId, orderId: "order 1" }, NOW);
+}
 
 /** Each of another order. */
 async function insertCaptured(executor: Executor): Promise<void> {
@@ -88,6 +91,13 @@ async function insertCaptured(executor: Executor): Promise<void> {
      from generate_series(1, $1::integer) as n
      cross join lateral (select $2::timestamptz - n * interval '1 second') as made (at)`,
     [STORED, NOW],
+  );
+  await executor.query(
+    `insert into payments (
+       tenant, id, order_id, captured_amount, refunded_amount, state, asked_at, check_at, version, created_at, updated_at
+     )
+     values ('acme', uuidv7(), 'order 0', 0, 0, 'VOIDED', $1, $1, 1, $1, $1)`,
+    [LONG_AGO],
   );
   await executor.query("analyze payments");
 }
