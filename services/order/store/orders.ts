@@ -203,8 +203,8 @@ export interface OrderFilter {
 }
 
 /**
- * The orders of a tenant after the cursor, newest first. Those that are open are found by the index of due orders, and those
- * of a customer by one of their own, so that neither costs what is stored. A list of a settled state reads past the others.
+ * The orders of a tenant after the cursor, newest first. Open ones are found by the index of due orders, those of each
+ * settled state and of a customer by indexes of their own, so that none of these lists costs what is stored.
  */
 export async function listOrdersAfter(
   db: Executor,
@@ -212,19 +212,8 @@ export async function listOrdersAfter(
   after: { readonly createdAt: Date; readonly id: string } | undefined,
   limit: number,
 ): Promise<Order[]> {
-  const isOpen =
-    filter.states.length > 0 &&
-    !filter.states.some((state) => isSettled({ state }));
   const { rows } = await db.query<OrderRow>(
-    `select ${orderColumns}
-     from orders
-     where tenant = $1
-       and (cardinality($2::text[]) = 0 or state = any ($2))
-       ${isOpen ? "and due_at is not null" : ""}
-       and ${filter.customer === "" ? "$3 = ''" : "customer = $3"}
-       and ($4::timestamptz is null or (created_at, id) < ($4, $5::uuid))
-     order by created_at desc, id desc
-     limit $6`,
+    listStatement(filter, after !== undefined),
     [
       filter.tenant,
       filter.states,
@@ -235,4 +224,32 @@ export async function listOrdersAfter(
     ],
   );
   return rows.map(orderOfRow);
+}
+
+function listStatement(
+  { states, customer }: OrderFilter,
+  goesOn: boolean,
+): string {
+  const pageOf = (condition: string) => `select ${orderColumns}
+     from orders
+     where tenant = $1
+       and ${condition}
+       and ${customer === "" ? "$3 = ''" : "customer = $3"}
+       and ${goesOn ? "(created_at, id) < ($4, $5)" : "($4::timestamptz, $5::uuid) is null"}
+     order by created_at desc, id desc
+     limit $6`;
+  const settled = states.filter((state) => isSettled({ state }));
+  const open = "state = any ($2::text[]) and due_at is not null";
+  if (states.length === 0) return pageOf("$2::text[] = '{}'");
+  if (settled.length === 0) return pageOf(open);
+  if (customer !== "") return pageOf("state = any ($2::text[])");
+  // Each by itself, and in the text: how rare a state is decides which index is read.
+  const conditions = settled.map((state) => `outcome = '${state}'`);
+  if (settled.length < states.length) conditions.push(open);
+  const pages = conditions.map((condition) => `(${pageOf(condition)})`);
+  return `select ${orderColumns}
+     from (${pages.join(" union all ")}) as found
+     where $2::text[] is not null
+     order by created_at desc, id desc
+     limit $6`;
 }

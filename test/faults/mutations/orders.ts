@@ -104,7 +104,7 @@ export const ORDERS: readonly Mutation[] = [
   {
     hole: "a page of a list skips orders of the same instant",
     file: "services/order/store/orders.ts",
-    find: "(created_at, id) < ($4, $5::uuid)",
+    find: "(created_at, id) < ($4, $5)",
     replace: "created_at < $4 and $5::uuid is not null",
     caughtBy: { tests: ["test/integration/order/read-orders.test.ts"] },
   },

@@ -110,6 +110,29 @@ test("lists only orders in the states asked for, and of the customer", async () 
   expect(his).toEqual([[]]);
 });
 
+test("lists open and settled orders together, newest first, page by page", async () => {
+  const { world, user } = await setup();
+  const [old = ""] = await placeMany(user, 1);
+  await inState(user, old, State.COMPLETED);
+  world.participants.neverAnswers("authorize");
+  const [open = ""] = await placeMany(user, 1);
+  await inState(user, open, State.RESERVED);
+  world.participants.script("reserve", {
+    kind: "refuses",
+    reason: "OUT_OF_STOCK",
+  });
+  const refused = await placed(user, { ...twoMugs(), wait: true });
+
+  const all = [State.RESERVED, State.COMPLETED, State.REJECTED];
+  const pages = await pagesOf(user, { states: all, pageSize: 1 });
+  const some = await pagesOf(user, {
+    states: [State.RESERVED, State.REJECTED],
+  });
+
+  expect(pages).toEqual([[refused.name], [open], [old]]);
+  expect(some).toEqual([[refused.name, open]]);
+});
+
 test("refuses a page token that is forged, of another query or of another tenant", async () => {
   const { process, user } = await setup();
   await placeMany(user, 3);
