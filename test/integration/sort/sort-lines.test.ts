@@ -96,19 +96,45 @@ test.each(orders)("sorts as GNU does with %j", async (flags, spec) => {
   expect(world.read("out").equals(await world.gnu(...flags))).toBe(true);
 });
 
-test("divides a large file among workers and runs, and merges in parts", async () => {
-  using world = createSortWorld();
-  world.write("in", manyLines(2_000_000));
+describe.each(["used", "bypassed"] as const)(
+  "with the page cache %s",
+  (pageCache) => {
+    const options = {
+      pageCache,
+      memory: { bytes: 80 << 20, counts: "job" },
+    } as const;
 
-  const result = await world.sort(lines, {
-    verify: true,
-    memory: { bytes: 80 << 20, counts: "job" },
-  });
+    test("divides a large file among workers and runs, and merges in parts", async () => {
+      using world = createSortWorld();
+      world.write("in", manyLines(2_000_000));
 
-  expect(result.runs).toBeGreaterThan(2);
-  expect(result.recordsOut).toBe(2_000_000);
-  expect(world.read("out").equals(await world.gnu())).toBe(true);
-});
+      const result = await world.sort(lines, { ...options, verify: true });
+
+      expect(result.runs).toBeGreaterThan(2);
+      expect(result.recordsOut).toBe(2_000_000);
+      expect(world.read("out").equals(await world.gnu())).toBe(true);
+    });
+
+    test("closes the gaps between parts whose equal records are dropped", async () => {
+      using world = createSortWorld();
+      world.write("in", manyLines(1_000_000) + manyLines(1_000_000));
+
+      await world.sort({ ...lines, unique: "first" }, options);
+
+      expect(world.read("out").equals(await world.gnu("-u"))).toBe(true);
+    });
+
+    test("copies what is sorted already", async () => {
+      using world = createSortWorld();
+      const sorted = Array.from({ length: 3_000_000 }, (_, i) => 10 ** 9 + i);
+      world.write("in", sorted.join("\n"));
+
+      await world.sort(lines, options);
+
+      expect(world.read("out").equals(await world.gnu())).toBe(true);
+    });
+  },
+);
 
 test("puts out the first records only", async () => {
   using world = createSortWorld();

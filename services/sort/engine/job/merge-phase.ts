@@ -5,6 +5,7 @@ import type { Merged, MergeTarget } from "../worker/tasks.ts";
 import { compactParts } from "./compact-parts.ts";
 import { together, type Job } from "./job.ts";
 import { ofOutput, type Output } from "./output.ts";
+import { bypassesCache } from "./page-cache.ts";
 import { planParts, slicesOf, type PartPlan } from "./plan-parts.ts";
 import { openRun, reduceRuns } from "./reduce-runs.ts";
 import { PIPE_BYTES } from "./sort-phase.ts";
@@ -76,11 +77,17 @@ async function mergeIntoFile(
   const total = head.length + (plan.outStarts.at(-1) ?? 0);
   if (isKnown) await keepWholeParts(merge, partial);
   await ofOutput(path, prepare(partial, total, head));
+  const isDirect = bypassesCache(job.options, total);
   const waiting = partIndexes(merge).filter((part) => !done.has(part));
   const work = job.pool.workers.map(async (worker) => {
     for (let i = waiting.shift(); i !== undefined; i = waiting.shift()) {
       const position = head.length + (plan.outStarts[i] ?? 0);
-      const target = { kind: "file", path: partial, position } as const;
+      const target: MergeTarget = {
+        kind: "file",
+        path: partial,
+        position,
+        isDirect,
+      };
       // Runs are only read: where there is no room, it is the output's.
       const part = await ofOutput(path, mergeOne(merge, worker, i, target));
       const { bytes, records, crc, hash } = part;

@@ -1,63 +1,72 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { fsyncSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { BLOCK_BYTES } from "../run-file.ts";
 import type { Area } from "./arena.ts";
 import type { WorkerDeps } from "./chunk.ts";
 import { openPipe } from "./pipe.ts";
-import { RunWriter, writeAll } from "./run-writer.ts";
-import type { MergeTarget } from "./tasks.ts";
+import { PAGE, PageWriter } from "./page-writer.ts";
+import { RunWriter } from "./run-writer.ts";
+import type { MergeTask } from "./tasks.ts";
 import { outBytesOf } from "./write-run.ts";
+
+/** What a pipe is given at once. */
+const PIPE_STEP = 1 << 20;
 
 /** Where merged records go. */
 export interface MergeOutput extends Disposable {
-  /** The most that is merged at once. */
-  readonly stepBytes: number;
+  /** The most that is put before it is written; any record fits. */
+  readonly capacity: number;
   readonly crc: number;
   readonly tempBytes: number;
-  write(from: number, bytes: number): void;
-  finish(): void;
+  /** Where the first record belongs. */
+  readonly from: number;
+  /** Takes what was put from `from` to `end`, and tells where the next record belongs. */
+  write(from: number, end: number): number;
+  /** Nothing follows what lies up to `end`, which is what the last `write` returned. */
+  finish(end: number): void;
 }
 
 export function openOutput(
   deps: WorkerDeps,
-  target: MergeTarget,
+  { target, longest }: MergeTask,
   room: Area,
 ): MergeOutput {
   switch (target.kind) {
     case "file":
-      return fileOutput(deps, target.path, target.position, room);
+      return fileOutput(deps, target, room);
     case "pipe":
-      return pipeOutput(deps, target.pipe, room);
+      return pipeOutput(deps, target.pipe, room, longest);
     case "run":
-      return runOutput(deps, target.path, room);
+      return runOutput(deps, target.path, room, longest);
   }
 }
 
+type FileTarget = Extract<MergeTask["target"], { kind: "file" }>;
+
 function fileOutput(
   deps: WorkerDeps,
-  path: string,
-  position: number,
+  target: FileTarget,
   room: Area,
 ): MergeOutput {
-  const fd = openSync(path, "r+");
+  const { kernel, setup } = deps;
+  const file = new PageWriter(kernel, room.start, target);
   let crc = 0;
-  let at = position;
   return {
-    stepBytes: room.end - room.start,
+    capacity: room.end - room.start - PAGE,
+    from: file.from,
     tempBytes: 0,
     get crc() {
       return crc;
     },
-    write(from, bytes) {
-      const piece = deps.kernel.bytes.subarray(from, from + bytes);
-      crc = crc32(piece, crc);
-      writeAll(fd, piece, at);
-      at += bytes;
+    write(from, end) {
+      crc = crc32(kernel.bytes.subarray(from, end), crc);
+      return file.write(end);
     },
-    finish() {
-      if (deps.setup.durable) fsyncSync(fd);
+    finish(end) {
+      file.flush(end);
+      if (setup.durable) fsyncSync(file.fd);
     },
-    [Symbol.dispose]: () => closeSync(fd),
+    [Symbol.dispose]: () => file[Symbol.dispose](),
   };
 }
 
@@ -65,36 +74,45 @@ function pipeOutput(
   deps: WorkerDeps,
   shared: SharedArrayBuffer,
   room: Area,
+  longest: number,
 ): MergeOutput {
   const pipe = openPipe(shared);
   return {
-    stepBytes: Math.min(1 << 20, room.end - room.start),
+    capacity: Math.max(PIPE_STEP, longest),
+    from: room.start,
     tempBytes: 0,
     crc: 0,
-    write: (from, bytes) =>
-      pipe.writeSync(
-        deps.kernel.bytes.subarray(from, from + bytes),
-        deps.control.throwIfCancelled,
-      ),
+    write(from, end) {
+      const piece = deps.kernel.bytes.subarray(from, end);
+      pipe.writeSync(piece, deps.control.throwIfCancelled);
+      return room.start;
+    },
     finish: () => pipe.close(),
     [Symbol.dispose]: () => pipe.close(),
   };
 }
 
-function runOutput(deps: WorkerDeps, path: string, room: Area): MergeOutput {
+function runOutput(
+  deps: WorkerDeps,
+  path: string,
+  room: Area,
+  longest: number,
+): MergeOutput {
   const writer = new RunWriter(deps, path);
   const { kernel } = deps;
   return {
-    stepBytes: Math.min(BLOCK_BYTES, room.end - room.start),
+    capacity: Math.max(BLOCK_BYTES, longest),
+    from: room.start,
     crc: 0,
     get tempBytes() {
       return writer.tempBytes;
     },
-    write(from, bytes) {
-      if (bytes === 0) return;
-      const prefix = kernel.prefixOf(from, kernel.lengthAt(from, from + bytes));
-      writer.add(from, bytes, outBytesOf(deps, from, from + bytes), prefix);
-      writer.write(from, bytes);
+    write(from, end) {
+      if (end === from) return end;
+      const prefix = kernel.prefixOf(from, kernel.lengthAt(from, end));
+      writer.add(from, end - from, outBytesOf(deps, from, end), prefix);
+      writer.write(from, end - from);
+      return room.start;
     },
     finish: () => writer.finish(),
     [Symbol.dispose]: () => writer[Symbol.dispose](),

@@ -3,6 +3,7 @@ import { OUT_BYTES, type Area } from "./arena.ts";
 import type { WorkerDeps } from "./chunk.ts";
 import { openOutput, type MergeOutput } from "./merge-output.ts";
 import { MergeSource } from "./merge-source.ts";
+import { PAGE } from "./page-writer.ts";
 import type { Merged, MergeTask } from "./tasks.ts";
 
 /** The most that a source's buffer holds: longer reads cost no less a byte. */
@@ -18,7 +19,7 @@ interface MergeLayout {
 /** Merges slices of runs, in the order of the runs where records are equal. */
 export function mergePart(deps: WorkerDeps, task: MergeTask): Merged {
   const layout = layOut(deps, task);
-  using output = openOutput(deps, task.target, layout.out);
+  using output = openOutput(deps, task, layout.out);
   using sources = new DisposableStack();
   const opened = task.slices.map((slice, i) =>
     sources.use(new MergeSource(deps, slice, bufferOf(layout, i))),
@@ -27,8 +28,7 @@ export function mergePart(deps: WorkerDeps, task: MergeTask): Merged {
     ? copy(deps, opened, output)
     : opened.length > 0
       ? merge(deps, task, layout, opened, output)
-      : { bytes: 0, outBytes: 0, records: 0, hash: "0" };
-  output.finish();
+      : nothing(output);
   return { ...merged, crc: output.crc, tempBytes: output.tempBytes };
 }
 
@@ -43,8 +43,9 @@ export function mostSources(
   return Math.min(512, Math.floor(room / each));
 }
 
+/** What is written past the page cache begins anywhere in the first page. */
 function outBytes(longest: number): number {
-  return Math.max(OUT_BYTES, longest);
+  return Math.max(OUT_BYTES, longest) + PAGE;
 }
 
 function layOut(deps: WorkerDeps, task: MergeTask): MergeLayout {
@@ -86,21 +87,32 @@ function canCopy({ order }: WorkerDeps, task: MergeTask): boolean {
 
 type Counts = Omit<Merged, "crc" | "tempBytes">;
 
+function nothing(output: MergeOutput): Counts {
+  output.finish(output.from);
+  return { bytes: 0, outBytes: 0, records: 0, hash: "0" };
+}
+
 function copy(
   deps: WorkerDeps,
   [source]: readonly MergeSource[],
   output: MergeOutput,
 ): Counts {
+  const { kernel, control } = deps;
   let bytes = 0;
+  let at = output.from;
   for (;;) {
-    deps.control.throwIfCancelled();
-    const piece = source?.refill() ?? { start: 0, end: 0 };
-    const length = piece.end - piece.start;
-    if (length === 0) break;
-    output.write(piece.start, length);
-    deps.control.addMerged(length);
-    bytes += length;
+    control.throwIfCancelled();
+    const { start, end } = source?.refill() ?? { start: 0, end: 0 };
+    if (start === end) break;
+    for (let from = start; from < end; from += output.capacity) {
+      const to = Math.min(end, from + output.capacity);
+      kernel.bytes.copyWithin(at, from, to);
+      at = output.write(at, at + to - from);
+    }
+    control.addMerged(end - start);
+    bytes += end - start;
   }
+  output.finish(at);
   return { bytes, outBytes: bytes, records: -1, hash: "0" };
 }
 
@@ -122,11 +134,11 @@ function merge(
   };
   sources.forEach(feed);
   kernel.buildTree();
-  const capacity = Math.max(output.stepBytes, task.longest);
   let bytes = 0;
-  let filled = layout.out.start;
+  let from = output.from;
+  let filled = from;
   for (let stop = 0; stop >= 0;) {
-    const room = layout.out.start + capacity - filled;
+    const room = from + output.capacity - filled;
     stop = kernel.merge(filled, room);
     const written = view.getUint32(RESULT, true);
     filled += written;
@@ -138,10 +150,10 @@ function merge(
       kernel.resumeSource(stop - 1);
     } else {
       control.throwIfCancelled();
-      output.write(layout.out.start, filled - layout.out.start);
-      filled = layout.out.start;
+      from = filled = output.write(from, filled);
     }
   }
+  output.finish(filled);
   return {
     bytes,
     outBytes: bytes,

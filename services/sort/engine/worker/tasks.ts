@@ -101,7 +101,13 @@ export interface Slice {
 }
 
 export type MergeTarget =
-  | { readonly kind: "file"; readonly path: string; readonly position: number }
+  | {
+      readonly kind: "file";
+      readonly path: string;
+      readonly position: number;
+      /** Past the page cache. */
+      readonly isDirect: boolean;
+    }
   | { readonly kind: "pipe"; readonly pipe: SharedArrayBuffer }
   /** A longer run, for what is too much to merge at once. */
   | { readonly kind: "run"; readonly path: string };
