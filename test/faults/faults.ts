@@ -118,25 +118,30 @@ function signal(pid: number, name: NodeJS.Signals): void {
 async function crashPostgres(mesh: Mesh): Promise<void> {
   const [victim] = await backends(mesh);
   if (victim !== undefined) signal(victim, "SIGKILL");
-  await eventually("Postgres answers again", async () => {
+  // As soon as it answers again.
+  await backends(mesh);
+}
+
+/** The server processes of the services' connections. Asked again where another fault of the plan ends the question. */
+async function backends(mesh: Mesh): Promise<number[]> {
+  let pids: number[] = [];
+  await eventually("Postgres tells its backends", async () => {
     try {
-      await backends(mesh);
+      pids = await asAdmin(mesh, listBackends);
       return true;
-    } catch {
-      // It is still recovering.
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
       return false;
     }
   });
+  return pids;
 }
 
-/** The server processes of the services' connections. */
-async function backends(mesh: Mesh): Promise<number[]> {
-  return asAdmin(mesh, async (admin) => {
-    const { rows } = await admin.query<{ pid: number }>(
-      "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
-    );
-    return rows.map(({ pid }) => pid);
-  });
+async function listBackends(admin: pg.Client): Promise<number[]> {
+  const { rows } = await admin.query<{ pid: number }>(
+    "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+  );
+  return rows.map(({ pid }) => pid);
 }
 
 async function terminateConnections(mesh: Mesh, forMs: number): Promise<void> {

@@ -21,30 +21,49 @@ export interface Verdict {
   readonly why?: string;
 }
 
-/** Plants the bug, and asks of the first test that fails whether it passes without the bug. */
+/** A test that fails for want of time, and not of the bug, is met on a busy machine; so often it is no accident. */
+const ATTEMPTS = 3;
+
+/** Plants the bug, and asks of the first test that fails whether it fails again, and passes without the bug. */
 export async function judge(
   deps: JudgeDeps,
   mutation: Mutation,
 ): Promise<Verdict> {
-  const { caughtBy } = mutation;
+  const look = lookFor(deps, mutation);
   using planted = deps.copy.plant(mutation);
-  const failed =
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const failed = await look();
+    if (failed === undefined) return { kind: "MISSED" };
+    if (typeof failed !== "string") return failed;
+    const again = await look(failed);
+    if (again === undefined) continue;
+    if (typeof again !== "string") return again;
+    planted[Symbol.dispose]();
+    return deps.sound.has(failed)
+      ? { kind: "caught", why: failed }
+      : proveSound(deps, failed, await look(failed));
+  }
+  return undecided("other tests fail each time");
+}
+
+/** What fails, as it stands: of all that has to catch the bug, or one test by its name. */
+function lookFor(deps: JudgeDeps, { caughtBy }: Mutation) {
+  return (only?: string): Promise<string | Verdict | undefined> =>
     "tests" in caughtBy
-      ? await firstFailure(deps, caughtBy.tests)
-      : await failingPoint(deps, caughtBy.points);
-  if (failed === undefined) return { kind: "MISSED" };
-  if (typeof failed !== "string") return failed;
-  if (deps.sound.has(failed)) return { kind: "caught", why: failed };
-  planted[Symbol.dispose]();
-  const again =
-    "tests" in caughtBy
-      ? await firstFailure(deps, caughtBy.tests, failed)
-      : await failingPoint(deps, caughtBy.points);
-  if (typeof again === "string") {
+      ? firstFailure(deps, caughtBy.tests, only)
+      : failingPoint(deps, caughtBy.points);
+}
+
+function proveSound(
+  { sound }: JudgeDeps,
+  failed: string,
+  without: string | Verdict | undefined,
+): Verdict {
+  if (typeof without === "string") {
     return undecided(`fails without the bug, too: ${failed}`);
   }
-  if (again !== undefined) return again;
-  deps.sound.add(failed);
+  if (without !== undefined) return without;
+  sound.add(failed);
   return { kind: "caught", why: failed };
 }
 
