@@ -94,7 +94,7 @@ export const EVENTS: readonly Mutation[] = [
     file: "services/platform/events/consume-batch.ts",
     find: '      : "one by one";',
     replace: '      : "done";',
-    caughtBy: { tests: ["test/integration/platform-events/retry.test.ts"] },
+    caughtBy: { tests: ["test/integration/platform-events/batch.test.ts"] },
   },
   {
     hole: "the inbox forgets an event that Kafka may still deliver",
