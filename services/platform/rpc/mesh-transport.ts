@@ -50,9 +50,9 @@ export interface MeshTransport extends Transport {
  *
  * A call made while another is served takes over its deadline (less a margin), its cancellation, its trace and the
  * identity it acts for; outside of any it has the policy's timeout. A call waits for the connection while the callee
- * restarts. UNAVAILABLE is retried where the contract says that it is safe, within a budget. Breakers guard the callee's
- * reads and writes apart. Streams are neither retried nor counted by the breakers. Errors are ConnectErrors with the callee's
- * details.
+ * restarts. What a callee refuses unread, as one that drains does, is sent once more, whatever it is. UNAVAILABLE is retried
+ * where the contract says that it is safe, within a budget. Breakers guard the callee's reads and writes apart. Streams are
+ * neither retried after that nor counted by the breakers. Errors are ConnectErrors with the callee's details.
  */
 export function createMeshTransport(
   options: MeshTransportOptions,
@@ -128,8 +128,9 @@ const channelOptions = {
   "grpc.max_receive_message_length": messageLimit,
   // Nobody reads channelz here, and counting for it costs on every call.
   "grpc.enable_channelz": 0,
-  // Ours follows the contract; grpc-js's own would add to it.
-  "grpc.enable_retries": 0,
+  // Our retries follow the contract, and those of a service config from DNS would add to them. What is left of grpc-js's own
+  // is to send once more what no callee has read (REFUSED_STREAM): "grpc.enable_retries" would forbid that too.
+  "grpc.service_config_disable_resolution": 1,
   "grpc.initial_reconnect_backoff_ms": 50,
   "grpc.min_reconnect_backoff_ms": 50,
   "grpc.max_reconnect_backoff_ms": 1_000,

@@ -1,46 +1,56 @@
 import { Code, createClient } from "@connectrpc/connect";
-import { once } from "node:events";
-import { createSecureServer, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { expect, it } from "vitest";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
-import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
-import { createMeshTls } from "../../support/mesh-tls.ts";
-import { silentLogger } from "../../support/silent-logger.ts";
+import { setupRawCallee } from "./raw-callee.ts";
 import { orderName } from "./rpc-world.ts";
 
 it("takes HTTP 429 without a gRPC status for RESOURCE_EXHAUSTED, and does not try again", async () => {
-  await using stack = new AsyncDisposableStack();
-  const tls = stack.use(await createMeshTls(["order", "payment"]));
-  const server = createSecureServer({
-    ...tls.of("order"),
-    requestCert: true,
-    rejectUnauthorized: true,
-  });
-  let calls = 0;
-  server.on("session", (session) => stack.defer(() => session.destroy()));
-  server.on("stream", (stream: ServerHttp2Stream) => {
-    calls += 1;
+  await using callee = await setupRawCallee("order", (stream) => {
     stream.respond({ ":status": 429, "retry-after": "3" });
     stream.end();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  stack.defer(() => void server.close());
-  // A server that listens on a TCP port has an AddressInfo.
-  const { port } = server.address() as AddressInfo;
-  const transport = createMeshTransport({
-    address: `127.0.0.1:${port}`,
-    callee: "order",
-    tls: tls.of("payment"),
-    logger: silentLogger,
-  });
-  stack.defer(() => transport.close());
 
-  const call = createClient(OrderService, transport).getOrder({
+  const call = createClient(OrderService, callee.transport).getOrder({
     name: orderName,
   });
 
   await expect(call).rejects.toMatchObject({ code: Code.ResourceExhausted });
-  expect(calls).toBe(1);
+  expect(callee.calls()).toBe(1);
 });
+
+it("sends once more what was refused unread, though it may not be sent twice", async () => {
+  await using callee = await setupRawCallee("order", answerFromTheSecondOn);
+
+  // Without a request id: a second one would be another order.
+  await createClient(OrderService, callee.transport).createOrder({
+    order: { lines: [{ sku: "mug", quantity: 1 }] },
+  });
+
+  expect(callee.calls()).toBe(2);
+});
+
+it("opens a stream once more that was refused unread", async () => {
+  await using callee = await setupRawCallee("order", answerFromTheSecondOn);
+
+  const told: unknown[] = [];
+  const orders = createClient(OrderService, callee.transport);
+  for await (const event of orders.watchOrders({})) told.push(event);
+
+  expect(told).toHaveLength(1);
+  expect(callee.calls()).toBe(2);
+});
+
+/** As a server that has said GOAWAY does with a stream that was on its way: its application never sees it. */
+function answerFromTheSecondOn(stream: ServerHttp2Stream, call: number): void {
+  if (call === 1) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  stream.respond(
+    { ":status": 200, "content-type": "application/grpc" },
+    { waitForTrailers: true },
+  );
+  stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+  stream.end(EMPTY_MESSAGE);
+}
+
+/** Not compressed, of no bytes. */
+const EMPTY_MESSAGE = Buffer.alloc(5);
