@@ -2,6 +2,7 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   onBatch,
+  onIdempotentBatch,
   reads,
 } from "../../../services/platform/events/event-handler.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
@@ -148,6 +149,31 @@ describe("a batch handler", () => {
       ...Array.from({ length: 10 }, (_, n) => `${n * 2 + 20}`),
     ]);
     expect(deadLetters).toEqual([]);
+  });
+
+  it("tells an idempotent handler one by one of what it could not take together", async () => {
+    await using world = await setupConsumers(database.url);
+    const deadLetters = world.collect(`${TOPIC}.test.dlt`);
+    const [bad = "", ...good] = keysOfAllPartitions;
+    await world.publish(...keysOfAllPartitions.map((key) => event(key, key)));
+
+    world.start({
+      handlers: onIdempotentBatch([StringValueSchema], async (db, events) => {
+        const values = events.map(({ message }) => message.value);
+        if (values.includes(bad)) throw new TypeError("a fault in the handler");
+        await db.query("insert into effect (value) select unnest($1::text[])", [
+          values,
+        ]);
+      }),
+      retry: { inPlaceAttempts: 1, delaysMs: [100] },
+    });
+
+    await world.until("the good are in", (effects) =>
+      good.every((key) => effects.includes(key)),
+    );
+    await eventually("the bad one is buried", () => deadLetters.length > 0);
+    expect(await world.effects()).not.toContain(bad);
+    expect(deadLetters.map(({ key }) => key)).toEqual([bad]);
   });
 });
 
