@@ -1,6 +1,6 @@
 /**
  * The server that the suite tests: the platform's grpc-js server for gRPC, its connect-node server for Connect and
- * gRPC-Web, without the middleware, whose errors are weft's own. Arguments: the suite's descriptor set, a folder for keys.
+ * gRPC-Web, without the middleware, whose errors are weft's own. Argument: the suite's descriptor set.
  */
 import { create } from "@bufbuild/protobuf";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
