@@ -20,7 +20,7 @@ export class RedisAwayError extends Error {
 }
 
 export interface CountersDeps {
-  readonly redis: Redis;
+  readonly redis: Pick<Redis, "evalsha" | "eval">;
   readonly presence: RedisPresence;
   /** How long an answer may take, in milliseconds. */
   readonly timeoutMs: number;
@@ -106,7 +106,7 @@ async function decideBatch(
 
 /** Runs the script by its hash, and sends it whole where Redis does not know it: after a start, a failover, a flush. */
 export async function runScript(
-  redis: Redis,
+  redis: CountersDeps["redis"],
   keys: readonly string[],
   args: readonly string[],
 ): Promise<unknown> {

@@ -41,7 +41,7 @@ export async function compareDecisions({ tls }: { readonly tls: MeshTls }) {
       rules: shippedRules,
       redisUrl: redis.url,
       // As it is by default.
-      redisTimeoutMs: 5,
+      redisTimeoutMs: 4,
       ca: tls.certificates.ca,
       files: tls.filesOf("ratelimit"),
       grpcPort,
