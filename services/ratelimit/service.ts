@@ -61,7 +61,7 @@ export async function startRateLimit(runtime: Runtime): Promise<void> {
         forgetEverywhere: channel.forgetEverywhere,
       }),
     ],
-    mountForeign: (grpc) => mountRateLimit(grpc, { ...limiter, logger, now }),
+    mountForeign: (grpc) => mountRateLimit(grpc, { ...limiter, logger }),
     logger,
   });
   runtime.onDrain("servers", (hurry) => server.drain(hurry));

@@ -5,10 +5,11 @@ export type Headers = (readonly [name: string, value: string])[];
 
 /**
  * What a client is told of the limit that is tightest for it: `RateLimit-Policy` and `RateLimit`
- * (draft-ietf-httpapi-ratelimit-headers-10), their older kin `X-RateLimit-*` (reset in Unix milliseconds), and `Retry-After`
- * (RFC 9110) where it is refused. Seconds are rounded up: whoever waits so long has room.
+ * (draft-ietf-httpapi-ratelimit-headers-10), and `Retry-After` (RFC 9110) where it is refused. Seconds are rounded up: whoever
+ * waits so long has room. Their older kin `X-RateLimit-*` would say the same once more, on every answer; an Envoy that wants
+ * them makes them of the statuses.
  */
-export function rateLimitHeaders(decision: Decision, now: Date): Headers {
+export function rateLimitHeaders(decision: Decision): Headers {
   const outcome = tightest(decision.outcomes.flat());
   if (outcome === undefined) return [];
   const { check, room, remaining = 0, retryMs, resetMs } = outcome;
@@ -24,9 +25,6 @@ export function rateLimitHeaders(decision: Decision, now: Date): Headers {
   const headers: Headers = [
     ["ratelimit-policy", `${name};q=${limit}${window}`],
     ["ratelimit", `${name};r=${left};t=${Math.ceil(untilMs / 1_000)}`],
-    ["x-ratelimit-limit", String(limit)],
-    ["x-ratelimit-remaining", String(left)],
-    ["x-ratelimit-reset", String(Math.ceil(now.getTime() + untilMs))],
   ];
   if (!decision.allowed) {
     const seconds = Math.max(1, Math.ceil(retryAfterMs(decision) / 1_000));

@@ -24,7 +24,6 @@ export interface RateLimitDeps {
     domain: string,
     ended: readonly ReadonlyMap<string, string>[],
   ) => Promise<void>;
-  readonly now: () => Date;
 }
 
 /**
@@ -73,7 +72,7 @@ async function answer(
   const { domain, descriptors, released } = decode(bytes);
   if (released.length > 0) await deps.release(domain, released);
   const decision = await deps.decide(domain, descriptors);
-  return writeResponse(decision, deps.now());
+  return writeResponse(decision);
 }
 
 function decode(bytes: Uint8Array): LimitRequest {

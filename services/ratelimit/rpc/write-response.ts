@@ -42,13 +42,14 @@ export interface LimitResponse {
  * A decision as Envoy takes it: a status a descriptor, headers for the client, and for a refusal its body. Our edge takes the
  * error for each protocol from the metadata; any other Envoy sends the body, which is REST's.
  */
-export function writeResponse(decision: Decision, now: Date): LimitResponse {
+export function writeResponse(decision: Decision): LimitResponse {
   const response: LimitResponse = {
     overallCode: decision.allowed ? Code.OK : Code.OVER_LIMIT,
     statuses: decision.outcomes.map(statusOf),
-    responseHeadersToAdd: rateLimitHeaders(decision, now).map(
-      ([key, value]) => ({ key, value }),
-    ),
+    responseHeadersToAdd: rateLimitHeaders(decision).map(([key, value]) => ({
+      key,
+      value,
+    })),
   };
   if (decision.allowed) return response;
   const { grpc, connect, connectEnd, rest } = describeRefusal(decision);

@@ -158,14 +158,15 @@ describe("a client of REST", () => {
       answers.push(await send(as, { path: `/v1/${ORDER}`, version: 1 }));
 
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
-    expect(
-      answers.map(({ headers }) => headers["x-ratelimit-remaining"]),
-    ).toEqual(["2", "1", "0", "0"]);
-    expect(answers[0]?.headers).toMatchObject({
-      "ratelimit-policy": '"orders-read/rule";q=3;w=60',
-      ratelimit: expect.stringMatching(/^"orders-read\/rule";r=2;t=6\d$/),
-      "x-ratelimit-limit": "3",
-    });
+    const told = answers.map(({ headers }) => String(headers["ratelimit"]));
+    expect(told).toEqual(
+      [2, 1, 0, 0].map((left) =>
+        expect.stringMatching(`^"orders-read/rule";r=${left};t=[56]\\d$`),
+      ),
+    );
+    expect(answers[0]?.headers["ratelimit-policy"]).toBe(
+      '"orders-read/rule";q=3;w=60',
+    );
     const refused = answers[3];
     // Twice in one header would be "59, 59".
     expect(refused?.headers["retry-after"]).toMatch(/^[56]\d$/);

@@ -172,13 +172,10 @@ it("tells the limit, what remains and when, on every answer", async () => {
   );
   expect(headers).toMatchObject({
     "ratelimit-policy": '"orders-read/subject";q=5;w=3600',
-    "x-ratelimit-limit": "5",
-    "x-ratelimit-remaining": "4",
   });
   expect(headers["ratelimit"]).toMatch(
     /^"orders-read\/subject";r=4;t=3[67]\d\d$/,
   );
-  expect(Number(headers["x-ratelimit-reset"])).toBeGreaterThan(Date.now());
   expect(headers["retry-after"]).toBeUndefined();
   expect(answer.statuses).toMatchObject([
     {
