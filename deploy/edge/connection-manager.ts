@@ -128,7 +128,15 @@ function pathNormalization(): EnvoyConfig {
 }
 
 const UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
-const VALID_REQUEST_ID = headerIfMatches("x-request-id", UUID);
+/** Envoy gives a request an id of its own where the header is blank, as it does where there is none. */
+const BLANK_UNLESS_UUID = {
+  header: {
+    key: "x-request-id",
+    value: headerIfMatches("x-request-id", UUID),
+  },
+  append_action: "OVERWRITE_IF_EXISTS",
+  keep_empty_value: true,
+};
 
 /** What a client may not say itself: who it is, and how Envoy should treat it. Runs before routing, logging and tracing. */
 function trustedHeaders(options: {
@@ -145,11 +153,7 @@ function trustedHeaders(options: {
       {
         mutations: [
           remove("x-weft-"),
-          // A value that comes out empty is not set. So an id that is none leaves nothing, and Envoy makes one.
-          { append: setHeader("x-weft-request-id", VALID_REQUEST_ID) },
-          { remove: "x-request-id" },
-          { append: setHeader("x-request-id", "%REQ(x-weft-request-id)%") },
-          { remove: "x-weft-request-id" },
+          { append: BLANK_UNLESS_UUID },
           remove("x-envoy-"),
           ...(options.issuers.length === 0
             ? [

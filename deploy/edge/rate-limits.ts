@@ -88,7 +88,11 @@ function rateLimitFilter(
         rate_limit_service: {
           transport_api_version: "V3",
           grpc_service: {
-            envoy_grpc: { cluster_name: "ratelimit-grpc" },
+            envoy_grpc: {
+              cluster_name: "ratelimit-grpc",
+              // The service reads the question, not the headers; each costs both sides.
+              skip_envoy_headers: true,
+            },
             timeout: duration(timeoutMs),
           },
         },
