@@ -12,7 +12,7 @@ export interface SortOptions {
   readonly workers?: number;
   /** "auto" takes WebAssembly where the engine has it. */
   readonly kernel?: "auto" | "wasm" | "typescript";
-  /** "auto" writes an output past the page cache where it is more than the cache takes in without writing. */
+  /** "auto" writes an output past the page cache where it and its runs are more than the cache takes in without writing. */
   readonly pageCache?: "auto" | "used" | "bypassed";
   /** Makes runs and output survive a power cut too, not only the end of the process. */
   readonly durable?: boolean;

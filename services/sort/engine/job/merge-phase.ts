@@ -77,7 +77,8 @@ async function mergeIntoFile(
   const total = head.length + (plan.outStarts.at(-1) ?? 0);
   if (isKnown) await keepWholeParts(merge, partial);
   await ofOutput(path, prepare(partial, total, head));
-  const isDirect = bypassesCache(job.options, total);
+  const { tempBytes } = job.control.read();
+  const isDirect = bypassesCache(job.options, tempBytes + total);
   const waiting = partIndexes(merge).filter((part) => !done.has(part));
   const work = job.pool.workers.map(async (worker) => {
     for (let i = waiting.shift(); i !== undefined; i = waiting.shift()) {

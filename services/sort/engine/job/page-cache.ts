@@ -4,14 +4,14 @@ import type { SortOptions } from "../sort-options.ts";
 const DIRTY_SHARE = 10;
 
 /**
- * Whether an output is better written past the page cache. What is below Linux's limit costs a copy, and is written when
- * the sort has ended; 4 GB took 14 to 17 s by way of the cache, and 9 s past it.
+ * Whether an output is better written past the page cache, where it and its runs are so many bytes. What is below Linux's
+ * limit costs a copy, and is written when the sort has ended; 4 GB took 14 to 17 s by way of the cache, and 9 s past it.
  */
 export function bypassesCache(
   { pageCache = "auto" }: Pick<SortOptions, "pageCache">,
-  bytes: number,
+  bytesWritten: number,
 ): boolean {
   return pageCache === "auto"
-    ? bytes > process.availableMemory() / DIRTY_SHARE
+    ? bytesWritten > process.availableMemory() / DIRTY_SHARE
     : pageCache === "bypassed";
 }
