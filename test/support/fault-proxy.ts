@@ -10,7 +10,11 @@ import { Readable, Transform } from "node:stream";
 
 /** What goes wrong with an exchange; undefined where it goes through as it is. */
 export type Fault =
-  | { readonly kind: "status"; readonly status: number }
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly body?: string;
+    }
   /** The connection breaks after so many bytes of the answer's body. */
   | { readonly kind: "reset"; readonly afterBytes: number }
   /** So many bytes of the body a second. */
@@ -50,7 +54,7 @@ export async function startFaultProxy(
     const fault = proxy.fault(incoming, count);
     if (fault?.kind === "status") {
       incoming.resume();
-      outgoing.writeHead(fault.status).end("a fault");
+      outgoing.writeHead(fault.status).end(fault.body ?? "a fault");
       return;
     }
     const host = keepsHost ? incoming.headers.host : target.host;

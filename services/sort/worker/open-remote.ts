@@ -9,6 +9,7 @@ import {
   withAttempts,
 } from "./http-request.ts";
 import type { Service } from "./parent-link.ts";
+import { refusalOf } from "./refused-url.ts";
 
 /**
  * Opens an input behind a URL: asks for its size and ETag, and for its first bytes if they have to tell how it is
@@ -60,6 +61,8 @@ function remoteSource(name: string, index: number, service: Service) {
       what: "input-url",
       input: index,
     }) as Promise<SignedUrl>);
+  const unreadable = (cause: Error) =>
+    fault("INPUT_UNREADABLE", `${name} can't be read: ${cause.message}`, name);
   const get = async (
     headers: Record<string, string>,
     signal: AbortSignal,
@@ -70,18 +73,16 @@ function remoteSource(name: string, index: number, service: Service) {
       { method: "GET", url, headers: { ...own, ...headers } },
       signal,
     );
-    if (response.status === 403 || response.status === 401) {
-      await response.body?.cancel();
+    const refusal = await refusalOf(response, signal);
+    if (!refusal) return response;
+    const why = answers(refusal.status);
+    if (refusal.isOfUrl) {
       if (signed === asked) signed = undefined;
       const fresh = await urlOf();
-      if (fresh.url === url) throw expired(name, index);
-      throw new Transient("the URL had expired");
+      if (fresh.url !== url) throw new Transient(why);
     }
-    return response;
+    throw refusal.isExpired ? expired(name, index) : unreadable(new Error(why));
   };
-  const unreadable = (cause: Error) =>
-    fault("INPUT_UNREADABLE", `${name} can't be read: ${cause.message}`, name);
-
   return {
     look: (signal: AbortSignal): Promise<Found> =>
       withAttempts(
@@ -145,7 +146,7 @@ async function found(
     const why =
       response.status === 206 || response.status === 200
         ? "its server answers no ranges with a strong ETag"
-        : `its server answers ${response.status}`;
+        : answers(response.status);
     throw fault("INPUT_UNREADABLE", `${name} can't be read: ${why}`, name);
   }
   const head: Uint8Array[] = [];
@@ -164,9 +165,13 @@ function refuse(response: Response, name: string, etag: string): void {
   }
   throw fault(
     "INPUT_UNREADABLE",
-    `${name} can't be read: its server answers ${response.status}`,
+    `${name} can't be read: ${answers(response.status)}`,
     name,
   );
+}
+
+function answers(status: number): string {
+  return `its server answers ${status}`;
 }
 
 function sniff(head: Uint8Array): "none" | "gzip" | "zstd" {
@@ -179,7 +184,7 @@ function expired(name: string, index: number): DomainError {
   return new DomainError({
     code: "failed_precondition",
     reason: "URL_EXPIRED",
-    message: `the URL of ${name} is refused: it has expired, or was never good`,
+    message: `the URL of ${name} has expired`,
     metadata: { input: name, position: String(index) },
   });
 }

@@ -4,6 +4,7 @@ import { withoutQuery } from "../domain/sort-plan.ts";
 import type { BegunFile, SentPart, SignedUrl } from "../domain/work-order.ts";
 import { request, Transient, withAttempts } from "./http-request.ts";
 import type { Service } from "./parent-link.ts";
+import { refusalOf, type Refusal } from "./refused-url.ts";
 
 export interface SortedFile {
   readonly kind: "url" | "new-file";
@@ -70,7 +71,8 @@ async function putWhole(
     // The service answers this question so.
     async () => (await service.ask({ what: "output-url" })) as SignedUrl,
     body,
-    expired,
+    (url, { status, isExpired }) =>
+      isExpired ? expired(url) : answered(status),
     signal,
   );
 }
@@ -104,7 +106,10 @@ async function putParts(
         },
         body,
         // Ours to sign: one that has expired meanwhile is signed anew.
-        () => new Transient("the store refuses its URL"),
+        (_, { status, isOfUrl }) =>
+          isOfUrl
+            ? new Transient("the store refuses its URL")
+            : answered(status),
         signal,
       );
       sent.push({ partNumber, etag });
@@ -130,11 +135,11 @@ async function slice(
   return buffer;
 }
 
-/** Sends bytes to the URL that `sign` answers, which is asked anew for each attempt. `refused` says what a 403 of it means. */
+/** Sends bytes to the URL that `sign` answers, which is asked anew for each attempt. `refused` says what a refusal means. */
 function put(
   sign: () => Promise<SignedUrl>,
   body: Buffer,
-  refused: (url: string) => Error,
+  refused: (url: string, refusal: Refusal) => Error,
   signal: AbortSignal,
 ): Promise<string> {
   return withAttempts(
@@ -146,11 +151,11 @@ function put(
         { method: "PUT", url, headers: others, body },
         until,
       );
+      const refusal = await refusalOf(response, until);
+      if (refusal) throw refused(url, refusal);
       await response.body?.cancel();
       if (response.ok) return response.headers.get("etag") ?? "";
-      if (response.status === 403 || response.status === 401)
-        throw refused(url);
-      throw outputFailed(`its server answers ${response.status}`);
+      throw answered(response.status);
     },
     (cause) => outputFailed(cause.message),
     signal,
@@ -162,9 +167,13 @@ function expired(url: string): DomainError {
   return new DomainError({
     code: "failed_precondition",
     reason: "URL_EXPIRED",
-    message: `the URL of the output ${output} is refused: it has expired, or was never good`,
+    message: `the URL of the output ${output} has expired`,
     metadata: { output },
   });
+}
+
+function answered(status: number): DomainError {
+  return outputFailed(`its server answers ${status}`);
 }
 
 function outputFailed(why: string): DomainError {

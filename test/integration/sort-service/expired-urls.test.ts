@@ -94,6 +94,48 @@ test("names the output whose URL the store calls expired, and sends what was sor
   expect(await sent.text()).toBe("a\nb\n");
 }, 60_000);
 
+const hasExpired = errorOf("AccessDenied", "Request has expired");
+const tokenExpired = errorOf("ExpiredToken", "The provided token has expired.");
+const isDenied = errorOf("AccessDenied", "Access Denied");
+/** It quotes the request, in which the word is a parameter's. */
+const isForged =
+  errorOf("SignatureDoesNotMatch", "The signature does not match.") +
+  "<CanonicalRequest>X-Amz-Expires=600</CanonicalRequest>";
+
+test.each([
+  [403, hasExpired, "URL_EXPIRED", "URL_EXPIRED"],
+  [400, tokenExpired, "URL_EXPIRED", "URL_EXPIRED"],
+  [401, "this link has expired", "URL_EXPIRED", "URL_EXPIRED"],
+  [403, isDenied, "INPUT_UNREADABLE", "OUTPUT_FAILED"],
+  [403, isForged, "INPUT_UNREADABLE", "OUTPUT_FAILED"],
+  [400, "bad request", "INPUT_UNREADABLE", "OUTPUT_FAILED"],
+])(
+  "takes status %s with the body %s for %s of an input, and for %s of an output",
+  async (status, body, ofInput, ofOutput) => {
+    world.proxy.fault = () => ({ kind: "status", status, body });
+    const url = world.proxy.through(`${world.store.url}/${Bucket}/any`);
+
+    const reading = await runJob(world.client(), {
+      spec: {},
+      inputs: [{ source: { case: "url", value: url } }],
+      output: { target: inOutbox("unread") },
+    });
+    const writing = await runJob(world.client(), {
+      spec: {},
+      inputs: [inInbox("in")],
+      output: { target: { case: "url", value: url } },
+    });
+
+    expect(reading.failure?.reason).toBe(ofInput);
+    expect(writing.failure?.reason).toBe(ofOutput);
+  },
+  60_000,
+);
+
+function errorOf(code: string, message: string): string {
+  return `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message>`;
+}
+
 /** The caller's own. */
 const Bucket = "of-a-caller";
 

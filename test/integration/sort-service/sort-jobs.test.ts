@@ -265,9 +265,10 @@ test("waits for a fresh URL where one has expired, and goes on with it", async (
   const through = world.proxy.through(source);
   let isExpired = true;
   const start = world.proxy.count();
+  const body = "<Error><Message>Request has expired</Message></Error>";
   world.proxy.fault = (_, count) =>
     isExpired && count > start + 1
-      ? { kind: "status", status: 403 }
+      ? { kind: "status", status: 403, body }
       : undefined;
 
   const job = await runJob(world.client(), toOutbox(url(through), "resumed"));
