@@ -172,8 +172,8 @@ function connectParticipants(
     twoPhase: {
       quote: quoteClient(inventory),
       participants: [
-        participantClient("payment", payment, works.takePayment),
         participantClient("inventory", inventory, works.sellStock),
+        participantClient("payment", payment, works.takePayment),
       ],
     },
   };

@@ -48,13 +48,7 @@ const AUTHORIZE = place(
   "^POST /v1/payment_intents$",
 );
 const CAPTURE = place("capture", "payment", "provider", "^POST .*/capture$");
-const SELL = place(
-  "decision",
-  "inventory",
-  "sql",
-  "update reservations",
-  "confirmed",
-);
+const SELL = ["inventory", "sql", "update reservations", "confirmed"] as const;
 
 /** What a mode does, in about the order in which an order meets it. */
 const STEPS: Readonly<Record<Mode, readonly Place[]>> = {
@@ -65,7 +59,7 @@ const STEPS: Readonly<Record<Mode, readonly Place[]>> = {
     place("authorize", "order", "call", "PaymentService/Authorize$"),
     AUTHORIZE,
     place("confirm", "order", "call", "InventoryService/Confirm$"),
-    SELL,
+    place("decision", ...SELL),
     place("decision", "order", "sql", "update orders", '"state":"confirmed"'),
     place("capture", "order", "call", "PaymentService/Capture$"),
     CAPTURE,
@@ -76,7 +70,7 @@ const STEPS: Readonly<Record<Mode, readonly Place[]>> = {
     place("reserve", "inventory", "sql", "insert into reservations"),
     place("intent", "payment", "sql", "insert into payments"),
     AUTHORIZE,
-    SELL,
+    place("decision", ...SELL),
     place("commit", "payment", "sql", "update payments", "capture"),
     CAPTURE,
     place("commit", "order", "sql", "update orders", "completed"),
@@ -89,6 +83,7 @@ const STEPS: Readonly<Record<Mode, readonly Place[]>> = {
   "two-phase": [
     INTENT,
     place("prepare", "order", "call", "ParticipantService/Prepare$"),
+    place("reserve", "inventory", "sql", "insert into reservations"),
     place("prepare", "inventory", "sql", "^prepare transaction"),
     AUTHORIZE,
     place("prepare", "payment", "sql", "^prepare transaction"),
@@ -101,6 +96,7 @@ const STEPS: Readonly<Record<Mode, readonly Place[]>> = {
     ),
     place("commit", "order", "call", "ParticipantService/Commit$"),
     place("commit", "inventory", "sql", "^commit prepared"),
+    place("sale", ...SELL),
     place("commit", "payment", "sql", "^commit prepared"),
     CAPTURE,
     ...eventsOf("order-timeline"),

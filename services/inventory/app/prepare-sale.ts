@@ -1,91 +1,133 @@
-import { context } from "@opentelemetry/api";
 import {
+  commitBranch,
   prepareBranch,
+  rollbackBranch,
+  settlePredecessors,
   type TwoPhaseDeps,
 } from "../../platform/data/two-phase.ts";
+import { branchRolledBack } from "../../platform/data/branch-barrier.ts";
 import type { Branch } from "../../platform/data/branch-store.ts";
-import type { Money } from "../domain/money.ts";
+import { DomainError } from "../../platform/runtime/errors.ts";
 import {
-  sell,
+  repeatOf,
+  requirePrices,
   type PricedLine,
-  type Reservation,
 } from "../domain/reservation.ts";
-import { reservationConflict } from "../domain/reservation-refusals.ts";
-import { outOfStock } from "../domain/stock.ts";
-import { insertReservation } from "../store/reservations.ts";
-import { sellAvailable } from "../store/stock.ts";
-import type { AnnounceTogether } from "./announce.ts";
+import { reservationExpired } from "../domain/reservation-refusals.ts";
+import {
+  findReservation,
+  keepReservation,
+  type ReservationKey,
+} from "../store/reservations.ts";
 import type { PriceCache } from "./price-cache.ts";
-import { unitsOf } from "./units-of.ts";
+import type { ReservationBatches } from "./reservation-batches.ts";
+import { reserveInBatch } from "./reserve-batch.ts";
+import { settleInBatch } from "./settle-batch.ts";
 
 export interface PrepareSaleDeps extends TwoPhaseDeps {
-  readonly announceTogether: AnnounceTogether;
+  readonly batches: ReservationBatches;
   readonly prices: PriceCache;
-  readonly now: () => Date;
 }
 
-export interface PrepareSale {
-  readonly tenant: string;
-  /** The order's id, and so the reservation's. */
-  readonly id: string;
+/** What is sold. The reservation has its order's id. */
+export interface Sale extends ReservationKey {
+  /** The order, `orders/{order}`. */
   readonly order: string;
+}
+
+/** A sale at prices that the coordinator has told its customer. */
+export interface PricedSale extends Sale {
   readonly lines: readonly PricedLine[];
 }
 
-/** A sale has no end of its own: the column that a held reservation needs is filled, and nobody looks at it. */
+/** As long as a saga's reservation: for units that nobody prepares after all, nor gives back. */
 const TTL_MS = 15 * 60_000;
 
 /**
- * Prepares the sale of an order's stock: every line, or none. Nobody else gets these products until the decision.
+ * Prepares the sale of an order's stock: every line, or none. The units are taken out of what is available by a reservation,
+ * which is committed beforehand, and what is prepared is that the reservation never runs out. So a branch in doubt holds the
+ * row of its own reservation and no product's: others go on selling the rest of it (the escrow method, O'Neil 1986).
  *
- * @throws DomainError UNKNOWN_SKU, OUT_OF_STOCK, MIXED_CURRENCIES, PRICE_CHANGED, and what {@link prepareBranch} throws.
+ * @throws DomainError UNKNOWN_SKU, OUT_OF_STOCK, MIXED_CURRENCIES, PRICE_CHANGED, RESERVATION_EXPIRED, RESERVATION_CONFLICT,
+ * and what {@link prepareBranch} throws.
  */
 export async function prepareSale(
   deps: PrepareSaleDeps,
   branch: Branch,
-  command: PrepareSale,
-  signal?: AbortSignal,
+  sale: PricedSale,
+  signal: AbortSignal,
 ): Promise<void> {
-  const reservation = sell(
-    { ...command, ttlMs: TTL_MS },
-    await pricesOf(deps, command),
-    deps.now(),
-  );
+  // What they have prepared holds the reservation's row.
+  if (await settlePredecessors(deps, branch)) return;
+  await requireKnownPrices(deps, sale);
+  await holdUnits(deps, branch, sale, signal);
   await prepareBranch(
     deps,
     branch,
     async (tx) => {
-      const event = { type: "StockConfirmed", reservation } as const;
-      const row = deps.announceTogether.row(event, context.active());
-      if (!(await insertReservation(tx, reservation, [row]))) {
-        throw reservationConflict(reservation.id);
-      }
-      await takeUnits(tx, reservation);
+      if (!(await keepReservation(tx, sale))) throw reservationExpired(sale.id);
     },
     signal,
   );
 }
 
-/** Last, because everybody who wants the same product waits from here to the decision. */
-async function takeUnits(
-  tx: Parameters<typeof sellAvailable>[0],
-  reservation: Reservation,
+/**
+ * Commits the sale: the units count as sold.
+ *
+ * @throws DomainError BRANCH_NOT_PREPARED, BRANCH_BUSY.
+ */
+export async function commitSale(
+  deps: PrepareSaleDeps,
+  branch: Branch,
+  { tenant, id }: ReservationKey,
+  signal: AbortSignal,
 ): Promise<void> {
-  const units = unitsOf([reservation]);
-  const [short] = await sellAvailable(tx, units, reservation.createdAt);
-  if (short !== undefined) throw outOfStock(short);
+  await commitBranch(deps, branch);
+  await settleInBatch(deps.batches.confirm, { tenant, id }, signal);
 }
 
-async function pricesOf(
+/**
+ * Rolls the sale back and gives the units back; keeps them where it is to be prepared again.
+ *
+ * @throws DomainError BRANCH_COMMITTED, STALE_EPOCH, BRANCH_BUSY.
+ */
+export async function rollbackSale(
   deps: PrepareSaleDeps,
-  { tenant, lines }: PrepareSale,
-): Promise<ReadonlyMap<string, Money>> {
+  branch: Branch,
+  sale: Sale,
+  again: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  await rollbackBranch(deps, branch);
+  if (!again) await settleInBatch(deps.batches.release, sale, signal);
+}
+
+async function requireKnownPrices(
+  { prices, db }: PrepareSaleDeps,
+  { tenant, lines }: PricedSale,
+): Promise<void> {
   const products = lines.map(({ sku }) => ({ tenant, sku }));
-  const priceOf = await deps.prices.pricesOf(deps.db, products);
-  return new Map(
-    products.flatMap((product) => {
-      const price = priceOf(product);
-      return price === undefined ? [] : [[product.sku, price]];
-    }),
-  );
+  const priceOf = await prices.pricesOf(db, products);
+  requirePrices(lines, (sku) => priceOf({ tenant, sku }));
+}
+
+/** Looks before it reserves: an insert would wait for as long as what is prepared of this very reservation is in doubt. */
+async function holdUnits(
+  { db, batches }: PrepareSaleDeps,
+  { transaction }: Branch,
+  sale: PricedSale,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = { ...sale, ttlMs: TTL_MS };
+  try {
+    const existing = await findReservation(db, sale.tenant, sale.id);
+    if (existing) repeatOf(existing, command);
+    else await reserveInBatch(batches.reserve, command, signal);
+  } catch (error) {
+    // By the rollback that came first: nobody else gives a sale's units back.
+    throw error instanceof DomainError &&
+      error.reason === "RESERVATION_RELEASED"
+      ? branchRolledBack(transaction)
+      : error;
+  }
 }

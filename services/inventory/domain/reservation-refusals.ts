@@ -22,7 +22,7 @@ export function mixedCurrencies(currencies: readonly string[]): DomainError {
 export function priceChanged(
   sku: string,
   expected: Money,
-  actual: Money | undefined,
+  actual: Money,
 ): DomainError {
   return new DomainError({
     code: "failed_precondition",
@@ -51,8 +51,8 @@ export function orderWithoutPrice(order: string): DomainError {
   });
 }
 
-function text(money: Money | undefined): string {
-  return money === undefined ? "" : `${money.minorUnits} ${money.currency}`;
+function text(money: Money): string {
+  return `${money.minorUnits} ${money.currency}`;
 }
 
 export function reservationNotFound(id: string): DomainError {

@@ -28,6 +28,7 @@ export interface Reservation {
   readonly lines: readonly ReservationLine[];
   readonly total?: Money;
   readonly state: ReservationState;
+  /** None where it never runs out: a two-phase commit has promised it. */
   readonly expiresAt?: Date;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -80,26 +81,24 @@ export interface PricedLine extends WantedLine {
 }
 
 /**
- * A reservation that is sold as it is made: the branch of a two-phase commit. The caller has told its customer the prices.
+ * That the lines still cost what their caller believes.
  *
- * @throws DomainError UNKNOWN_SKU, MIXED_CURRENCIES, PRICE_CHANGED.
+ * @throws DomainError UNKNOWN_SKU, PRICE_CHANGED.
  */
-export function sell(
-  command: ReserveCommand & { readonly lines: readonly PricedLine[] },
-  prices: ReadonlyMap<string, Money>,
-  at: Date,
-): Reservation {
-  const held = hold(command, prices, at);
-  for (const { sku, unitPrice } of command.lines) {
-    const actual = prices.get(sku);
+export function requirePrices(
+  lines: readonly PricedLine[],
+  priceOf: (sku: string) => Money | undefined,
+): void {
+  for (const { sku, unitPrice } of lines) {
+    const actual = priceOf(sku);
+    if (actual === undefined) throw unknownSku(sku);
     if (
-      actual?.currency !== unitPrice.currency ||
+      actual.currency !== unitPrice.currency ||
       actual.minorUnits !== unitPrice.minorUnits
     ) {
       throw priceChanged(sku, unitPrice, actual);
     }
   }
-  return { ...held, state: "confirmed" };
 }
 
 /**

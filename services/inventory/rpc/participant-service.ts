@@ -1,46 +1,45 @@
+import type { HandlerContext } from "@connectrpc/connect";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   ParticipantService,
   type SellStock,
 } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
 import { listPrepared, type Branch } from "../../platform/data/branch-store.ts";
-import { commitBranch, rollbackBranch } from "../../platform/data/two-phase.ts";
 import { callerOf } from "../../platform/rpc/caller.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
 import { pageSize } from "../../platform/rpc/page-token.ts";
 import { service, type MountedService } from "../../platform/rpc/server.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
-import { prepareSale, type PrepareSaleDeps } from "../app/prepare-sale.ts";
+import {
+  commitSale,
+  prepareSale,
+  rollbackSale,
+  type PrepareSaleDeps,
+  type Sale,
+} from "../app/prepare-sale.ts";
 import { resourceId } from "./resource-id.ts";
-
-export interface ParticipantDeps extends PrepareSaleDeps {
-  /** Has the relay look for the events of a branch that was committed. */
-  readonly wakeRelay: () => void;
-}
 
 /** The participant of two-phase commits: it sells stock. */
 export function participantService(
-  deps: ParticipantDeps,
+  deps: PrepareSaleDeps,
 ): MountedService<typeof ParticipantService> {
   return service(ParticipantService, {
     async prepare(request, context) {
       if (request.work.case !== "sellStock") throw workNotOurs();
-      const command = {
-        tenant: callerOf(context).tenant,
-        id: resourceId(request.transaction),
-        order: request.transaction,
-        lines: linesOf(request.work.value),
-      };
-      await prepareSale(deps, branchOf(request), command, context.signal);
+      const lines = linesOf(request.work.value);
+      const sale = { ...saleOf(request, context), lines };
+      await prepareSale(deps, branchOf(request), sale, context.signal);
       return {};
     },
-    async commit(request) {
-      await commitBranch(deps, branchOf(request));
-      deps.wakeRelay();
+    async commit(request, context) {
+      const sale = saleOf(request, context);
+      await commitSale(deps, branchOf(request), sale, context.signal);
       return {};
     },
-    async rollback(request) {
-      await rollbackBranch(deps, branchOf(request));
+    async rollback(request, context) {
+      const { again } = request;
+      const sale = saleOf(request, context);
+      await rollbackSale(deps, branchOf(request), sale, again, context.signal);
       return {};
     },
     async listInDoubt(request) {
@@ -65,6 +64,14 @@ export function participantService(
 function branchOf(request: { transaction: string; epoch: bigint }): Branch {
   const { transaction, epoch } = request;
   return { participant: "inventory", transaction, epoch };
+}
+
+function saleOf(
+  { transaction }: { transaction: string },
+  context: HandlerContext,
+): Sale {
+  const { tenant } = callerOf(context);
+  return { tenant, id: resourceId(transaction), order: transaction };
 }
 
 function linesOf({ lines }: SellStock) {

@@ -1,10 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
-import { patience, recordSet } from "../../platform/data/record-set.ts";
-import {
-  outboxColumns,
-  outboxRecord,
-  type OutboxRow,
-} from "../../platform/events/outbox-rows.ts";
+import { patience } from "../../platform/data/record-set.ts";
 import type {
   Reservation,
   ReservationLine,
@@ -51,14 +46,10 @@ const columns = `tenant, id, order_name, state, currency, total_minor, expires_a
          '[]'
        ) as lines`;
 
-/**
- * Adds the reservation, its lines and the events that tell of it. False, and nothing is added, if its id is taken. Waits for
- * a concurrent writer of the same id.
- */
+/** Adds the reservation and its lines. False, and nothing is added, if its id is taken. Waits for a concurrent writer of the same id. */
 export async function insertReservation(
   db: Executor,
   reservation: Reservation,
-  events: readonly OutboxRow[] = [],
 ): Promise<boolean> {
   const { rows } = await db.query(
     `with made as (
@@ -73,12 +64,6 @@ export async function insertReservation(
        select made.tenant, made.id, line.sku, line.quantity, line.unit_price_minor
        from made,
          unnest($9::text[], $10::integer[], $11::bigint[]) as line (sku, quantity, unit_price_minor)
-     ),
-     announced as (
-       insert into outbox (${outboxColumns})
-       select ${outboxColumns}
-       from json_to_recordset($12) as event (${outboxRecord})
-       where exists (select from made)
      )
      select id
      from made`,
@@ -94,7 +79,6 @@ export async function insertReservation(
       reservation.lines.map((line) => line.sku),
       reservation.lines.map((line) => line.quantity),
       reservation.lines.map((line) => line.unitPrice.minorUnits),
-      recordSet(events),
     ],
   );
   return rows.length === 1;
@@ -184,6 +168,22 @@ export async function lockOverdueReservations(
     [at, limit],
   );
   return rows.map(toReservation);
+}
+
+/** Has a held reservation never run out. False where it is not held any more. */
+export async function keepReservation(
+  tx: Executor,
+  { tenant, id }: ReservationKey,
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update reservations
+     set expires_at = null
+     where tenant = $1
+       and id = $2
+       and state = 'held'`,
+    [tenant, id],
+  );
+  return rowCount === 1;
 }
 
 /** Saves the states that these locked reservations have come to. */

@@ -22,33 +22,15 @@ interface ShortageRow {
  *
  * @returns the products that fall short, by SKU; none if the units are taken.
  */
-export function takeStock(
+export async function takeStock(
   db: Executor,
-  units: readonly Units[],
-  at: Date,
-): Promise<Shortage[]> {
-  return moveAvailable(db, takes, units, at);
-}
-
-/** As {@link takeStock}, from available to sold at once. */
-export function sellAvailable(
-  db: Executor,
-  units: readonly Units[],
-  at: Date,
-): Promise<Shortage[]> {
-  return moveAvailable(db, sellsAvailable, units, at);
-}
-
-async function moveAvailable(
-  db: Executor,
-  moves: string,
   units: readonly Units[],
   at: Date,
 ): Promise<Shortage[]> {
   const [only, ...others] = units;
   if (only !== undefined && others.length === 0) {
     const enough = "stock.available >= moved.quantity";
-    if (await moveOne(db, moves, only, at, enough)) return [];
+    if (await moveOne(db, takes, only, at, enough)) return [];
     // The statement below locks the row, so that what it tells of the shortage is true.
   }
   const { rows } = await db.query<ShortageRow>(
@@ -59,7 +41,7 @@ async function moveAvailable(
        where available < quantity
      ),
      taken as (
-       ${movesLocked(moves)}
+       ${movesLocked(takes)}
          and not exists (select from short)
      )
      select sku, quantity as requested, available
@@ -130,8 +112,6 @@ export async function adjustAvailable(
 
 const takes = `available = stock.available - moved.quantity,
          reserved = stock.reserved + moved.quantity`;
-const sellsAvailable = `available = stock.available - moved.quantity,
-         sold = stock.sold + moved.quantity`;
 const sells = `reserved = stock.reserved - moved.quantity,
          sold = stock.sold + moved.quantity`;
 const givesBack = `available = stock.available + moved.quantity,

@@ -11,17 +11,13 @@ import {
 /** What a coordinator of two-phase commits calls. */
 export interface TwoPhaseParticipants {
   readonly quote: QuoteClient;
-  /**
-   * Each takes part in every order. They prepare in this order, so the last is the one for whose rows most others wait: what
-   * is prepared holds its locks until the decision.
-   */
+  /** Each takes part in every order. They prepare in this order: no card is asked for what is out of stock. */
   readonly participants: readonly ParticipantClient[];
 }
 
 /**
- * The first phase: the participants prepare one after the other, up to the first that does not vote yes. Were all asked at
- * once, an order of a hot product would hold it for as long as the payment provider takes. Where one does not answer, nobody
- * is left in doubt until the next try.
+ * The first phase: the participants prepare one after the other, up to the first that does not vote yes. Where one does not
+ * answer, nobody is left in doubt until the next try.
  */
 export async function prepareOrder(
   { quote, participants }: TwoPhaseParticipants,

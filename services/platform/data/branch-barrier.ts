@@ -60,12 +60,7 @@ export function refusalOf(
     case "repeated":
       return undefined;
     case "rolled back":
-      return branchError(
-        "failed_precondition",
-        "BRANCH_ROLLED_BACK",
-        transaction,
-        "was rolled back",
-      );
+      return branchRolledBack(transaction);
     case "committed":
       return branchError(
         "failed_precondition",
@@ -85,6 +80,15 @@ export function staleEpoch(transaction: string, epoch: bigint): DomainError {
     transaction,
     `has a newer coordinator, of epoch ${epoch}`,
     { epoch: `${epoch}` },
+  );
+}
+
+export function branchRolledBack(transaction: string): DomainError {
+  return branchError(
+    "failed_precondition",
+    "BRANCH_ROLLED_BACK",
+    transaction,
+    "was rolled back",
   );
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { fromBinary } from "@bufbuild/protobuf";
+import { fromBinary, type DescService } from "@bufbuild/protobuf";
 import {
   type Client,
   Code,
@@ -10,7 +10,8 @@ import {
 import { onTestFinished } from "vitest";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import { file_weft_inventory_v1_inventory_events } from "../../../gen/ts/weft/inventory/v1/inventory_events_pb.ts";
-import { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import type { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import type { ParticipantService } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
 import {
   expireReservations,
   type ExpireReservationsDeps,
@@ -26,6 +27,7 @@ import {
   inventoryService,
   joinedMethods,
 } from "../../../services/inventory/rpc/inventory-service.ts";
+import { participantService } from "../../../services/inventory/rpc/participant-service.ts";
 import { productToProto } from "../../../services/inventory/rpc/product-to-proto.ts";
 import { reservationToProto } from "../../../services/inventory/rpc/reservation-to-proto.ts";
 import {
@@ -37,6 +39,7 @@ import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
 import { peerKey } from "../../../services/platform/rpc/caller.ts";
 import { withMiddleware } from "../../../services/platform/rpc/middleware.ts";
 import { createPageTokens } from "../../../services/platform/rpc/page-token.ts";
+import type { MountedService } from "../../../services/platform/rpc/server.ts";
 import { createValidate } from "../../../services/platform/rpc/validate.ts";
 import { Secret } from "../../../services/platform/runtime/config.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
@@ -60,6 +63,8 @@ export interface World {
   user(tenant?: string): InventoryClient;
   /** The Order service, which acts for this world's tenant or for another. */
   order(tenant?: string): InventoryClient;
+  /** The Order service as a coordinator of two-phase commits. */
+  participant(): Client<typeof ParticipantService>;
   addProduct(stock: number, product?: NewProduct): Promise<string>;
   sweep(limit?: number): Promise<number>;
   /** Moves the service's clock. */
@@ -97,7 +102,11 @@ export function setupWorld(database: TestDatabase): World {
       new Secret("a secret of 32 characters at least"),
     ),
   };
-  const client = clientOf(deps);
+  const client = clientsOf(db, inventoryService(deps));
+  const participant = clientsOf(
+    db,
+    participantService({ ...deps, resolver: db }),
+  );
   const user = (of = tenant) => client("edge", of);
   return {
     tenant,
@@ -105,25 +114,30 @@ export function setupWorld(database: TestDatabase): World {
     deps,
     user,
     order: (of = tenant) => client("order", of),
+    participant: () => participant("order", tenant),
     addProduct: (stock, product = {}) => addProduct(user(), stock, product),
     sweep: (limit = 50) => expireReservations(deps, limit),
     pass: (ms) => void (offsetMs += ms),
   };
 }
 
-function clientOf(deps: Parameters<typeof inventoryService>[0]) {
-  const implementation = withMiddleware(
+/** Clients of a service without sockets, by who calls and for which tenant. */
+function clientsOf<Desc extends DescService>(
+  db: Database,
+  { desc, implementation }: MountedService<Desc>,
+) {
+  const wrapped = withMiddleware(
     {
       logger: silentLogger,
       validate: createValidate(),
-      once: { db: deps.db, joined: joinedMethods },
+      once: { db, joined: joinedMethods },
     },
-    InventoryService,
-    inventoryService(deps).implementation,
+    desc,
+    implementation,
   );
-  return (peer: "edge" | "order", tenant: string): InventoryClient => {
+  return (peer: "edge" | "order", tenant: string): Client<Desc> => {
     const transport = createRouterTransport(
-      (router) => void router.service(InventoryService, implementation),
+      (router) => void router.service(desc, wrapped),
       {
         router: {
           interceptors: [
@@ -138,7 +152,7 @@ function clientOf(deps: Parameters<typeof inventoryService>[0]) {
         },
       },
     );
-    return createClient(InventoryService, transport);
+    return createClient(desc, transport);
   };
 }
 

@@ -175,7 +175,7 @@ export type Reservation = Message<"weft.inventory.v1.Reservation"> & {
   state: Reservation_State;
 
   /**
-   * When a HELD reservation is given back by itself.
+   * When a HELD reservation is given back by itself. Not set where a two-phase commit has promised it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 6;
    */

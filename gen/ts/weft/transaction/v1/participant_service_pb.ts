@@ -73,7 +73,8 @@ export const PrepareRequestSchema: GenMessage<PrepareRequest> = /*@__PURE__*/
   messageDesc(file_weft_transaction_v1_participant_service, 0);
 
 /**
- * Sells stock at prices that the coordinator knows; another price is a no.
+ * Sells stock at prices that the coordinator knows; another price is a no. The units are reserved while the branch is not
+ * decided, so that others can go on selling the same products.
  *
  * @generated from message weft.transaction.v1.SellStock
  */
