@@ -55,7 +55,7 @@ export async function placeJob(
   const tooLong = estimate.seconds * 1_000 > (plan.targetMs ?? Infinity);
   if (!tooMuch && !tooLong) return here("it fits, by the estimate");
   const why = tooMuch
-    ? `here its runs would take about ${estimate.tempBytes} bytes of ${limit}`
+    ? `here it would take about ${estimate.tempBytes} of ${limit} temporary bytes`
     : `here it would take about ${Math.ceil(estimate.seconds)} s, and is wanted in ${(plan.targetMs ?? 0) / 1_000} s`;
   if (!obstacle) {
     return { engine: "spark", reason: why, ...known, ...newRun(deps) };
@@ -92,6 +92,7 @@ async function estimateOf(
   const means = {
     workers: deps.share.workers,
     cores: availableParallelism(),
+    keepsOutput: plan.output !== undefined && plan.output.kind !== "path",
   };
   return estimateSort(plan.order, bytes, means);
 }

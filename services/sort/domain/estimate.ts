@@ -5,6 +5,8 @@ import type { RecordOrder } from "./sort-plan.ts";
 export interface Means {
   readonly workers: number;
   readonly cores: number;
+  /** The output waits beside the runs until it is sent. */
+  readonly keepsOutput: boolean;
 }
 
 /** Starting the process of a job, its threads and its kernel. */
@@ -12,18 +14,19 @@ const startSeconds = 0.5;
 
 /**
  * What a sort of so many bytes would take here: CPU time, as `npm run bench sort` finds it, over the threads that there are
- * cores for, and the bytes of its runs. Rough: a slow disk or a slow network takes longer.
+ * cores for, and the bytes of its runs and of an output that waits there. Rough: a slow disk or a slow network takes longer.
  */
 export function estimateSort(
   order: RecordOrder,
   bytes: number,
-  { workers, cores }: Means,
+  { workers, cores, keepsOutput }: Means,
 ): Estimate {
   const { bytesPerSecond, runBytesPerByte } = costOf(order);
   const threads = Math.min(workers, cores);
+  const kept = runBytesPerByte + (keepsOutput ? 1 : 0);
   return {
     seconds: startSeconds + bytes / (bytesPerSecond * threads),
-    tempBytes: order.top === undefined ? Math.ceil(bytes * runBytesPerByte) : 0,
+    tempBytes: order.top === undefined ? Math.ceil(bytes * kept) : 0,
   };
 }
 

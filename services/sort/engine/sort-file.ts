@@ -81,7 +81,12 @@ async function runJob(
   }
   progress.phase = "merging";
   progress.bytesToMerge = job.runs.reduce((sum, run) => sum + run.outBytes, 0);
-  const output = await openOutput(job.spec.output, id, job.stop.signal);
+  const output = await openOutput(job.spec.output, id, {
+    signal: job.stop.signal,
+    count(bytes) {
+      if (job.options.countsOutput) job.control.takeTemp(bytes);
+    },
+  });
   const totals = await mergeRuns(job, output, head);
   progress.phase = "finishing";
   return totals;

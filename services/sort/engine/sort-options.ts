@@ -8,6 +8,8 @@ export interface SortOptions {
   readonly memory: MemoryBudget;
   /** Bytes that runs may take at once. Without one, what the disk has. */
   readonly tempBytes?: number;
+  /** The output lies where the runs do, and counts as they do. */
+  readonly countsOutput?: boolean;
   /** Threads that read, sort and merge. Default: cores + 1, for their file calls wait. */
   readonly workers?: number;
   /** "auto" takes WebAssembly where the engine has it. */

@@ -92,7 +92,8 @@ async function perform(
       path,
       compression: output.compression,
     };
-    return sortFile(specOf(order, inputs, target), options);
+    const spec = specOf(order, inputs, target);
+    return sortFile(spec, { ...options, countsOutput: true });
   });
   const { size } = await stat(path);
   const file = await sendOutput(

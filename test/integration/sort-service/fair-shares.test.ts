@@ -1,7 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { SortJob_State } from "../../../gen/ts/weft/sort/v1/sort_job_pb.ts";
+import {
+  SortJob_Engine,
+  SortJob_State,
+} from "../../../gen/ts/weft/sort/v1/sort_job_pb.ts";
 import { eventually } from "../../support/eventually.ts";
 import { uploadFile } from "../../support/upload-file.ts";
 import {
@@ -81,6 +84,33 @@ test("gives a job its share of the temp space, whatever another does with its ow
     });
   }
   expect(done.state).toBe(SortJob_State.SUCCEEDED);
+}, 120_000);
+
+test("counts an output that waits to be sent against the temp space of its job", async () => {
+  const bytes = randomLines(170_000);
+  await writeFile(join(world.inbox, "medium"), bytes);
+  const source = inInbox("medium");
+  const send = (engine: SortJob_Engine) =>
+    runJob(world.client(), {
+      spec: {},
+      inputs: [{ source }],
+      output: { target: { case: "newFile", value: { displayName: "sent" } } },
+      engine,
+    });
+
+  const inFolder = await runJob(world.client(), jobFrom(source, "medium"));
+  const estimated = await send(SortJob_Engine.UNSPECIFIED);
+  const tried = await send(SortJob_Engine.LOCAL);
+
+  expect(bytes.length).toBeLessThan(10_000_000);
+  expect(2 * bytes.length).toBeGreaterThan(10_000_000);
+  expect(inFolder.failure).toBeUndefined();
+  for (const { failure } of [estimated, tried]) {
+    expect(failure).toMatchObject({
+      reason: "TEMP_SPACE_SHORT",
+      metadata: { limit: "10000000" },
+    });
+  }
 }, 120_000);
 
 function inInbox(path: string) {

@@ -127,6 +127,27 @@ test("stops before runs exceed their budget, and can go on with a larger one", a
   expect(world.read("out").equals(await world.gnu("-r"))).toBe(true);
 });
 
+test.each(["none", "gzip"] as const)(
+  "counts an output that lies where the runs do (compression %s)",
+  async (compression) => {
+    using world = createSortWorld();
+    world.write("in", text);
+    const spec = {
+      ...lines,
+      reverse: true,
+      output: { kind: "file", path: world.path("out"), compression },
+    } as const;
+    const runs = 1.1 * text.length;
+
+    const short = world.sort(spec, { tempBytes: runs, countsOutput: true });
+
+    await expect(short).rejects.toMatchObject({ reason: "TEMP_SPACE_SHORT" });
+    expect(existsSync(world.path("out"))).toBe(false);
+    await world.sort(spec, { tempBytes: 2 * runs, countsOutput: true });
+    await world.sort(spec, { tempBytes: runs });
+  },
+);
+
 test("takes a line of megabytes, and refuses one beyond the limit", async () => {
   using world = createSortWorld();
   const long = "z".repeat(5_000_000);

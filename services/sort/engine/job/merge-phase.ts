@@ -76,9 +76,10 @@ async function mergeIntoFile(
   const { job, plan, head, done } = merge;
   const total = head.length + (plan.outStarts.at(-1) ?? 0);
   if (isKnown) await keepWholeParts(merge, partial);
-  await ofOutput(path, prepare(partial, total, head));
   const { tempBytes } = job.control.read();
   const isDirect = bypassesCache(job.options, tempBytes + total);
+  if (job.options.countsOutput) job.control.takeTemp(total);
+  await ofOutput(path, prepare(partial, total, head));
   const waiting = partIndexes(merge).filter((part) => !done.has(part));
   const work = job.pool.workers.map(async (worker) => {
     for (let i = waiting.shift(); i !== undefined; i = waiting.shift()) {

@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { finished } from "node:stream/promises";
-import { Writable, type Duplex } from "node:stream";
+import { pipeline, Transform, Writable, type Duplex } from "node:stream";
 import { createGzip, createZstdCompress } from "node:zlib";
 import { sortError } from "../sort-error.ts";
 import type { SortOutput } from "../sort-spec.ts";
@@ -33,11 +33,17 @@ export function newJobId(): string {
   return randomBytes(6).toString("hex");
 }
 
+export interface OutputMeans {
+  readonly signal: AbortSignal;
+  /** Hears of bytes before they are written to a file in order; may throw. */
+  readonly count: (bytes: number) => void;
+}
+
 /** Throws OUTPUT_FORBIDDEN or OUTPUT_FAILED where the output's folder cannot be written to. */
 export async function openOutput(
   output: SortOutput,
   id: string,
-  signal: AbortSignal,
+  { signal, count }: OutputMeans,
 ): Promise<Output> {
   const compression = output.compression ?? "none";
   if (output.kind === "file") {
@@ -46,10 +52,8 @@ export async function openOutput(
     if (compression === "none") {
       return { kind: "positional", path: output.path, partial };
     }
-    return toFile(
-      output.path,
-      compressed(compression, createWriteStream(partial)),
-    );
+    const sink = compressed(compression, createWriteStream(partial), count);
+    return toFile(output.path, sink);
   }
   const sink = new Writable({
     write(chunk: Uint8Array, _encoding, done) {
@@ -146,13 +150,26 @@ export async function ofOutput<T>(path: string, work: Promise<T>): Promise<T> {
 function compressed(
   compression: "gzip" | "zstd",
   sink: Writable,
+  count: OutputMeans["count"] = () => {},
 ): OrderedOutput {
   const encoder: Duplex =
     compression === "gzip" ? createGzip({ level: 6 }) : createZstdCompress();
-  encoder.on("error", (error) => sink.destroy(error));
-  sink.on("error", (error) => encoder.destroy(error));
-  encoder.pipe(sink);
+  // Whoever writes or ends sees what went wrong.
+  pipeline(encoder, counted(count), sink, () => {});
   return ordered(encoder, sink);
+}
+
+function counted(count: OutputMeans["count"]): Transform {
+  return new Transform({
+    transform(bytes: Uint8Array, _encoding, done) {
+      try {
+        count(bytes.length);
+        done(null, bytes);
+      } catch (error) {
+        done(asError(error));
+      }
+    },
+  });
 }
 
 async function settle(
@@ -162,25 +179,30 @@ async function settle(
   try {
     await work;
   } catch (error) {
-    done(error instanceof Error ? error : new Error(String(error)));
+    done(asError(error));
     return;
   }
   done();
 }
 
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 function ordered(first: Writable, last: Writable = first): OrderedOutput {
-  let failure: unknown;
-  last.on("error", (error: unknown) => (failure = error));
   const done = finished(last);
   // Whoever ends it sees its error.
   done.catch(() => {});
   return {
     kind: "ordered",
     async write(bytes) {
-      if (failure) throw failure;
-      await new Promise<void>((resolve, reject) =>
-        first.write(bytes, (error) => (error ? reject(error) : resolve())),
+      const error = await new Promise<unknown>((resolve) =>
+        first.write(bytes, resolve),
       );
+      if (!error) return;
+      // It may only say that the stream is closed; the end says why.
+      await done;
+      throw error;
     },
     async end() {
       first.end();

@@ -19,16 +19,25 @@ export async function limitTempSpace(job: Job): Promise<void> {
   const written = control.read().tempBytes;
   const runs = await statfs(options.jobFolder);
   const free = runs.bavail * runs.bsize - RESERVE;
-  const output = await outputOnSameDisk(spec.output, runs.type, free, bytes);
+  // One that counts is counted when it is written.
+  const output = options.countsOutput
+    ? 0
+    : await outputOnSameDisk(spec.output, runs.type, free, bytes);
   const limit = Math.min(
     options.tempBytes ?? Number.MAX_SAFE_INTEGER,
     Math.max(0, free - output) + written,
   );
   control.setTempLimit(limit);
-  // What is sorted already stays where it is, and top keeps little: only workers can tell.
-  const least = known && spec.top === undefined ? bytes : 0;
-  const isPlain = job.plan.keys.kind === "none";
-  if (!isPlain && least > limit) throw short(least, limit);
+  const least = known && spec.top === undefined ? leastSpace(job, bytes) : 0;
+  if (least > limit) throw short(least, limit);
+}
+
+/** What is sure to be taken: what is sorted already stays where it is, and how short an output gets only workers can tell. */
+function leastSpace({ plan, spec, options }: Job, bytes: number): number {
+  const runs = plan.keys.kind === "none" ? 0 : bytes;
+  const { compression = "none" } = spec.output;
+  const isWhole = spec.unique === undefined && compression === "none";
+  return runs + (options.countsOutput && isWhole ? bytes : 0);
 }
 
 async function outputOnSameDisk(
@@ -54,7 +63,7 @@ async function outputOnSameDisk(
 function short(needed: number, limit: number) {
   return sortError(
     "TEMP_SPACE_SHORT",
-    `the runs need about ${needed} bytes of temporary space, and may take ${limit}`,
+    `the sort needs about ${needed} bytes of temporary space, and may take ${limit}`,
     { metadata: { needed: String(needed), limit: String(limit) } },
   );
 }

@@ -18,7 +18,7 @@ export interface Control {
   throwIfCancelled(): void;
   addRead(bytes: number, records: number): void;
   addMerged(bytes: number): void;
-  /** Counts bytes about to be written to a run, and throws TEMP_SPACE_SHORT before they exceed the budget. */
+  /** Counts bytes about to be written to a run (or an output that counts too), and throws TEMP_SPACE_SHORT before they exceed the budget. */
   takeTemp(bytes: number): void;
   freeTemp(bytes: number): void;
   setTempLimit(bytes: number): void;
@@ -70,7 +70,7 @@ export function openControl(shared: SharedArrayBuffer): Control {
         add(TEMP_NOW, -bytes);
         throw sortError(
           "TEMP_SPACE_SHORT",
-          `the runs need more than the ${limit} bytes of temporary space that they may take`,
+          `the sort needs more than the ${limit} bytes of temporary space that it may take`,
           { metadata: { limit: String(limit) } },
         );
       }

@@ -126,7 +126,7 @@ export const ErrorReason = {
   MEMORY_TOO_SMALL: 14,
 
   /**
-   * The runs need more room than the job has.
+   * The runs, and an output that waits to be sent, need more room than the job has.
    *
    * @generated from enum value: ERROR_REASON_TEMP_SPACE_SHORT = 15;
    */

@@ -474,7 +474,7 @@ export type SortPlacement = Message<"weft.sort.v1.SortPlacement"> & {
   estimatedTime?: Duration | undefined;
 
   /**
-   * The room that its runs would take here, estimated, in bytes.
+   * The room that its runs would take here, and an output that waits to be sent, estimated, in bytes.
    *
    * @generated from field: int64 estimated_temp_bytes = 4;
    */
