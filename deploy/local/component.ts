@@ -1,6 +1,7 @@
 import {
   describeExit,
   explainEnd,
+  lastReason,
   startProcess,
   type ProcessOptions,
   type RunningProcess,
@@ -144,31 +145,52 @@ export async function requireFreePort(
   );
 }
 
-/** Waits until `probe` is true, and stops the process where that fails. */
+/**
+ * Waits until `probe` is true, and stops the process where that fails.
+ *
+ * @throws ComponentUnavailable that tells how it ended, or what it said last before its time was over.
+ */
 export async function waitReady(
   process: RunningProcess,
   probe: () => boolean | Promise<boolean>,
   options: { deadlineMs: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
+  const { deadlineMs, signal } = options;
   const ended = new AbortController();
-  const signals = [ended.signal, options.signal].filter((s) => s !== undefined);
   void process.exited.then((exit) =>
     ended.abort(
-      new ComponentUnavailable(
-        process.name,
-        `it ended while starting (${explainEnd(process, exit)})`,
-        `Its log is ${process.logFile}.`,
+      notReady(
+        process,
+        `it ended before it was ready (${explainEnd(process, exit)})`,
       ),
     ),
   );
   try {
     await waitUntil(probe, {
-      what: `${process.name} to answer (log: ${process.logFile})`,
-      deadlineMs: options.deadlineMs,
-      signal: AbortSignal.any(signals),
+      what: `${process.name} to be ready`,
+      deadlineMs,
+      signal: AbortSignal.any([ended.signal, ...(signal ? [signal] : [])]),
     });
   } catch (error) {
+    // Looked at before the stop, which is an end as well.
+    const isOver = ended.signal.aborted;
     await process.stop();
-    throw ended.signal.aborted ? ended.signal.reason : error;
+    if (isOver) throw ended.signal.reason;
+    if (signal?.aborted) throw error;
+    const seconds = deadlineMs / 1_000;
+    throw notReady(
+      process,
+      `it was not ready within ${seconds} s (${lastReason(process)})`,
+      error,
+    );
   }
+}
+
+function notReady(
+  process: RunningProcess,
+  reason: string,
+  cause?: unknown,
+): ComponentUnavailable {
+  const remedy = `Its log is ${process.logFile}.`;
+  return new ComponentUnavailable(process.name, reason, remedy, { cause });
 }

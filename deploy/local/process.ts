@@ -81,10 +81,15 @@ export function describeExit(exit: ProcessExit): string {
 
 /** How it ended, and its last line that looks like a reason. */
 export function explainEnd(process: RunningProcess, exit: ProcessExit): string {
+  return `${describeExit(exit)}: ${lastReason(process)}`;
+}
+
+/** Its last line that looks like a reason. */
+export function lastReason(process: RunningProcess): string {
   const lines = process.lastLines().filter((line) => line.trim() !== "");
   const reason =
     lines.findLast((line) => REASON.test(line)) ?? lines.at(-1) ?? "no output";
-  return `${describeExit(exit)}: ${reason.trim().slice(0, 300)}`;
+  return reason.trim().slice(0, 300);
 }
 
 const REASON = /error|fatal|exception|refus|invalid|not found|denied|in use/i;

@@ -1,13 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ComponentUnavailable } from "./component.ts";
-import {
-  describeExit,
-  explainEnd,
-  startProcess,
-  type RunningProcess,
-} from "./process.ts";
+import { waitReady } from "./component.ts";
+import { describeExit, startProcess, type RunningProcess } from "./process.ts";
 import { HEALTHY_MS, restartBackoff } from "./restart-backoff.ts";
-import { waitUntil } from "./wait.ts";
 
 const READY_DEADLINE_MS = 60_000;
 const STOP_BUDGET_MS = 6_000;
@@ -47,6 +41,8 @@ interface Supervised {
 export function createSupervisor(deps: {
   readonly directory: string;
   readonly onProgress: (line: string) => void;
+  /** How long a service may take until it is ready. 60 s. */
+  readonly readyMs?: number;
   /** Ends waits and revivals, as a stop does; the services stop with `stop`. */
   readonly signal?: AbortSignal | undefined;
 }): Supervisor {
@@ -77,7 +73,12 @@ export function createSupervisor(deps: {
       if (performance.now() - startedAt > HEALTHY_MS) entry.deaths = 0;
       void revive(entry, `ended (${describeExit(exit)})`);
     });
-    await untilReady(process, service, stopping);
+    let isReady = false;
+    void process.ready.then(() => (isReady = true));
+    await waitReady(process, service.probe ?? (() => isReady), {
+      deadlineMs: deps.readyMs ?? READY_DEADLINE_MS,
+      signal: stopping,
+    });
     if (entry.running !== process) {
       throw new Error(`${service.name} ended as soon as it was ready`);
     }
@@ -165,33 +166,4 @@ function inTurn<T>(entry: Supervised, work: () => Promise<T>): Promise<T> {
   // The next turn does not care how this one went; its own caller does.
   entry.turn = result.catch(() => undefined);
   return result;
-}
-
-async function untilReady(
-  process: RunningProcess,
-  service: SupervisedService,
-  signal: AbortSignal,
-): Promise<void> {
-  let ready = false;
-  void process.ready.then(() => (ready = true));
-  const ended = new AbortController();
-  void process.exited.then((exit) =>
-    ended.abort(
-      new ComponentUnavailable(
-        service.name,
-        `it ended before it was ready (${explainEnd(process, exit)})`,
-        `Its log is ${process.logFile}.`,
-      ),
-    ),
-  );
-  try {
-    await waitUntil(service.probe ?? (() => ready), {
-      what: `${service.name} to be ready (log: ${process.logFile})`,
-      deadlineMs: READY_DEADLINE_MS,
-      signal: AbortSignal.any([signal, ended.signal]),
-    });
-  } catch (error) {
-    await process.stop();
-    throw ended.signal.aborted ? ended.signal.reason : error;
-  }
 }

@@ -36,7 +36,7 @@ test("gives a component up that can't be started any more, and says why", async 
 
   expect(world.lines).toHaveLength(7);
   expect(world.lines.at(-1)).toMatch(
-    /^part: given up after 6 starts: part is not available: it ended while starting \(exit code 4: error: not allowed\)/,
+    /^part: given up after 6 starts: part is not available: it ended before it was ready \(exit code 4: error: not allowed\)/,
   );
 }, 60_000);
 

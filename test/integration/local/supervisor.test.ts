@@ -49,6 +49,19 @@ test("refuses a service that ends before it is ready, with its reason", async ()
   );
 });
 
+test("refuses a service that is not ready in time, with what it said last", async () => {
+  await using world = await setup("", { readyMs: 3_000 });
+  const waits = {
+    ...world.service,
+    command: "sh",
+    args: ["-c", "echo waits for the database; sleep 60"],
+  };
+
+  await expect(world.supervisor.start(waits)).rejects.toThrow(
+    /^service is not available: it was not ready within 3 s \(waits for the database\)\. Its log is .*service\.log\.$/,
+  );
+});
+
 test("restarts a service on request without counting it as a death", async () => {
   await using world = await setup(READY_AND_STAY);
   await world.supervisor.start(world.service);
@@ -90,7 +103,7 @@ const NOTE_ITS_END = `
   process.send("ready");
   setInterval(() => {}, 1000);`;
 
-async function setup(script: string) {
+async function setup(script: string, options: { readyMs?: number } = {}) {
   const directory = await runDirectory();
   const file = join(directory.path, "service.mjs");
   await writeFile(file, script);
@@ -98,6 +111,7 @@ async function setup(script: string) {
   const supervisor = createSupervisor({
     directory: directory.path,
     onProgress: (line) => lines.push(line),
+    ...options,
   });
   const named = (name: string) => ({
     name,
