@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 
 /**
  * Below the ephemeral range (Linux 32768, macOS 49152): a port from that range
@@ -7,28 +7,51 @@ import { createServer } from "node:net";
  */
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
+/** A mesh chooses some 30 ports. */
+const BLOCK = 100;
+/** A process that has chosen more than 1,000 ports uses the first of them no longer. */
+const MAX_BLOCKS = 11;
 const ATTEMPTS = 100;
-/** So many ports are not given again: a mesh chooses some 30, most of them long before anything listens there. */
-const REMEMBERED = 1_000;
-const given = new Set<number>();
 
-/** A port that nobody listens on and this process has not given lately, random so that concurrent runs do not meet. */
+/** What keeps our blocks of ports, the newest last. */
+const guards: Server[] = [];
+/** The ports of the newest block that are not given yet. */
+let left: number[] = [];
+let claiming: Promise<void> | undefined;
+
+/**
+ * A port that nobody listens on, and that is given once: neither this process nor another that asks here is given it
+ * again, also while nothing listens there, as between the end of a service and its next start.
+ */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const port = randomInt(LOWEST, HIGHEST);
-    if (given.has(port)) continue;
-    given.add(port);
-    if (given.size > REMEMBERED) forgetOldest();
-    if (await isPortFree(port)) return port;
+    const port = left.pop();
+    if (port === undefined) {
+      claiming ??= claimBlock().finally(() => (claiming = undefined));
+      await claiming;
+    } else if (await isPortFree(port)) {
+      return port;
+    }
   }
   throw new Error(
     `no free port between ${LOWEST} and ${HIGHEST} in ${ATTEMPTS} attempts`,
   );
 }
 
-function forgetOldest(): void {
-  const [oldest] = given;
-  if (oldest !== undefined) given.delete(oldest);
+/** Blocks are random, so that processes seldom ask for the same one; whoever listens on its first port has it. */
+async function claimBlock(): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const first = LOWEST + BLOCK * randomInt((HIGHEST - LOWEST) / BLOCK);
+    const guard = await listen(first, "127.0.0.1");
+    if (guard === undefined) continue;
+    // Held until the process ends, however that is, and no reason for it to go on.
+    guard.unref();
+    guards.push(guard);
+    if (guards.length > MAX_BLOCKS) guards.shift()?.close();
+    left = Array.from({ length: BLOCK - 1 }, (_, n) => first + 1 + n);
+    return;
+  }
+  throw new Error(`no free block of ports in ${ATTEMPTS} attempts`);
 }
 
 /** The preferred port, or a free one where that is taken. */
@@ -41,12 +64,17 @@ export async function isPortFree(port: number): Promise<boolean> {
   return (await canListen(port, "127.0.0.1")) && canListen(port, "0.0.0.0");
 }
 
-function canListen(port: number, host: string): Promise<boolean> {
+async function canListen(port: number, host: string): Promise<boolean> {
+  const server = await listen(port, host);
+  if (server === undefined) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
+function listen(port: number, host: string): Promise<Server | undefined> {
   return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host, exclusive: true }, () =>
-      server.close(() => resolve(true)),
-    );
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", () => resolve(undefined));
+    server.listen({ port, host, exclusive: true }, () => resolve(server));
   });
 }
