@@ -20,7 +20,7 @@ export async function asAdmin<T>(
 /** As soon as Postgres takes connections: another fault of the plan may have made it recover just now. */
 async function connect(connectionString: string): Promise<pg.Client> {
   let connected: pg.Client | undefined;
-  await eventually("Postgres takes a connection", async () => {
+  const open = async () => {
     const admin = new pg.Client({
       connectionString,
       connectionTimeoutMillis: 30_000,
@@ -35,7 +35,8 @@ async function connect(connectionString: string): Promise<pg.Client> {
       if ((error as { code?: string }).code === RECOVERING) return false;
       throw error;
     }
-  });
+  };
+  await eventually("Postgres takes a connection", open, 60_000);
   if (connected === undefined) throw new Error("there is no connection");
   return connected;
 }

@@ -125,7 +125,7 @@ async function crashPostgres(mesh: Mesh): Promise<void> {
 /** The server processes of the services' connections. Asked again where another fault of the plan ends the question. */
 async function backends(mesh: Mesh): Promise<number[]> {
   let pids: number[] = [];
-  await eventually("Postgres tells its backends", async () => {
+  const ask = async () => {
     try {
       pids = await asAdmin(mesh, listBackends);
       return true;
@@ -133,7 +133,8 @@ async function backends(mesh: Mesh): Promise<number[]> {
       if (!isConnectionLost(error)) throw error;
       return false;
     }
-  });
+  };
+  await eventually("Postgres tells its backends", ask, 60_000);
   return pids;
 }
 

@@ -125,6 +125,8 @@ describe("a batch handler", () => {
     );
 
     world.start({
+      // More than one batch, so that others follow the one that fails.
+      batchSize: 10,
       handlers: batchHandlers([], (value) => {
         if (value === "bad" && broken) throw new Error("not yet");
       }),
