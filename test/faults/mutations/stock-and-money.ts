@@ -142,7 +142,7 @@ export const STOCK_AND_MONEY: readonly Mutation[] = [
     find: "         and reservations.state = 'held'\n",
     replace: "         and reservations.state <> 'confirmed'\n",
     caughtBy: {
-      tests: ["test/integration/inventory/settle-reservation.test.ts"],
+      tests: ["test/integration/inventory/guard-stock.test.ts"],
     },
   },
   {
