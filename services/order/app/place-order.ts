@@ -50,20 +50,21 @@ export async function placeOrder(
   command: PlaceOrder,
   request: RequestName | undefined,
 ): Promise<Order> {
-  const requestHash = hashOf(command);
   if (request?.isResumed) {
-    const known = await placedBefore(deps, command, request, requestHash);
+    const known = await placedBefore(deps, command, request, hashOf(command));
     if (known) return known;
   }
-  const at = deps.now();
-  const order = place(command, { id: deps.newId(), at });
   const name = request && `${command.tenant}/${request.id}`;
   // A repeat finds its key taken, so it takes no place from an order that needs one.
   const isRepeat = name !== undefined && deps.batches.names.has(name);
   // A choreographed order is driven by events, and by nobody else until one is late.
-  const isDriven = order.coordination !== "choreographed";
+  const isDriven = command.coordination !== "choreographed";
   using driver = isRepeat || !isDriven ? undefined : deps.drivers.reserve();
   using _ = driver ?? (isRepeat ? undefined : admit(deps.drivers, isDriven));
+  // All work comes after the admission: a refusal has to be cheap, or a flood of them takes the time of those who are in.
+  const at = deps.now();
+  const order = place(command, { id: deps.newId(), at });
+  const requestHash = hashOf(command);
   const origin: OrderOrigin = {
     requestId: request?.id,
     requestHash,

@@ -54,7 +54,20 @@ export function statusError(init: StatusInit): ConnectError {
   if (init.code === Code.FailedPrecondition) {
     details.push(preconditionFailure(init));
   }
-  return new ConnectError(init.message, init.code, undefined, details);
+  return withoutStack(
+    () => new ConnectError(init.message, init.code, undefined, details),
+  );
+}
+
+/** Where an answer to a client was made tells nobody anything, and costs a flood of refusals a few microseconds each. */
+function withoutStack<T>(make: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 /** Turns a refusal of a domain into the error that its caller sees. */

@@ -41,7 +41,11 @@ export class DomainError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(init: DomainErrorInit) {
+    // What refuses a flood has to be cheap, and nobody reads where it was made: a stack costs 20 us.
+    const limit = Error.stackTraceLimit;
+    if (init.code === "resource_exhausted") Error.stackTraceLimit = 0;
     super(init.message, { cause: init.cause });
+    Error.stackTraceLimit = limit;
     this.code = init.code;
     this.reason = init.reason;
     this.metadata = init.metadata ?? {};
