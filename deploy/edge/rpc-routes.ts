@@ -17,7 +17,8 @@ export function rpcRoutes(
   return service.methods.flatMap((method) => [
     {
       name: `${method.path.slice(1)} grpc`,
-      match: { path: method.path, headers: GRPC },
+      // Looks at the content type alone; gRPC-Web has another.
+      match: { path: method.path, grpc: {} },
       route: {
         ...action(service, method, "grpc"),
         ...rateLimits(method, limits),
@@ -51,15 +52,6 @@ export function rpcRoutes(
 const TELL_HTTP_VERSION = {
   request_headers_to_add: [setHeader("x-weft-http-version", "%PROTOCOL%")],
 };
-
-const GRPC = [
-  { name: "content-type", string_match: { prefix: "application/grpc" } },
-  {
-    name: "content-type",
-    string_match: { prefix: "application/grpc-web" },
-    invert_match: true,
-  },
-];
 
 function action(
   service: ServiceRoutes,
