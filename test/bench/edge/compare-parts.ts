@@ -14,8 +14,9 @@ import { cpuUsPerCall, measureEdge, type EdgeResult } from "./measure-edge.ts";
 
 const inFlight = 64;
 const warmUpMs = 1_500;
-const roundMs = 1_000;
-const rounds = 5;
+// Many and short: two edges are compared within seconds of each other, whatever else the machine does. 150 s altogether.
+const roundMs = 300;
+const rounds = 30;
 
 /** What each part of the edge costs: the edge as it is beside one that lacks the part, in turn. */
 export async function compareParts(deps: { tls: MeshTls; sink: Sink }) {
@@ -32,13 +33,9 @@ export async function compareParts(deps: { tls: MeshTls; sink: Sink }) {
     for (const { edge, found } of round % 2 ? edges.toReversed() : edges)
       found.push(await measureEdge(edge, { inFlight, ms: roundMs }));
   }
-  const rows = edges.map(({ name, found }) => [name, rowOf(found)] as const);
-  const [whole] = rows;
+  const whole = edges[0]?.found ?? [];
   const table = Object.fromEntries(
-    rows.map(([name, row]) => [
-      name,
-      { ...row, saved: Math.round((whole?.[1].sum ?? NaN) - row.sum) },
-    ]),
+    edges.map(({ name, found }) => [name, rowOf(found, whole)]),
   );
   console.table(table);
   return { inFlight, roundMs, rounds, cpuUsPerCall: table, targets: [] };
@@ -60,13 +57,19 @@ function bootstraps(
   ];
 }
 
-function rowOf(found: readonly EdgeResult[]) {
+function rowOf(found: readonly EdgeResult[], whole: readonly EdgeResult[]) {
   const cpu = cpuUsPerCall(found);
+  const sum = Object.values(cpu).reduce((all, us) => all + us, 0);
+  const rate = (of: readonly EdgeResult[], round: number) =>
+    of[round]?.callsPerSecond ?? NaN;
   return {
-    perSecond: Math.round(
-      median(found.map(({ callsPerSecond }) => callsPerSecond)),
+    perSecond: Math.round(median(found.map((_, at) => rate(found, at)))),
+    byWhole: Number(
+      median(found.map((_, at) => rate(found, at) / rate(whole, at))).toFixed(
+        3,
+      ),
     ),
     ...cpu,
-    sum: Math.round(Object.values(cpu).reduce((sum, us) => sum + us, 0)),
+    sum: Math.round(sum),
   };
 }

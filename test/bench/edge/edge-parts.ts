@@ -51,6 +51,7 @@ export const EDGE_PARTS: Readonly<Record<string, (edge: Manager) => void>> = {
   CORS: without("envoy.filters.http.cors"),
   "trusted headers": (edge) =>
     void delete edge["early_header_mutation_extensions"],
+  "small bodies first": without("small-bodies-first"),
   "REST and body filters": without(
     "envoy.filters.http.lua",
     "envoy.filters.http.buffer",
