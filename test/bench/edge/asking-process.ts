@@ -42,13 +42,14 @@ serveQuestions((question) => makeLoad(question as Load | OpenLoad));
 
 async function makeLoad(
   load: Load | OpenLoad,
-): Promise<LoadResult & { maxMs: number }> {
+): Promise<LoadResult & { maxMs: number; lateP99Ms: number }> {
   const latencies: number[] = [];
+  const late: number[] = [];
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   await ("inFlight" in load
     ? keepInFlight(load, latencies)
-    : sendEvenly(load, latencies));
+    : sendEvenly(load, latencies, late));
   const seconds = (performance.now() - startedAt) / 1_000;
   const cpu = process.cpuUsage(cpuBefore);
   return {
@@ -57,6 +58,7 @@ async function makeLoad(
     cpuUs: cpu.user + cpu.system,
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
+    lateP99Ms: late.length > 0 ? percentile(late, 0.99) : 0,
     maxMs: latencies.reduce((most, each) => Math.max(most, each), 0),
   };
 }
@@ -89,30 +91,40 @@ function keepInFlight(
 }
 
 /**
- * Sends at an even rate; after a pause, what is due waits its turn. The time of a call counts from when it was due, so that a
- * pause, of the server or of this process, is felt by all that were due in it.
+ * Sends at an even rate; after a pause, what is due waits its turn. A call that had to wait for answers counts from when it was
+ * due, so a pause of the server is felt by all that were due in it. A call that this process was late to send, for it had no
+ * core itself, counts from when it was sent, and the delay is told apart in `late`.
  */
 function sendEvenly(
   { perSecond, ms }: OpenLoad,
   latencies: number[],
+  late: number[],
 ): Promise<void> {
   const beganAt = performance.now();
   const calls = Math.floor((perSecond * ms) / 1_000);
   const dueAt = (call: number) => beganAt + (call * 1_000) / perSecond;
-  let sent = 0;
+  const countsFrom: number[] = [];
+  let waits = false;
   return new Promise((resolve, reject) => {
     failed = reject;
     answered = (call) => {
-      latencies.push(performance.now() - dueAt(call));
+      const now = performance.now();
+      latencies.push(now - (countsFrom[call] ?? now));
       if (latencies.length === calls) resolve();
     };
     const sendDue = () => {
       const now = performance.now();
       const most = Math.min(calls, latencies.length + MOST_OPEN);
-      for (; sent < most && dueAt(sent) <= now; sent += 1)
-        client.send(followingRequest(), sent);
+      while (countsFrom.length < most && dueAt(countsFrom.length) <= now) {
+        const call = countsFrom.length;
+        if (!waits) late.push(now - dueAt(call));
+        countsFrom.push(waits ? dueAt(call) : now);
+        client.send(followingRequest(), call);
+      }
+      const next = countsFrom.length;
+      waits = next === most && next < calls && dueAt(next) <= now;
       client.flush();
-      if (sent < calls) setTimeout(sendDue, TICK_MS);
+      if (next < calls) setTimeout(sendDue, TICK_MS);
     };
     sendDue();
   });

@@ -10,6 +10,7 @@ import type { Load, LoadResult } from "../rpc/load.ts";
 import type { OpenLoad } from "./open-load.ts";
 import { startBenchRedis } from "./bench-redis.ts";
 import { shippedRules } from "./bench-rules.ts";
+import { waitedForCore } from "./process-cpu.ts";
 import { targets } from "./targets.ts";
 
 const inFlight = 64;
@@ -19,10 +20,16 @@ const rounds = 7;
 const awayMs = 1_500;
 const awayRounds = 5;
 
-type Result = LoadResult & { readonly maxMs: number };
+type Result = LoadResult & {
+  readonly maxMs: number;
+  /** How late an even load was sent, by the asking process's own fault. */
+  readonly lateP99Ms: number;
+};
 
 interface Round {
   readonly decisions: Result;
+  /** Of the service, for a core, in that time: three busy processes share two. */
+  readonly waitedMs: number;
   /** Half of that rate, sent evenly whatever is answered. */
   readonly atHalf: Result;
   readonly echoes: Result;
@@ -35,7 +42,7 @@ export async function compareDecisions({ tls }: { readonly tls: MeshTls }) {
   const directory = await mkdtemp(join(tmpdir(), "weft-bench-limits-"));
   started.defer(() => rm(directory, { recursive: true, force: true }));
   const grpcPort = await freePort();
-  started.use(
+  const limiter = started.use(
     await startRateLimiter({
       directory,
       rules: shippedRules,
@@ -55,10 +62,13 @@ export async function compareDecisions({ tls }: { readonly tls: MeshTls }) {
     await load(asking, { inFlight, ms: warmUpMs });
   const measured: Round[] = [];
   for (let round = 0; round < rounds; round += 1) {
+    const waitedBefore = await waitedForCore(limiter.pid);
     const decisions = await load(askLimiter, { inFlight, ms: roundMs });
+    const waitedMs = (await waitedForCore(limiter.pid)) - waitedBefore;
     const half = decisions.calls / decisions.seconds / 2;
     measured.push({
       decisions,
+      waitedMs,
       atHalf: await load(askLimiter, { perSecond: half, ms: roundMs }),
       echoes: await load(askEcho, { inFlight, ms: roundMs }),
     });
@@ -97,9 +107,13 @@ function report(
     ratio: of(({ decisions, echoes }) => rate(decisions) / rate(echoes)),
     p50Ms: of(({ decisions }) => decisions.p50Ms),
     p99Ms: of(({ decisions }) => decisions.p99Ms),
+    waitedForCoreMsPerSecond: of(
+      ({ waitedMs, decisions }) => waitedMs / decisions.seconds,
+    ),
     atHalfPerSecond: of(({ atHalf }) => rate(atHalf)),
     atHalfP50Ms: of(({ atHalf }) => atHalf.p50Ms),
     atHalfP99Ms: of(({ atHalf }) => atHalf.p99Ms),
+    atHalfAskedLateP99Ms: of(({ atHalf }) => atHalf.lateP99Ms),
     echoP50Ms: of(({ echoes }) => echoes.p50Ms),
     echoP99Ms: of(({ echoes }) => echoes.p99Ms),
     redisHungP99Ms: round2(median(away.hung.map(({ p99Ms }) => p99Ms))),

@@ -13,3 +13,10 @@ export async function cpuOf(
   }
   return used;
 }
+
+/** How long a process's first thread, which is all that Node runs code on, has waited for a core, in milliseconds. */
+export async function waitedForCore(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/task/${pid}/schedstat`, "utf8");
+  const [, waitedNs] = stat.split(" ");
+  return Number(waitedNs) / 1e6;
+}
