@@ -1,13 +1,13 @@
 import type { MeshTls } from "../../support/mesh-tls.ts";
 import { median } from "../median.ts";
 import type { Sink } from "../rpc/start-peer.ts";
+import type { EdgePorts } from "./bench-envoy.ts";
 import { EDGE_PARTS, leaveOut } from "./edge-parts.ts";
 import {
   bareEdge,
   startEdge,
   startEdgeWorld,
   wholeEdge,
-  type EdgePorts,
   type EdgeWorld,
 } from "./edge-world.ts";
 import { cpuUsPerCall, measureEdge, type EdgeResult } from "./measure-edge.ts";

@@ -1,18 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { toIssuer } from "../../../deploy/edge/issuer.ts";
-import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
-import { startEnvoy } from "../../../deploy/local/components/envoy.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
-import { absentServices } from "../../integration/edge/edge-world.ts";
 import { startRateLimiter } from "../../integration/edge/rate-limiter.ts";
 import type { MeshTls } from "../../support/mesh-tls.ts";
-import {
-  AUDIENCE,
-  startTestIssuer,
-  type TestIssuer,
-} from "../../support/test-issuer.ts";
+import { startTestIssuer, type TestIssuer } from "../../support/test-issuer.ts";
 import type { BenchChild } from "../bench-child.ts";
 import {
   pairOf,
@@ -22,6 +11,12 @@ import {
   type Sink,
 } from "../rpc/start-peer.ts";
 import { bareProxy } from "./bare-proxy.ts";
+import {
+  benchDirectory,
+  shippedEdge,
+  startBenchEnvoy,
+  type EdgePorts,
+} from "./bench-envoy.ts";
 import { startBenchRedis } from "./bench-redis.ts";
 import { limiterRules } from "./bench-rules.ts";
 import { cpuOf } from "./process-cpu.ts";
@@ -70,44 +65,18 @@ async function startLimiter(
   return { port, pids: { ratelimit: limiter.pid, redis: pidOf(redis) } };
 }
 
-export interface EdgePorts {
-  readonly edgePort: number;
-  readonly adminPort: number;
-}
-
 /** The edge as it is. Without issuers it is open to everybody. */
 export function wholeEdge(
   { tls, sink, server, limiter }: EdgeWorld,
   ports: EdgePorts,
   issuers: readonly TestIssuer[],
 ): string {
-  const { ca, edgeMesh, edgePublic } = tls.certificates;
-  const at = (port: number) => ({ host: "127.0.0.1", port });
-  return renderBootstrap({
-    host: "127.0.0.1",
+  return shippedEdge({
     ...ports,
-    tls: {
-      ca,
-      meshCert: edgeMesh.cert,
-      meshKey: edgeMesh.key,
-      publicCert: edgePublic.cert,
-      publicKey: edgePublic.key,
-    },
-    upstreams: {
-      ...absentServices(),
-      order: { grpc: at(server.port), connect: at(server.port) },
-      ratelimit: { grpc: at(limiter.port), connect: at(limiter.port) },
-    },
-    otlp: at(Number(new URL(sink.url).port)),
-    issuers: issuers.map((issuer) =>
-      toIssuer({
-        name: "bench",
-        issuer: issuer.url,
-        jwksUrl: issuer.jwksUrl,
-        audiences: [AUDIENCE],
-      }),
-    ),
-    open: issuers.length === 0,
+    tls,
+    services: { order: server, ratelimit: limiter },
+    issuers,
+    otlp: { host: "127.0.0.1", port: Number(new URL(sink.url).port) },
     rateLimits: { failClosed: [] },
   });
 }
@@ -132,15 +101,9 @@ export async function startEdge(
   bootstrapFor: (ports: EdgePorts) => string,
 ): Promise<MeasuredEdge> {
   const { started, tls, server } = world;
-  const directory = await benchDirectory(started);
-  const ports = { edgePort: await freePort(), adminPort: await freePort() };
-  const bootstrapFile = join(directory, "envoy.json");
-  await writeFile(bootstrapFile, bootstrapFor(ports));
-  const envoy = started.use(
-    await startEnvoy({ directory, bootstrapFile, ...ports }),
-  );
+  const envoy = await startBenchEnvoy(started, bootstrapFor);
   const client = await startClient(tls, "bare grpc-js", {
-    address: `127.0.0.1:${ports.edgePort}`,
+    address: `127.0.0.1:${envoy.edgePort}`,
     token: await world.issuer.token(),
   });
   const pids = { envoy: pidOf(envoy), ...world.limiter.pids };
@@ -153,10 +116,4 @@ export async function startEdge(
 function pidOf({ pid }: { readonly pid: number | undefined }): number {
   if (pid === undefined) throw new Error("it is no process of ours");
   return pid;
-}
-
-async function benchDirectory(started: AsyncDisposableStack): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "weft-bench-"));
-  started.defer(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }

@@ -1,17 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { toIssuer } from "../../../deploy/edge/issuer.ts";
-import { renderBootstrap } from "../../../deploy/edge/render-bootstrap.ts";
-import { startEnvoy } from "../../../deploy/local/components/envoy.ts";
-import { freePort } from "../../../deploy/local/ports.ts";
 import type { MeshTls } from "../../support/mesh-tls.ts";
-import {
-  AUDIENCE,
-  startTestIssuer,
-  type TestIssuer,
-} from "../../support/test-issuer.ts";
-import { absentServices } from "../../integration/edge/edge-world.ts";
+import { startTestIssuer } from "../../support/test-issuer.ts";
+import { shippedEdge, startBenchEnvoy } from "../edge/bench-envoy.ts";
 import { median } from "../median.ts";
 import {
   pairOf,
@@ -34,7 +23,14 @@ export async function compareEdge({ tls, sink }: { tls: MeshTls; sink: Sink }) {
     await startServer(tls, "platform", { telemetry: sink.url }),
   );
   const issuer = started.use(await startTestIssuer());
-  const edgePort = await startEdge(started, tls, server.port, issuer);
+  const { edgePort } = await startBenchEnvoy(started, (ports) =>
+    shippedEdge({
+      ...ports,
+      tls,
+      services: { order: server },
+      issuers: [issuer],
+    }),
+  );
   const token = await issuer.token();
   const client = async (port: number) =>
     started.use(
@@ -55,52 +51,6 @@ export async function compareEdge({ tls, sink }: { tls: MeshTls; sink: Sink }) {
     });
   }
   return report(results);
-}
-
-async function startEdge(
-  started: AsyncDisposableStack,
-  tls: MeshTls,
-  grpcPort: number,
-  { url, jwksUrl }: TestIssuer,
-): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), "weft-bench-"));
-  started.defer(() => rm(directory, { recursive: true, force: true }));
-  const edgePort = await freePort();
-  const adminPort = await freePort();
-  const { ca, edgeMesh, edgePublic } = tls.certificates;
-  const at = (port: number) => ({ host: "127.0.0.1", port });
-  const bootstrapFile = join(directory, "envoy.json");
-  await writeFile(
-    bootstrapFile,
-    renderBootstrap({
-      host: "127.0.0.1",
-      edgePort,
-      adminPort,
-      tls: {
-        ca,
-        meshCert: edgeMesh.cert,
-        meshKey: edgeMesh.key,
-        publicCert: edgePublic.cert,
-        publicKey: edgePublic.key,
-      },
-      upstreams: {
-        ...absentServices(),
-        order: { grpc: at(grpcPort), connect: at(grpcPort) },
-      },
-      issuers: [
-        toIssuer({
-          name: "bench",
-          issuer: url,
-          jwksUrl,
-          audiences: [AUDIENCE],
-        }),
-      ],
-    }),
-  );
-  started.use(
-    await startEnvoy({ directory, bootstrapFile, adminPort, edgePort }),
-  );
-  return edgePort;
 }
 
 function report(results: { direct: PairResult; through: PairResult }[]) {
