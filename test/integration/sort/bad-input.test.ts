@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  copyFileSync,
   existsSync,
   readdirSync,
   statSync,
@@ -11,6 +12,7 @@ import {
   gunzipSync,
   zstdDecompressSync,
 } from "node:zlib";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { SortInput } from "../../../services/sort/engine/sort-spec.ts";
 import { createSortWorld } from "./sort-world.ts";
@@ -125,6 +127,31 @@ test("stops before runs exceed their budget, and can go on with a larger one", a
   expect(existsSync(world.path("out"))).toBe(false);
   await world.sort({ ...lines, reverse: true });
   expect(world.read("out").equals(await world.gnu("-r"))).toBe(true);
+});
+
+test("refuses to call an output whole that holds other records than were read", async () => {
+  using world = createSortWorld();
+  world.write("in", text.repeat(20));
+  const options = {
+    verify: true,
+    workers: 1,
+    memory: { bytes: 44 << 20, counts: "job" },
+  } as const;
+  const sort = (tempBytes?: number) =>
+    world.sort(
+      { ...lines, reverse: true },
+      { ...options, ...(tempBytes !== undefined && { tempBytes }) },
+    );
+  await expect(sort(0.9 * 20 * text.length)).rejects.toMatchObject({
+    reason: "TEMP_SPACE_SHORT",
+  });
+
+  // Two runs that are whole in themselves, and were not made of this input.
+  const run = (id: number) => join(world.path("job"), `run-00000${id}`);
+  copyFileSync(run(0), run(1));
+
+  await expect(sort()).rejects.toMatchObject({ reason: "CHECKSUM_DIFFERS" });
+  expect(readdirSync(world.folder)).toEqual(["in"]);
 });
 
 test.each(["none", "gzip"] as const)(

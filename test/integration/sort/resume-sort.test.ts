@@ -1,5 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -52,6 +60,28 @@ test.each(cases)(
   },
   120_000,
 );
+
+test("does not share the output of unique records with a process before it, which may only have slept", async () => {
+  using world = createSortWorld();
+  const text = words(100_000);
+  world.write("in", text);
+  const spec = { record: { kind: "lines" }, unique: "first" } as const;
+  const short = { tempBytes: 1.5 * text.length, countsOutput: true };
+  await expect(world.sort(spec, short)).rejects.toMatchObject({
+    reason: "TEMP_SPACE_SHORT",
+  });
+  const partial = readdirSync(world.folder).find((name) =>
+    name.endsWith(".partial"),
+  );
+  const fd = openSync(world.path(partial ?? "none"), "r+");
+
+  await world.sort(spec);
+  // Where parts are moved together, what was right at a place need not be so any more.
+  writeSync(fd, "late", 0);
+  closeSync(fd);
+
+  expect(digest(world.read("out"))).toBe(digest(await world.gnu("-u")));
+});
 
 test("makes runs again that were spoilt while no process ran", async () => {
   using world = createSortWorld();

@@ -4,7 +4,7 @@ import { newPipe, openPipe } from "../worker/pipe.ts";
 import type { Merged, MergeTarget } from "../worker/tasks.ts";
 import { compactParts } from "./compact-parts.ts";
 import { together, type Job } from "./job.ts";
-import { ofOutput, type Output } from "./output.ts";
+import { ofOutput, renewPartial, type Output } from "./output.ts";
 import { bypassesCache } from "./page-cache.ts";
 import { planParts, slicesOf, type PartPlan } from "./plan-parts.ts";
 import { openRun, reduceRuns } from "./reduce-runs.ts";
@@ -75,7 +75,12 @@ async function mergeIntoFile(
 ): Promise<void> {
   const { job, plan, head, done } = merge;
   const total = head.length + (plan.outStarts.at(-1) ?? 0);
-  if (isKnown) await keepWholeParts(merge, partial);
+  // Parts of unique records are moved together, so a late write of theirs is not what belongs there: they are merged again.
+  if (isKnown && job.spec.unique === undefined) {
+    await keepWholeParts(merge, partial);
+  } else {
+    await renewPartial(path, partial);
+  }
   const { tempBytes } = job.control.read();
   const isDirect = bypassesCache(job.options, tempBytes + total);
   if (job.options.countsOutput) job.control.takeTemp(total);

@@ -48,10 +48,11 @@ export async function openOutput(
   const compression = output.compression ?? "none";
   if (output.kind === "file") {
     const partial = partialPath(output.path, id);
-    await makePartial(output.path, partial);
     if (compression === "none") {
+      await makePartial(output.path, partial);
       return { kind: "positional", path: output.path, partial };
     }
+    await renewPartial(output.path, partial);
     const sink = compressed(compression, createWriteStream(partial), count);
     return toFile(output.path, sink);
   }
@@ -88,6 +89,18 @@ export async function dropOutput(
 async function sync(path: string): Promise<void> {
   await using handle = await open(path, "r");
   await handle.sync();
+}
+
+/**
+ * Puts an empty file in the place of a partial one. Whoever still has that open, and writes to it when it wakes up, writes
+ * nowhere then.
+ */
+export async function renewPartial(
+  path: string,
+  partial: string,
+): Promise<void> {
+  await rm(partial, { force: true });
+  await makePartial(path, partial);
 }
 
 /** The partial file has the mode of the file whose place it takes. */
