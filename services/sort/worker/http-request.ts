@@ -3,7 +3,7 @@ import type { DomainError } from "../../platform/runtime/errors.ts";
 
 /** How often a request is made at most, and how long one may wait for the next byte. */
 const attempts = 6;
-const idleMs = 30_000;
+export const idleMs = 30_000;
 
 /** Why an attempt failed, and whether another one may do better. */
 export class Transient extends Error {
@@ -69,10 +69,11 @@ export async function request(
   return response;
 }
 
-/** A body's bytes. A connection that breaks, or is silent for 30 s, is a {@link Transient}. */
+/** A body's bytes. A connection that breaks, or is silent for so long, is a {@link Transient}. */
 export async function* bytesOf(
   response: Response,
   signal: AbortSignal,
+  silentMs = idleMs,
 ): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   if (!reader) return;
@@ -81,7 +82,7 @@ export async function* bytesOf(
       const { promise, reject } = Promise.withResolvers<never>();
       const timer = setTimeout(
         () => reject(new Transient("the body stands still")),
-        idleMs,
+        silentMs,
       );
       const next = await Promise.race([reader.read(), promise])
         .catch((error: unknown) => {

@@ -3,6 +3,7 @@ import type { SortInput } from "../engine/sort-spec.ts";
 import type { OrderedInput, SignedUrl } from "../domain/work-order.ts";
 import {
   bytesOf,
+  idleMs,
   pause,
   request,
   Transient,
@@ -14,7 +15,7 @@ import { refusalOf } from "./refused-url.ts";
 /**
  * Opens an input behind a URL: asks for its size and ETag, and for its first bytes if they have to tell how it is
  * compressed. What is not compressed is read in ranges, by several readers at once; the rest in order. A connection that
- * breaks goes on where it was, and always with the same ETag.
+ * breaks, or is silent for `silentMs`, goes on where it was, and always with the same ETag.
  *
  * @throws DomainError INPUT_MISSING, INPUT_FORBIDDEN, INPUT_UNREADABLE or URL_EXPIRED.
  */
@@ -23,8 +24,9 @@ export async function openRemote(
   index: number,
   service: Service,
   signal: AbortSignal,
+  silentMs = idleMs,
 ): Promise<SortInput> {
-  const source = remoteSource(input.name, index, service);
+  const source = remoteSource(input.name, index, service, silentMs);
   const { size, etag, head } = await source.look(signal);
   const compression =
     input.compression === "auto" ? sniff(head) : input.compression;
@@ -53,7 +55,12 @@ interface Range {
   readonly etag: string;
 }
 
-function remoteSource(name: string, index: number, service: Service) {
+function remoteSource(
+  name: string,
+  index: number,
+  service: Service,
+  silentMs: number,
+) {
   let signed: Promise<SignedUrl> | undefined;
   // A URL of our own files is signed anew when it has expired; one of the caller's can't be.
   const urlOf = () =>
@@ -105,7 +112,7 @@ function remoteSource(name: string, index: number, service: Service) {
             signal,
           );
           refuse(response, name, range.etag);
-          for await (const bytes of bytesOf(response, signal)) {
+          for await (const bytes of bytesOf(response, signal, silentMs)) {
             const wanted = bytes.subarray(0, range.end - at);
             at += wanted.length;
             failures = 0;

@@ -105,12 +105,41 @@ test("takes a job over from a service that stands still, when nobody writes for 
   await other.terminate();
 }, 180_000);
 
+test("takes a job over from a service that sleeps with its job's process, whose waking changes nothing", async () => {
+  const { process: other, client } = await world.another();
+  const { name, owner, spare } = await beginBeside(other.pid, "slept");
+  const worker = await workerOf(owner);
+  for (const pid of [owner, worker]) process.kill(pid, "SIGSTOP");
+  using _service = wakesUp(owner);
+  using _worker = wakesUp(worker);
+
+  await eventually(
+    "the other has the job",
+    async () => (await workersOf(spare)).length === 1,
+    60_000,
+  );
+  const watching = spare === other.pid ? client : world.client();
+  const done = await releasedJob(name, watching);
+  for (const pid of [worker, owner]) process.kill(pid, "SIGCONT");
+  await eventually("the first has dropped it", async () => {
+    return (await workersOf(owner)).length === 0;
+  });
+  const later = await world.client().getSortJob({ name });
+
+  expect(done.failure).toBeUndefined();
+  expect(later.job).toEqual(done);
+  expect(await outputOf("slept")).toEqual(wanted);
+  await other.terminate();
+}, 180_000);
+
 test("drains in the middle of a job: a watch ends clearly, and the next start goes on from the manifest", async () => {
   const name = await beginAndHold("drained");
-  const watched = endOfWatch(name);
+  const watch = watchToItsEnd(name);
+  // One that is refused unread would be sent once more, to the next process.
+  await watch.begun;
 
   const exitCode = await world.restart();
-  const end = await watched;
+  const end = await watch.ended;
   const done = await releasedJob(name);
 
   expect(exitCode).toBe(0);
@@ -173,14 +202,18 @@ function holdTheRest({ headers }: IncomingMessage): Fault | undefined {
     : undefined;
 }
 
-/** What ends a watch that is open. */
-async function endOfWatch(name: string): Promise<Code | undefined> {
-  try {
-    for await (const _ of world.client().watchSortJob({ name }));
-    return undefined;
-  } catch (error) {
-    return ConnectError.from(error).code;
-  }
+/** When a watch has brought something, and what ends it. */
+function watchToItsEnd(name: string) {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const watch = async (): Promise<Code | undefined> => {
+    try {
+      for await (const _ of world.client().watchSortJob({ name })) begin();
+      return undefined;
+    } catch (error) {
+      return ConnectError.from(error).code;
+    }
+  };
+  return { begun, ended: watch() };
 }
 
 function outputOf(path: string): Promise<Buffer> {
