@@ -15,7 +15,8 @@ export const STOCK_AND_MONEY: readonly Mutation[] = [
     hole: "a compensation that overtakes its action leaves no mark (money)",
     file: "services/payment/app/void-payment.ts",
     find: "  if (await insertPayment(deps.db, mark, undefined)) return mark;",
-    replace: "  if (paymentId) return mark;",
+    replace:
+      '  const { rows } = await deps.db.query("select from payments where tenant = $1 and id = $2", [tenant, paymentId]);\n  if (rows.length === 0) return mark;',
     caughtBy: { tests: ["test/integration/payment/void.test.ts"] },
   },
   {
