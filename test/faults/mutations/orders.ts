@@ -91,7 +91,9 @@ export const ORDERS: readonly Mutation[] = [
     file: "services/order/app/place-order.ts",
     find: "return new Date(at.getTime() + eventDeadlineMs);",
     replace: "return new Date(at.getTime() + 1_000 * eventDeadlineMs);",
-    caughtBy: { tests: ["test/integration/coordination/choreography.test.ts"] },
+    caughtBy: {
+      tests: ["test/integration/coordination/choreography-faults.test.ts"],
+    },
   },
   {
     hole: "nobody is told of a compensation that is refused for ever",

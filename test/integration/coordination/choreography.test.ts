@@ -72,21 +72,6 @@ describe("a choreographed order", () => {
     expect(rows.some(({ payload }) => payload.includes(token))).toBe(false);
   });
 
-  test("whose event was lost is finished by calls when its time is over", async () => {
-    const sku = await addProduct(world, 10);
-    await world.process("inventory").kill();
-    const { name } = await place(world.orders, request(sku));
-    await world.administer(
-      "update orders.outbox set published_at = now() where aggregate_id = $1",
-      [name.slice("orders/".length)],
-    );
-
-    await world.start("inventory");
-    await until(world.orders, name, State.COMPLETED, 60_000);
-
-    await expectSold(world, name, sku);
-  }, 90_000);
-
   test("survives a SIGKILL of every service", async () => {
     const sku = await addProduct(world, 10);
     const { name } = await place(world.orders, request(sku));
