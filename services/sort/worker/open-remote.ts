@@ -191,7 +191,7 @@ function expired(name: string, index: number): DomainError {
   return new DomainError({
     code: "failed_precondition",
     reason: "URL_EXPIRED",
-    message: `the URL of ${name} has expired`,
+    message: `the URL of ${name} is refused: it has expired, or was never good`,
     metadata: { input: name, position: String(index) },
   });
 }

@@ -13,7 +13,8 @@ export interface Refusal {
 
 /**
  * What an answer has against its URL, or undefined. S3 says 403 `AccessDenied`, "Request has expired", and 400
- * `ExpiredToken`, as does Google; Azure says 403 with the "Expiry". Reads the body of a refusal.
+ * `ExpiredToken`, as does Google; Azure says 403 with the "Expiry". CloudFront says no more than `AccessDenied`, so a 401 or
+ * 403 counts as an expiry unless it names another fault: a fresh URL may cure it. Reads the body of a refusal.
  */
 export async function refusalOf(
   response: Response,
@@ -21,7 +22,9 @@ export async function refusalOf(
 ): Promise<Refusal | undefined> {
   const { status } = response;
   if (status !== 400 && status !== 401 && status !== 403) return undefined;
-  const isExpired = tellsExpiry(await textOf(response, signal));
+  const text = await textOf(response, signal);
+  const isExpired =
+    tellsExpiry(text) || (status !== 400 && !namesAnotherFault(text));
   return { status, isExpired, isOfUrl: isExpired || status !== 400 };
 }
 
@@ -30,6 +33,11 @@ function tellsExpiry(text: string): boolean {
   return text.trimStart().startsWith("<")
     ? /<(Code|Message|AuthenticationErrorDetail)>[^<]*expir/i.test(text)
     : /expired/i.test(text);
+}
+
+function namesAnotherFault(text: string): boolean {
+  const code = /<Code>([^<]*)<\/Code>/.exec(text)?.[1];
+  return code !== undefined && code !== "AccessDenied";
 }
 
 async function textOf(

@@ -167,7 +167,7 @@ function expired(url: string): DomainError {
   return new DomainError({
     code: "failed_precondition",
     reason: "URL_EXPIRED",
-    message: `the URL of the output ${output} has expired`,
+    message: `the URL of the output ${output} is refused: it has expired, or was never good`,
     metadata: { output },
   });
 }

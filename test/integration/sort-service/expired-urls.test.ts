@@ -106,7 +106,8 @@ test.each([
   [403, hasExpired, "URL_EXPIRED", "URL_EXPIRED"],
   [400, tokenExpired, "URL_EXPIRED", "URL_EXPIRED"],
   [401, "this link has expired", "URL_EXPIRED", "URL_EXPIRED"],
-  [403, isDenied, "INPUT_UNREADABLE", "OUTPUT_FAILED"],
+  [403, isDenied, "URL_EXPIRED", "URL_EXPIRED"],
+  [403, "", "URL_EXPIRED", "URL_EXPIRED"],
   [403, isForged, "INPUT_UNREADABLE", "OUTPUT_FAILED"],
   [400, "bad request", "INPUT_UNREADABLE", "OUTPUT_FAILED"],
 ])(
