@@ -8,17 +8,9 @@ import {
 import { branchRolledBack } from "../../platform/data/branch-barrier.ts";
 import type { Branch } from "../../platform/data/branch-store.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
-import {
-  repeatOf,
-  requirePrices,
-  type PricedLine,
-} from "../domain/reservation.ts";
+import { requirePrices, type PricedLine } from "../domain/reservation.ts";
 import { reservationExpired } from "../domain/reservation-refusals.ts";
-import {
-  findReservation,
-  keepReservation,
-  type ReservationKey,
-} from "../store/reservations.ts";
+import { keepReservation, type ReservationKey } from "../store/reservations.ts";
 import type { PriceCache } from "./price-cache.ts";
 import type { ReservationBatches } from "./reservation-batches.ts";
 import { reserveInBatch } from "./reserve-batch.ts";
@@ -111,18 +103,15 @@ async function requireKnownPrices(
   requirePrices(lines, (sku) => priceOf({ tenant, sku }));
 }
 
-/** Looks before it reserves: an insert would wait for as long as what is prepared of this very reservation is in doubt. */
 async function holdUnits(
-  { db, batches }: PrepareSaleDeps,
+  { batches }: PrepareSaleDeps,
   { transaction }: Branch,
   sale: PricedSale,
   signal: AbortSignal,
 ): Promise<void> {
   const command = { ...sale, ttlMs: TTL_MS };
   try {
-    const existing = await findReservation(db, sale.tenant, sale.id);
-    if (existing) repeatOf(existing, command);
-    else await reserveInBatch(batches.reserve, command, signal);
+    await reserveInBatch(batches.reserve, command, signal);
   } catch (error) {
     // By the rollback that came first: nobody else gives a sale's units back.
     throw error instanceof DomainError &&

@@ -35,11 +35,14 @@ export function reserve(
   signal?: AbortSignal,
 ): Promise<Reservation> {
   return deps.db.transaction(async (tx) => {
+    // Looked for first: an insert would wait for what a two-phase commit has prepared of it, as long as that is in doubt.
+    const existing = await existingReservation(tx, command);
+    if (existing) return existing;
     const skus = command.lines.map((line) => line.sku);
     const prices = await findPrices(tx, command.tenant, skus);
     const reservation = hold(command, prices, deps.now());
     if (!(await insertReservation(tx, reservation))) {
-      return existingReservation(tx, command);
+      return requireExisting(tx, command);
     }
     await deps.announce(tx, { type: "StockReserved", reservation });
     // Last, because everybody who wants the same product waits from here to the commit.
@@ -53,12 +56,23 @@ export function reserve(
   }, signal && { signal });
 }
 
-async function existingReservation(
+/** Of somebody who was faster. */
+async function requireExisting(
   tx: Executor,
   command: ReserveCommand,
 ): Promise<Reservation> {
-  const existing = await findReservation(tx, command.tenant, command.id);
+  const existing = await existingReservation(tx, command);
   if (existing === undefined) throw reservationNotFound(command.id);
+  return existing;
+}
+
+/** What a Reserve of this name gets, where there is a reservation. */
+async function existingReservation(
+  tx: Executor,
+  command: ReserveCommand,
+): Promise<Reservation | undefined> {
+  const existing = await findReservation(tx, command.tenant, command.id);
+  if (existing === undefined) return undefined;
   if (existing.state === "released" && existing.order === command.order) {
     const refusal = await findRefusal(tx, command);
     if (refusal) throw refusal;
