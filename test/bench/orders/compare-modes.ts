@@ -8,7 +8,7 @@ const ROUNDS = 3;
 const ROUND_MS = 5_000;
 const WARM_UP_MS = 3_000;
 /** The last events of one way are still under way when its orders are done: the next one does not pay for them. */
-const SETTLE_MS = 2_000;
+const SETTLE_MS = 4_000;
 
 const { ORCHESTRATED, CHOREOGRAPHED, TWO_PHASE_COMMIT } = Coordination;
 
