@@ -108,13 +108,16 @@ export function place(
   };
 }
 
+/** The ends of an order. */
+export const SETTLED_STATES: readonly OrderState[] = [
+  "completed",
+  "rejected",
+  "cancelled",
+];
+
 /** Whether the order has come to its end: it never changes again. */
-export function isSettled(order: Pick<Order, "state">): boolean {
-  return (
-    order.state === "completed" ||
-    order.state === "rejected" ||
-    order.state === "cancelled"
-  );
+export function isSettled({ state }: Pick<Order, "state">): boolean {
+  return SETTLED_STATES.includes(state);
 }
 
 /** The resource name of an order, as contracts spell it. */

@@ -1,6 +1,11 @@
 import type { Executor } from "../../platform/data/executor.ts";
 import { patience } from "../../platform/data/record-set.ts";
-import { isSettled, type Order, type OrderState } from "../domain/order.ts";
+import {
+  isSettled,
+  SETTLED_STATES,
+  type Order,
+  type OrderState,
+} from "../domain/order.ts";
 import {
   orderColumns,
   orderOfRow,
@@ -238,14 +243,16 @@ function listStatement(
        and ${goesOn ? "(created_at, id) < ($4, $5)" : "($4::timestamptz, $5::uuid) is null"}
      order by created_at desc, id desc
      limit $6`;
-  const settled = states.filter((state) => isSettled({ state }));
+  // In one order and once each, whatever the caller's list: the texts are few, and no page holds an order twice.
+  const settled = SETTLED_STATES.filter((state) => states.includes(state));
+  const hasOpen = states.some((state) => !isSettled({ state }));
   const open = "state = any ($2::text[]) and due_at is not null";
   if (states.length === 0) return pageOf("$2::text[] = '{}'");
   if (settled.length === 0) return pageOf(open);
   if (customer !== "") return pageOf("state = any ($2::text[])");
   // Each by itself, and in the text: how rare a state is decides which index is read.
   const conditions = settled.map((state) => `outcome = '${state}'`);
-  if (settled.length < states.length) conditions.push(open);
+  if (hasOpen) conditions.push(open);
   const pages = conditions.map((condition) => `(${pageOf(condition)})`);
   return `select ${orderColumns}
      from (${pages.join(" union all ")}) as found

@@ -128,7 +128,11 @@ test("lists open and settled orders together, newest first, page by page", async
   const some = await pagesOf(user, {
     states: [State.RESERVED, State.REJECTED],
   });
+  const twice = await pagesOf(user, {
+    states: [State.REJECTED, State.COMPLETED, State.REJECTED],
+  });
 
+  expect(twice).toEqual([[refused.name, old]]);
   expect(pages).toEqual([[refused.name], [open], [old]]);
   expect(some).toEqual([[refused.name, open]]);
 });
