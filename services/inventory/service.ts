@@ -77,7 +77,6 @@ export async function startInventory(runtime: Runtime): Promise<void> {
   const deps = {
     ...writing,
     resolver,
-    wakeRelay: () => relay.wake(),
     batches: createReservationBatches(writing),
     newId: () => newId(),
     pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
