@@ -8,7 +8,11 @@ import {
 import { branchRolledBack } from "../../platform/data/branch-barrier.ts";
 import type { Branch } from "../../platform/data/branch-store.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
-import { requirePrices, type PricedLine } from "../domain/reservation.ts";
+import {
+  DEFAULT_TTL_MS,
+  requirePrices,
+  type PricedLine,
+} from "../domain/reservation.ts";
 import { reservationExpired } from "../domain/reservation-refusals.ts";
 import { keepReservation, type ReservationKey } from "../store/reservations.ts";
 import type { PriceCache } from "./price-cache.ts";
@@ -31,9 +35,6 @@ export interface Sale extends ReservationKey {
 export interface PricedSale extends Sale {
   readonly lines: readonly PricedLine[];
 }
-
-/** As long as a saga's reservation: for units that nobody prepares after all, nor gives back. */
-const TTL_MS = 15 * 60_000;
 
 /**
  * Prepares the sale of an order's stock: every line, or none. The units are taken out of what is available by a reservation,
@@ -109,7 +110,8 @@ async function holdUnits(
   sale: PricedSale,
   signal: AbortSignal,
 ): Promise<void> {
-  const command = { ...sale, ttlMs: TTL_MS };
+  // The end is for units that nobody prepares after all, nor gives back.
+  const command = { ...sale, ttlMs: DEFAULT_TTL_MS };
   try {
     await reserveInBatch(batches.reserve, command, signal);
   } catch (error) {

@@ -39,6 +39,9 @@ export interface WantedLine {
   readonly quantity: number;
 }
 
+/** How long a reservation lasts that names no end, as the contract of Reserve promises. */
+export const DEFAULT_TTL_MS = 15 * 60_000;
+
 /** What the caller of Reserve says. Each SKU stands in one line only. */
 export interface ReserveCommand {
   readonly tenant: string;

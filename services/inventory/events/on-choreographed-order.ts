@@ -12,14 +12,12 @@ import {
   type ReceivedEvent,
 } from "../../platform/events/event-handler.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
+import { DEFAULT_TTL_MS } from "../domain/reservation.ts";
 import {
   followOrders,
   type FollowOrdersDeps,
   type OrderHappening,
 } from "../app/follow-orders.ts";
-
-/** As long as the contract of Reserve promises. */
-const TTL_MS = 15 * 60_000;
 
 /** What Inventory does by itself for choreographed orders, and for no others. */
 export function onChoreographedOrder(deps: FollowOrdersDeps): EventHandler[] {
@@ -52,7 +50,7 @@ function placedNews({
     id,
     order: `orders/${id}`,
     lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
-    ttlMs: TTL_MS,
+    ttlMs: DEFAULT_TTL_MS,
     expectedTotal: expectedTotal && moneyFromProto(expectedTotal),
     sealedPaymentToken,
   };

@@ -4,10 +4,8 @@ import type { InventoryService } from "../../../gen/ts/weft/inventory/v1/invento
 import { callerOf } from "../../platform/rpc/caller.ts";
 import type { ReservationBatches } from "../app/reservation-batches.ts";
 import { reserveInBatch } from "../app/reserve-batch.ts";
+import { DEFAULT_TTL_MS } from "../domain/reservation.ts";
 import { reservationToProto } from "./reservation-to-proto.ts";
-
-/** What the contract promises where `ttl` is unset. */
-const DEFAULT_TTL_MS = 15 * 60_000;
 
 export function reserve(deps: {
   readonly batches: Pick<ReservationBatches, "reserve">;
