@@ -22,10 +22,14 @@ const HEARTBEAT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 /** The longest that a fetch waits for data, thus the longest delay until a resumed partition is read. */
 const MAX_FETCH_WAIT_MS = 250;
-const FETCH_EVERY_MS = 10;
-/** The same where nothing has been of concern to the group for a while. */
-const QUIET_FETCH_EVERY_MS = 200;
-const QUIET_AFTER_MS = 30_000;
+const FETCH_EVERY_MS = 5;
+/**
+ * A group that reads topics of others' events is woken by all of them, and most are of no concern to it. So it waits longer
+ * the longer nothing was: a hundredth of that time, up to this. Orders that do without its events paid a tenth of the machine
+ * for three groups that fetched as often as they could.
+ */
+const LONGEST_QUIET_MS = 200;
+const QUIET_SHARE = 0.01;
 /** kafkajs fetches again only when all partitions of the last fetch are handled, so the share of one is small. */
 const MAX_BYTES_PER_PARTITION = 256 * 1024;
 
@@ -216,10 +220,8 @@ async function pauseFetching(
   { fetchEveryMs = FETCH_EVERY_MS }: ConsumeOptions,
   stop: AbortSignal,
 ): Promise<void> {
-  const isQuiet = fetchedAt - concernedAt > QUIET_AFTER_MS;
-  const everyMs = isQuiet
-    ? Math.max(fetchEveryMs, QUIET_FETCH_EVERY_MS)
-    : fetchEveryMs;
+  const quietMs = (fetchedAt - concernedAt) * QUIET_SHARE;
+  const everyMs = Math.max(fetchEveryMs, Math.min(quietMs, LONGEST_QUIET_MS));
   const pauseMs = fetchedAt + everyMs - performance.now();
   if (pauseMs > 1) await sleep(pauseMs, stop).catch(() => undefined);
 }
