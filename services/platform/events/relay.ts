@@ -29,7 +29,7 @@ export interface RelayOptions {
   readonly ranges?: number;
   /** Events a batch at most. Default 200. */
   readonly batchSize?: number;
-  /** How long a commit may wait for others, so that they are published together. Default 10. */
+  /** How long a commit may wait for others, so that they are published together. Default 5. */
   readonly lingerMs?: number;
   /** Poll after activity; doubles while idle up to `maxPollMs`. Default 25. */
   readonly minPollMs?: number;
@@ -69,7 +69,7 @@ export function startRelay(options: RelayOptions): Relay {
   const deps: RelayDeps = {
     ranges: 1,
     batchSize: 200,
-    lingerMs: 10,
+    lingerMs: 5,
     minPollMs: 25,
     maxPollMs: 250,
     leaseMs: 5_000,
