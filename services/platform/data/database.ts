@@ -37,7 +37,7 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
   /** How long a transaction may idle between statements. Default 10 s. */
   readonly idleInTransactionTimeoutMs?: number;
-  /** How long an unused connection is kept. Default 30 s. */
+  /** How long an unused connection is kept. Default 5 min: a new one has to plan every statement anew. */
   readonly idleTimeoutMs?: number;
   /** How long `close` waits for busy connections before it breaks them. Default 5 s. */
   readonly closeTimeoutMs?: number;
@@ -76,7 +76,7 @@ export function createDatabase(options: DatabaseOptions): Database {
     poolSize: options.poolSize ?? 10,
     maxWaiting: options.maxWaiting ?? 200,
     acquireTimeoutMs: options.acquireTimeoutMs ?? 2_000,
-    idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
     closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
     // Past the server's own timeout, for a server that does not answer at all.
     queryTimeoutMs: statementTimeoutMs + 2_000,
