@@ -8,6 +8,7 @@ import {
   type TwoPhaseDeps,
 } from "../../platform/data/two-phase.ts";
 import type { AuthorizeCommand, Payment } from "../domain/payment.ts";
+import { applyChange } from "../domain/payment-change.ts";
 import {
   notAuthorized,
   paymentDeclined,
@@ -15,10 +16,9 @@ import {
   paymentVoided,
   providerUnavailable,
 } from "../domain/payment-refusals.ts";
-import { changePaymentsTogether } from "../store/change-together.ts";
-import { findPayment, type PaymentKey } from "../store/payments.ts";
+import { updatePayment, type PaymentKey } from "../store/payments.ts";
 import { authorizePayment } from "./authorize-payment.ts";
-import { applyAll } from "./record-batch.ts";
+import { checkTime } from "./check-time.ts";
 import { recordChangesIn } from "./record-changes.ts";
 import { settlePayment, type SettleDeps } from "./settle-payment.ts";
 import { voidPayment } from "./void-payment.ts";
@@ -65,11 +65,14 @@ async function requestCapture(
     }
     return [{ type: "capture-requested", amount }] as const;
   };
-  const isUsual = known.state === "AUTHORIZED" && !known.pending;
-  const changed = isUsual && applyAll(deps, known, decide(known));
-  const written = changed && (await changePaymentsTogether(tx, [changed]));
-  if (!written || !written.has(0))
-    await recordChangesIn(deps, tx, known, decide);
+  if (known.state === "AUTHORIZED" && !known.pending) {
+    // A request moves no money and announces nothing: its row is all there is to write.
+    const [request] = decide(known);
+    const payment = applyChange(known, request, deps.now());
+    const checkAt = checkTime(deps.checkTimes, payment);
+    if (await updatePayment(tx, payment, known.version, checkAt)) return;
+  }
+  await recordChangesIn(deps, tx, known, decide);
 }
 
 /**
@@ -84,7 +87,7 @@ export async function commitPayment(
   key: PaymentKey,
 ): Promise<void> {
   await commitBranch(deps, branch);
-  const payment = await findPayment(deps.db, key);
+  const { payment } = await deps.batches.find.submit(key);
   if (payment === undefined) throw paymentNotFound(key.id);
   const settled =
     payment.pending === undefined
