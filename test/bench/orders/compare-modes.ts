@@ -4,11 +4,15 @@ import { median } from "../median.ts";
 import type { BenchMesh } from "./bench-mesh.ts";
 import { loadOrders, orderOne, type OrderRate } from "./order-load.ts";
 
-const ROUNDS = 3;
-const ROUND_MS = 5_000;
-const WARM_UP_MS = 3_000;
+/** Many and short, as a shared machine is now faster and now slower for half a minute. */
+const ROUNDS = 9;
+const ROUND_MS = 3_000;
+/** Orchestrated orders are warm by now; the code, the prices and the connections of the others are not. */
+const WARM_UP_MS = 15_000;
 /** The last events of one way are still under way when its orders are done: the next one does not pay for them. */
-const SETTLE_MS = 4_000;
+const SETTLE_MS = 1_000;
+/** What followed choreographed orders looks for the next ones for a while longer. */
+const QUIET_MS = 4_000;
 
 const { ORCHESTRATED, CHOREOGRAPHED, TWO_PHASE_COMMIT } = Coordination;
 
@@ -51,15 +55,22 @@ export async function compareModes(
   };
   await run("choreographed", WARM_UP_MS);
   await run("twoPhase", WARM_UP_MS);
+  await delay(QUIET_MS);
   const rounds: Record<Variant, OrderRate>[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     rounds.push({
       orchestrated: await run("orchestrated", ROUND_MS),
-      choreographed: await run("choreographed", ROUND_MS),
       twoPhase: await run("twoPhase", ROUND_MS),
       orchestratedHot: await run("orchestratedHot", ROUND_MS),
       twoPhaseHot: await run("twoPhaseHot", ROUND_MS),
+      choreographed: await run("choreographed", ROUND_MS),
     });
+    await delay(QUIET_MS);
+    console.log(
+      Object.entries(rounds.at(-1) ?? {})
+        .map(([name, { ordersPerSecond }]) => `${name} ${ordersPerSecond}`)
+        .join(", "),
+    );
   }
   const ratio = (of: Variant, by: Variant) =>
     round2(
