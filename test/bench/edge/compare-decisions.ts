@@ -11,6 +11,7 @@ import type { OpenLoad } from "./open-load.ts";
 import { startBenchRedis } from "./bench-redis.ts";
 import { shippedRules } from "./bench-rules.ts";
 import { waitedForCore } from "./process-cpu.ts";
+import { measureMachine, type MachinePauses } from "./measure-machine.ts";
 import { targets } from "./targets.ts";
 
 const inFlight = 64;
@@ -37,6 +38,7 @@ interface Round {
 
 /** The service with its Redis against a grpc-js server that answers what it was asked; then the service alone. */
 export async function compareDecisions({ tls }: { readonly tls: MeshTls }) {
+  const machine = await measureMachine();
   await using started = new AsyncDisposableStack();
   const redis = await startBenchRedis(started);
   const directory = await mkdtemp(join(tmpdir(), "weft-bench-limits-"));
@@ -74,7 +76,7 @@ export async function compareDecisions({ tls }: { readonly tls: MeshTls }) {
     });
   }
   const away = await measureAway(askLimiter, redis.pid);
-  return report(measured, away);
+  return report(machine, measured, away);
 }
 
 /** One caller at a time, so that what is measured is the answer and not the queue before it. */
@@ -95,6 +97,7 @@ async function measureAway(asking: BenchChild, pid: number | undefined) {
 }
 
 function report(
+  machine: MachinePauses,
   measured: readonly Round[],
   away: { hung: readonly Result[]; dead: readonly Result[] },
 ) {
@@ -123,11 +126,12 @@ function report(
     // The client is a process of its own that takes little: what is measured is the server.
     clientCpuUs: of(({ decisions }) => decisions.cpuUs / decisions.calls),
   };
-  console.table(figures);
+  console.table({ ...machine, ...figures });
   return {
     inFlight,
     roundMs,
     rounds,
+    machine,
     figures,
     targets: targets([
       ["decisions/s against a grpc-js echo", figures.ratio, ">=", 0.5],
