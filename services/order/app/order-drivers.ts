@@ -15,7 +15,10 @@ import { inOrderTrace } from "./order-trace.ts";
 
 /** The drivers of this process: each takes one order at a time through its saga. */
 export interface OrderDrivers {
-  /** A free driver, kept for the caller until it is disposed of; undefined where none is free, or orders wait for one. */
+  /**
+   * A free driver, kept for the caller until it is disposed of; undefined where none is free, or orders wait for one. Since the
+   * last refusal, and until the rush is over, the last three of eight drivers take no newcomers either.
+   */
   reserve(): ReservedDriver | undefined;
   /**
    * A place for an order that has to wait for a driver, kept until it is disposed of: by then the order is stored, or
@@ -69,13 +72,21 @@ export function startOrderDrivers(
   let arriving = 0;
   /** Orders that events will drive and are just being stored. */
   let followed = 0;
+  /**
+   * Since an order was refused. A full house is right for as many as come; where more come, whoever is let in shares the machine
+   * with all refusals, and fewer at a time get through sooner, as many a second.
+   */
+  let isRush = false;
 
   const release = (drivers: number) => {
     free += drivers;
+    if (options.limit - free < options.limit * RUSH_OVER) isRush = false;
     if (isBacklog && drivers > 0) {
       bell.ring();
     }
   };
+  const kept = (): number =>
+    isRush ? Math.floor(options.limit * (1 - RUSH_SHARE)) : 0;
   const start = (order: Order, traceparent?: string): void => {
     const drive = inOrderTrace(order, traceparent, () =>
       driveOrder(deps, order, stopping),
@@ -128,7 +139,7 @@ export function startOrderDrivers(
   return {
     reserve() {
       // Orders that wait were there first: a newcomer that passed them would make their wait as long as the rush.
-      if (free === 0 || waiting > 0 || stopping.aborted) {
+      if (free <= kept() || waiting > 0 || stopping.aborted) {
         return undefined;
       }
       free -= 1;
@@ -136,6 +147,7 @@ export function startOrderDrivers(
     },
     admitWaiting() {
       if (waiting + arriving >= options.maxWaiting) {
+        isRush = true;
         throw overloaded(retryAfterMs);
       }
       arriving += 1;
@@ -177,6 +189,11 @@ function reservedDriver(
     },
   };
 }
+
+/** Of the drivers, those that take newcomers in a rush. */
+const RUSH_SHARE = 5 / 8;
+/** A rush is over when fewer of the drivers are at work. */
+const RUSH_OVER = 1 / 4;
 
 /** About as long as a full house takes to be served. */
 const retryAfterMs = 1_000;

@@ -1,10 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { randomUUID } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
 import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import type { Step } from "../../../services/order/domain/order.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
   placed,
@@ -68,6 +70,40 @@ describe("more orders than can be settled", () => {
     );
   });
 
+  test("are let in fewer at a time until the rush is over", async () => {
+    const world = await setupWorld();
+    const user = world
+      .start({ drivers: 8, maxWaiting: 0, pollMs: 60_000 })
+      .user();
+    const last = hold(world, "capture", 4);
+    expect(await countAccepted(user, 4)).toBe(4);
+    await eventually("they are at their last step", async () =>
+      (await statesOf(world)).every((state) => state === "confirmed"),
+    );
+    const first = hold(world, "reserve", 5);
+    expect(await countAccepted(user, 6)).toBe(4);
+
+    last.open();
+    await eventually("half of them are through", async () => {
+      const states = await statesOf(world);
+      return states.filter((state) => state === "completed").length === 4;
+    });
+    await eventually(
+      "one more is let in",
+      async () => (await countAccepted(user, 1)) === 1,
+    );
+    expect(await countAccepted(user, 3)).toBe(0);
+
+    first.open();
+    await eventually("all are through", async () =>
+      (await statesOf(world)).every((state) => state === "completed"),
+    );
+    // Their drivers are free a moment after that can be seen.
+    await delay(100);
+    hold(world, "reserve", 8);
+    expect(await countAccepted(user, 10)).toBe(8);
+  });
+
   test("are not counted where they are one request that comes again", async () => {
     const world = await setupWorld();
     const user = world
@@ -98,6 +134,23 @@ async function fill(user: OrderClient) {
     if (!isAccepted) return request;
   }
   throw new Error("nothing was refused");
+}
+
+/** Keeps the next calls of a step waiting until `open`. */
+function hold({ participants }: World, step: Step, calls: number) {
+  const gate = Promise.withResolvers<void>();
+  onTestFinished(() => gate.resolve());
+  const fate = { kind: "waits", until: gate.promise } as const;
+  participants.script(step, ...Array.from({ length: calls }, () => fate));
+  return { open: gate.resolve };
+}
+
+/** Places so many orders at once; answers how many were accepted. */
+async function countAccepted(user: OrderClient, orders: number) {
+  const ends = await Promise.allSettled(
+    Array.from({ length: orders }, () => placed(user)),
+  );
+  return ends.filter(({ status }) => status === "fulfilled").length;
 }
 
 async function statesOf(world: World): Promise<string[]> {
