@@ -58,21 +58,18 @@ async function requestCapture(
   known: Payment,
   amount: bigint,
 ): Promise<void> {
-  const decide = (current: Payment) => {
-    requireHold(current);
-    if (current.state !== "AUTHORIZED" || current.pending) {
-      throw notAuthorized(current);
-    }
-    return [{ type: "capture-requested", amount }] as const;
-  };
-  if (known.state === "AUTHORIZED" && !known.pending) {
+  const request = { type: "capture-requested", amount } as const;
+  if (isIdle(known)) {
     // A request moves no money and announces nothing: its row is all there is to write.
-    const [request] = decide(known);
     const payment = applyChange(known, request, deps.now());
     const checkAt = checkTime(deps.checkTimes, payment);
     if (await updatePayment(tx, payment, known.version, checkAt)) return;
   }
-  await recordChangesIn(deps, tx, known, decide);
+  await recordChangesIn(deps, tx, known, (current) => {
+    requireHold(current);
+    if (!isIdle(current)) throw notAuthorized(current);
+    return [request];
+  });
 }
 
 /**
@@ -112,6 +109,11 @@ export async function rollbackPayment(
   await rollbackBranch(deps, branch);
   // The order's id is the payment's as well.
   if (!again) await voidPayment(deps, key, key.id);
+}
+
+/** Whether money is held and nothing is asked of the provider. */
+function isIdle({ state, pending }: Payment): boolean {
+  return state === "AUTHORIZED" && pending === undefined;
 }
 
 function requireHold(payment: Payment): void {
