@@ -16,7 +16,7 @@ let started = false;
  * that have to be given a core first, and where Redis and Envoy have the cores every tenth collection took 3.7 ms. A decision
  * took 63 us of CPU with them and 50 without.
  *
- * Old memory is collected once it has grown threefold. Left alone, V8 begins when what it may grow by is no more than the young
+ * Old memory is collected at four times what the last collection left. Left alone, V8 begins when what it may grow by is no more than the young
  * generation takes, which here was after 5 MB: a pause of 20 ms a second, and a p99 of 36 ms at half of the capacity instead of 7.
  *
  * Node has no option for a session's map, so it is replaced when the session's first stream is made. Where Node's insides are

@@ -58,16 +58,17 @@ export async function compareModes(
   await delay(QUIET_MS);
   const rounds: Record<Variant, OrderRate>[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    rounds.push({
+    const rates = {
       orchestrated: await run("orchestrated", ROUND_MS),
       twoPhase: await run("twoPhase", ROUND_MS),
       orchestratedHot: await run("orchestratedHot", ROUND_MS),
       twoPhaseHot: await run("twoPhaseHot", ROUND_MS),
       choreographed: await run("choreographed", ROUND_MS),
-    });
+    };
     await delay(QUIET_MS);
+    rounds.push(rates);
     console.log(
-      Object.entries(rounds.at(-1) ?? {})
+      Object.entries(rates)
         .map(([name, { ordersPerSecond }]) => `${name} ${ordersPerSecond}`)
         .join(", "),
     );
