@@ -134,7 +134,7 @@ function classify(error: unknown): Kind {
 }
 
 /** It waited for a lock in vain, or was ended so that others go on. */
-function isLocked(error: unknown): boolean {
+export function isLocked(error: unknown): boolean {
   return hasSqlState(error, "55P03") || isSerializationFailure(error);
 }
 

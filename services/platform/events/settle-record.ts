@@ -11,6 +11,7 @@ import {
 import type { EventBus, IncomingRecord } from "./event-bus.ts";
 import {
   type Failure,
+  isLocked,
   judgeFailure,
   type RetryPolicy,
 } from "./failure-policy.ts";
@@ -169,6 +170,7 @@ async function waitInRetry(
   } catch (failed) {
     if (isOutage(failed, failure, deps.policy))
       return holdForOutage(deps, failed);
+    if (isLocked(failed)) return again(LOOK_AGAIN_MS);
     // It can't be stored, as with a NUL in a header: it must not stop the others.
     const cause = { group: deps.group, error: failed, ...failure };
     return (await bury(deps, record, cause)) ? DONE : again(LOOK_AGAIN_MS);

@@ -184,6 +184,32 @@ describe("a consumer whose handler fails", () => {
     ).toContain("UNKNOWN_EVENT_TYPE");
   });
 
+  it("waits for its place in retry while somebody else holds it", async () => {
+    const url = new URL(database.url);
+    url.searchParams.set("options", "-c lock_timeout=50ms");
+    await using world = await setupConsumers(url.href);
+    const deadLetters = world.collect(`${TOPIC}.test.dlt`);
+    let failed = 0;
+    world.start({
+      handlers: [
+        world.handler(() => {
+          failed += 1;
+          if (failed <= 2) throw new Error("not yet");
+        }),
+      ],
+      retry: { inPlaceAttempts: 1, delaysMs: [50, 50, 50] },
+    });
+    await using holder = await holdKey("a");
+
+    await world.publish(event("a", "held"));
+    await eventually("it could not be stored", () => failed === 2);
+    await holder[Symbol.asyncDispose]();
+
+    await world.until("it is in", (effects) => effects.length === 1);
+    expect(deadLetters).toEqual([]);
+    expect(await parked(world)).toBe(0);
+  });
+
   it("goes on trying past its rounds while something else is down, and holds the group when all fail", async () => {
     await using world = await setupConsumers(database.url);
     const deadLetters = world.collect(`${TOPIC}.test.dlt`);
@@ -356,6 +382,25 @@ async function park(
     [TOPIC, key, id, record.headers, record.value],
   );
   return { id };
+}
+
+/** Takes a key as a process does that has not committed yet, until disposed of. */
+async function holdKey(key: string): Promise<AsyncDisposable> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query("begin");
+  await client.query(
+    `insert into parked_key (consumer_group, topic, key, event_id, attempts, round, due_at)
+     values ('test', $1, $2, 'another', 1, 1, now())`,
+    [TOPIC, key],
+  );
+  let isHeld = true;
+  return {
+    async [Symbol.asyncDispose]() {
+      if (isHeld) await client.end();
+      isHeld = false;
+    },
+  };
 }
 
 /** Ends the connections of the tests' role and lets no new one in, until disposed of. */
