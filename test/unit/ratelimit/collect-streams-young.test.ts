@@ -9,6 +9,7 @@ import {
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { collectStreamsYoung } from "../../../services/ratelimit/rpc/collect-streams-young.ts";
+import { StreamList } from "../../../services/ratelimit/rpc/stream-list.ts";
 import { StreamTable } from "../../../services/ratelimit/rpc/stream-table.ts";
 
 const cleanups: (() => void)[] = [];
@@ -16,29 +17,31 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
-test("both sides of a connection hold their streams in a table of ours", async () => {
+test("both sides of a connection hold their streams in tables of ours", async () => {
   const { client, serverSession, get } = await setup();
 
   expect(await get()).toBe("hello");
 
   const server = await serverSession;
-  expect(streamsOf(client)).toBeInstanceOf(StreamTable);
-  expect(streamsOf(server)).toBeInstanceOf(StreamTable);
+  for (const session of [client, server]) {
+    expect(stateOf(session)?.streams).toBeInstanceOf(StreamTable);
+    expect(stateOf(session)?.pendingStreams).toBeInstanceOf(StreamList);
+  }
 });
 
 test("streams that ended are in no table, and a closed session ends those that did not", async () => {
   const { client, serverSession, get, leaveOpen } = await setup();
   await Promise.all([get(), get(), get()]);
   const server = await serverSession;
-  await expect.poll(() => streamsOf(server)?.size).toBe(0);
+  await expect.poll(() => stateOf(server)?.streams.size).toBe(0);
   const open = await leaveOpen();
-  expect(streamsOf(server)?.size).toBe(1);
+  expect(stateOf(server)?.streams.size).toBe(1);
 
   const ended = once(open, "close");
   server.destroy();
   await ended;
 
-  await expect.poll(() => streamsOf(client)?.size).toBe(0);
+  await expect.poll(() => stateOf(client)?.streams.size).toBe(0);
 });
 
 async function setup() {
@@ -82,10 +85,15 @@ async function setup() {
 }
 
 /** Where Node keeps them; a Node that keeps them elsewhere fails here, and is only slower elsewhere. */
-function streamsOf(session: Http2Session): StreamTable<unknown> | undefined {
+function stateOf(session: Http2Session): SessionState | undefined {
   const key = Object.getOwnPropertySymbols(session).find(
     ({ description }) => description === "state",
   );
   const state: unknown = key && Reflect.get(session, key);
-  return (state as { streams?: StreamTable<unknown> } | undefined)?.streams;
+  return state as SessionState | undefined;
+}
+
+interface SessionState {
+  readonly streams: StreamTable<unknown>;
+  readonly pendingStreams: StreamList<object>;
 }
