@@ -24,9 +24,9 @@ let started = false;
  * for an answer (100). At four times it was 280 ms. Left alone, V8 begins when what it may grow by is no more than the young
  * generation takes, here after 5 MB: 20 ms, so often that the p99 was 36 ms at half of the capacity instead of 9.
  *
- * Node has no option for a session's map and set, so they are replaced when the session's first stream is made. Where Node's insides are
- * not as they were, nothing is done, and nothing is lost but time. This service alone does all that: every request at the edge
- * waits for its answer.
+ * Node has no option for a session's map and set, so they are replaced when the session's first stream is made. Where Node's
+ * insides are not as they were, nothing is done, and nothing is lost but time. This service alone does all that: every request
+ * at the edge waits for its answer.
  */
 export function collectStreamsYoung(): void {
   if (started) return;
@@ -71,13 +71,13 @@ function hasStreams(state: unknown): state is SessionState {
     typeof state === "object" &&
     state !== null &&
     "streams" in state &&
-    isIterable(state.streams) &&
+    hasForEach(state.streams) &&
     "pendingStreams" in state &&
-    isIterable(state.pendingStreams)
+    hasForEach(state.pendingStreams)
   );
 }
 
-function isIterable(streams: unknown): boolean {
+function hasForEach(streams: unknown): boolean {
   return (
     typeof streams === "object" && streams !== null && "forEach" in streams
   );
