@@ -6,6 +6,8 @@ import {
   hashing,
   KEYED,
   layout,
+  LINES,
+  NUMERIC,
   recordBytes,
   RESULT,
   unique,
@@ -24,6 +26,8 @@ import {
  * prefix is of the bytes behind those of the first, which sorted text needs at every second comparison.
  */
 const SOURCE: u32 = 32;
+/** How far ahead of a record its source's bytes are asked for. */
+const AHEAD: u32 = 256;
 
 /** What `merge` stops for; 1 + i asks for more of source i. */
 const FULL: i32 = 0;
@@ -66,7 +70,13 @@ export function feedSource(index: u32, from: u32, end: u32): void {
   store<u32>(source, from);
   store<u32>(source, end, 4);
   store<u32>(source, from === end ? 1 : 0, 12);
-  if (from !== end) readRecord(source);
+  if (from !== end) {
+    readRecord(source);
+    return;
+  }
+  // Behind all others, or beside the last of them, which `isFirst` tells it from.
+  store<u64>(source, ~(<u64>0), 16);
+  store<u64>(source, ~(<u64>0), 24);
 }
 
 export function buildTree(): void {
@@ -94,7 +104,13 @@ export function buildTree(): void {
 
 /** After `feedSource` of the source that `merge` stopped for. */
 export function resumeSource(index: u32): void {
-  replay(<i32>index);
+  advance(<i32>index);
+}
+
+/** Finds the next winner, when the record of the last one is another. */
+function advance(winner: i32): void {
+  if (layout === FIXED || layout === NUMERIC) replay(winner);
+  else replayText(winner);
 }
 
 /** Writes the next records to `target`. The result is [bytes written][..][records out, u64][their hash, u64]. */
@@ -137,7 +153,7 @@ export function merge(target: u32, capacity: u32): i32 {
       break;
     }
     readRecord(source);
-    replay(winner);
+    advance(winner);
   }
   store<u32>(RESULT, at - target);
   store<u64>(RESULT, recordsOut, 8);
@@ -171,10 +187,18 @@ function hasHeldKey(record: u32, length: u32): bool {
 
 function readRecord(source: u32): void {
   const record = load<u32>(source);
-  const length = lengthAt(record, load<u32>(source, 4));
+  const end = load<u32>(source, 4);
+  const length = lengthAt(record, end);
+  // Lines of so many sources are not in the caches else, when their turn comes. Longer records gain nothing by it.
+  if (layout === LINES || layout === NUMERIC) touch(min(record + AHEAD, end));
   store<u32>(source, length, 8);
   store<u64>(source, prefixOf(record, length), 16);
   store<u64>(source, nextPrefixOf(record, length), 24);
+}
+
+/** Nobody waits for the byte, and what comes with it is near later. */
+function touch(address: u32): void {
+  store<u32>(RESULT, load<u8>(address), 64);
 }
 
 /** The length of the whole record at an address. */
@@ -217,16 +241,51 @@ function isFirst(a: i32, b: i32): bool {
   return order === 0 ? a < b : order < 0;
 }
 
+/**
+ * Who wins is as good as random, so nothing branches on it: a wrong guess costs more than a level's comparison. What the
+ * prefixes do not tell is compared apart, and rare, but for text, which `replayText` is for.
+ */
 function replay(from: i32): void {
   let winner = from;
   let node = (<u32>from + count) >> 1;
+  let prefix = load<u64>(sources + <u32>from * SOURCE, 16);
   while (node > 0) {
     const place = tree + (node << 2);
     const other = load<i32>(place);
-    if (isFirst(other, winner)) {
-      store<i32>(place, winner);
-      winner = other;
+    const otherPrefix = load<u64>(sources + <u32>other * SOURCE, 16);
+    let isOther = otherPrefix < prefix;
+    if (otherPrefix === prefix) isOther = isFirst(other, winner);
+    store<i32>(place, select<i32>(winner, other, isOther));
+    winner = select<i32>(other, winner, isOther);
+    prefix = select<u64>(otherPrefix, prefix, isOther);
+    node >>= 1;
+  }
+  store<i32>(tree, winner);
+}
+
+/** As `replay`; the prefix and the next one are compared as one number. */
+function replayText(from: i32): void {
+  let winner = from;
+  let node = (<u32>from + count) >> 1;
+  const source = sources + <u32>from * SOURCE;
+  let prefix = load<u64>(source, 16);
+  let next = load<u64>(source, 24);
+  while (node > 0) {
+    const place = tree + (node << 2);
+    const other = load<i32>(place);
+    const otherSource = sources + <u32>other * SOURCE;
+    const otherPrefix = load<u64>(otherSource, 16);
+    const otherNext = load<u64>(otherSource, 24);
+    let isOther =
+      (<i32>(otherPrefix < prefix)) |
+      ((<i32>(otherPrefix === prefix)) & (<i32>(otherNext < next)));
+    if (((otherPrefix ^ prefix) | (otherNext ^ next)) === 0) {
+      isOther = <i32>isFirst(other, winner);
     }
+    store<i32>(place, select<i32>(winner, other, isOther));
+    winner = select<i32>(other, winner, isOther);
+    prefix = select<u64>(otherPrefix, prefix, isOther);
+    next = select<u64>(otherNext, next, isOther);
     node >>= 1;
   }
   store<i32>(tree, winner);
