@@ -11,10 +11,10 @@ import {
 } from "../../../services/sort/engine/kernel/kernel.ts";
 import { openKernel } from "../../../services/sort/engine/kernel/open-kernel.ts";
 
-const MEMORY = 4 << 20;
-const ENTRIES = 1 << 20;
-const SPARE = 2 << 20;
-const OUT = 3 << 20;
+const MEMORY = 8 << 20;
+const ENTRIES = 2 << 20;
+const SPARE = 4 << 20;
+const OUT = 6 << 20;
 
 const lines: KernelOrder = {
   layout: "lines",
@@ -54,6 +54,40 @@ describe.each(["wasm", "typescript"] as const)("the %s kernel", (choice) => {
     );
 
     expect(sortWith(kernel, lines, texts)).toEqual(texts.toSorted(byBytes));
+  });
+
+  // So many are looked at in a sample first: what it does not show must come out right too.
+  test.each<[what: string, keyOf: (i: number) => number[]]>([
+    ["different keys", (i) => spread(i)],
+    ["a thousand keys", (i) => spread(i % 1_000)],
+    [
+      "keys of one start",
+      (i) => [...spread(7).slice(0, 5), (i >> 8) & 255, i & 255],
+    ],
+    [
+      "some keys of one start",
+      (i) => (i % 30 === 0 ? [1, 1, 1, 1, 1, spread(i)[0] ?? 0, 1] : spread(i)),
+    ],
+    [
+      "keys of many starts",
+      (i) => [...spread(i % 600).slice(0, 4), ...spread(i).slice(0, 3)],
+    ],
+  ])("orders 70,000 records of %s, equal ones as they came", (_, keyOf) => {
+    const order = {
+      ...lines,
+      layout: "fixed",
+      recordBytes: 10,
+      keyBytes: 7,
+    } as const;
+    const texts = Array.from({ length: 70_000 }, (_, i) =>
+      String.fromCharCode(...keyOf(i), i >> 16, (i >> 8) & 255, i & 255),
+    );
+
+    const sorted = sortWith(kernel, order, texts, "");
+
+    const wanted = texts.toSorted(byKey);
+    expect(sorted).toHaveLength(wanted.length);
+    expect(sorted.findIndex((text, i) => text !== wanted[i])).toBe(-1);
   });
 
   test("turns the order round and leaves equal keys in input order", () => {
@@ -108,6 +142,16 @@ describe.each(["wasm", "typescript"] as const)("the %s kernel", (choice) => {
   });
 });
 
+/** Seven bytes that look random and are another's only where `i` is. */
+function spread(i: number): number[] {
+  const high = Math.imul(i + 1, 0x9e3779b1) >>> 0;
+  return [24, 16, 8, 0].map((by) => (high >>> by) & 255).concat(i & 255, 0, 9);
+}
+
+function byKey(a: string, b: string): number {
+  return byBytes(a.slice(0, 7), b.slice(0, 7));
+}
+
 test("both kernels sum the same hash", () => {
   const texts = [
     "",
@@ -146,7 +190,12 @@ function sortWith(
   const text = Buffer.from(kernel.bytes.slice(OUT, OUT + bytes)).toString(
     "latin1",
   );
-  if (order.layout === "fixed") return text.match(/.{4}/gs) ?? [];
+  if (order.layout === "fixed") {
+    const { recordBytes } = order;
+    return Array.from({ length: count }, (_, i) =>
+      text.slice(i * recordBytes, (i + 1) * recordBytes),
+    );
+  }
   return text.split("\n").slice(0, -1);
 }
 

@@ -15,7 +15,11 @@ import {
 /** Six counts of 2048 for the radix passes. */
 const COUNTS: u32 = 131072;
 const DIGITS: u32 = 6;
+const DIGIT_BITS: u32 = 11;
 const BUCKETS: u32 = 2048;
+/** Of so many entries a sample of so many tells which digits are worth a pass. */
+const SAMPLED: u32 = 65536;
+const SAMPLE: u32 = 4096;
 
 function keyAt(entry: u32): u64 {
   return load<u64>(entry);
@@ -183,12 +187,57 @@ function mergeSort(entries: u32, spare: u32, count: u32): void {
 }
 
 function sortByPrefix(entries: u32, spare: u32, count: u32): void {
+  const lowest = count < SAMPLED ? 0 : lowestDigit(entries, spare, count);
+  if (lowest === 0) {
+    sortByAllDigits(entries, spare, count);
+    return;
+  }
+  radixSort(entries, spare, count, lowest);
+  const shift = <u64>(lowest * DIGIT_BITS);
+  const end = entries + (count << 4);
+  let start = entries;
+  while (start < end) {
+    const upper = keyAt(start) >> shift;
+    let next = start + 16;
+    while (next < end && keyAt(next) >> shift === upper) next += 16;
+    if (next - start > 16) sortByAllDigits(start, spare, (next - start) >> 4);
+    start = next;
+  }
+}
+
+/**
+ * The lowest digit that is worth a pass: by a sample, an entry shares the digits from there on with at most two others
+ * that differ from it below, which are quicker to put in order where they stand.
+ */
+function lowestDigit(entries: u32, spare: u32, count: u32): u32 {
+  const step = (count / SAMPLE) << 4;
+  const last = spare + ((SAMPLE - 1) << 4);
+  let taken = entries;
+  for (let entry = spare; entry <= last; entry += 16) {
+    v128.store(entry, v128.load(taken));
+    taken += step;
+  }
+  quickSort(spare, last);
+  const most = (SAMPLE * SAMPLE) / count;
+  for (let digit = DIGITS - 2; digit > 0; digit--) {
+    const shift = <u64>(digit * DIGIT_BITS);
+    let undecided: u32 = 0;
+    for (let entry = spare; entry < last; entry += 16) {
+      const difference = keyAt(entry) ^ keyAt(entry + 16);
+      if (difference !== 0 && difference >> shift === 0) undecided++;
+    }
+    if (undecided <= most) return digit;
+  }
+  return 0;
+}
+
+function sortByAllDigits(entries: u32, spare: u32, count: u32): void {
   if (count <= 24) {
     insertByPrefix(entries, count);
   } else if (count <= 1024) {
     quickSort(entries, entries + ((count - 1) << 4));
   } else {
-    radixSort(entries, spare, count);
+    radixSort(entries, spare, count, 0);
   }
 }
 
@@ -275,18 +324,18 @@ function medianOf(a: u32, b: u32, c: u32): u32 {
   return b;
 }
 
-/** Least digit first, 11 bits a digit; digits that all entries share are skipped. */
-function radixSort(entries: u32, spare: u32, count: u32): void {
+/** Least digit first, from `lowest` on; digits that all entries share are skipped. */
+function radixSort(entries: u32, spare: u32, count: u32, lowest: u32): void {
   const end = entries + (count << 4);
   memory.fill(COUNTS, 0, DIGITS * BUCKETS * 4);
   for (let entry = entries; entry < end; entry += 16) {
-    countDigits(keyAt(entry));
+    countDigits(keyAt(entry), lowest);
   }
   const sample = keyAt(entries);
   let source = entries;
   let target = spare;
-  for (let digit: u32 = 0; digit < DIGITS; digit++) {
-    const shift = <u64>(digit * 11);
+  for (let digit = lowest; digit < DIGITS; digit++) {
+    const shift = <u64>(digit * DIGIT_BITS);
     const counts = COUNTS + ((digit * BUCKETS) << 2);
     const shared = counts + (((<u32>(sample >> shift)) & 2047) << 2);
     if (load<u32>(shared) === count) continue;
@@ -298,12 +347,13 @@ function radixSort(entries: u32, spare: u32, count: u32): void {
   if (source !== entries) memory.copy(entries, source, count << 4);
 }
 
-function countDigits(prefix: u64): void {
-  let counts = COUNTS;
-  for (let digit: u32 = 0; digit < DIGITS; digit++) {
-    const place = counts + (((<u32>prefix) & 2047) << 2);
+function countDigits(prefix: u64, lowest: u32): void {
+  let counts = COUNTS + ((lowest * BUCKETS) << 2);
+  let rest = prefix >> (<u64>(lowest * DIGIT_BITS));
+  for (let digit = lowest; digit < DIGITS; digit++) {
+    const place = counts + (((<u32>rest) & 2047) << 2);
     store<u32>(place, load<u32>(place) + 1);
-    prefix >>= 11;
+    rest >>= DIGIT_BITS;
     counts += BUCKETS << 2;
   }
 }
