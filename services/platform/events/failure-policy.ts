@@ -133,6 +133,12 @@ function classify(error: unknown): Kind {
   }
 }
 
+/** Something that it needs does not answer, which says nothing of the event, however old it is. */
+export function isForWant(error: unknown): boolean {
+  const kind = classify(error);
+  return kind === "outage" || kind === "transient";
+}
+
 /** It waited for a lock in vain, or was ended so that others go on. */
 export function isLocked(error: unknown): boolean {
   return hasSqlState(error, "55P03") || isSerializationFailure(error);

@@ -11,6 +11,7 @@ import {
 import type { EventBus, IncomingRecord } from "./event-bus.ts";
 import {
   type Failure,
+  isForWant,
   isLocked,
   judgeFailure,
   type RetryPolicy,
@@ -168,25 +169,13 @@ async function waitInRetry(
     });
     if (!room) return again(LOOK_AGAIN_MS);
   } catch (failed) {
-    if (isOutage(failed, failure, deps.policy))
-      return holdForOutage(deps, failed);
+    if (isForWant(failed)) return holdForOutage(deps, failed);
     if (isLocked(failed)) return again(LOOK_AGAIN_MS);
     // It can't be stored, as with a NUL in a header: it must not stop the others.
     const cause = { group: deps.group, error: failed, ...failure };
     return (await bury(deps, record, cause)) ? DONE : again(LOOK_AGAIN_MS);
   }
   return forward(deps, ref);
-}
-
-function isOutage(
-  error: unknown,
-  failure: Failure,
-  policy: RetryPolicy,
-): boolean {
-  const verdict = judgeFailure(error, failure, policy);
-  return (
-    verdict.kind === "outage" || (verdict.kind === "retry" && verdict.transient)
-  );
 }
 
 export function dueAt(deps: SettleDeps, failure: Failure): Date {
