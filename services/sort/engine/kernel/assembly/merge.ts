@@ -74,7 +74,7 @@ export function feedSource(index: u32, from: u32, end: u32): void {
     readRecord(source);
     return;
   }
-  // Behind all others, or beside the last of them, which `isFirst` tells it from.
+  // Behind all others, or beside the last of them, which `isFirstOfSame` tells it from.
   store<u64>(source, ~(<u64>0), 16);
   store<u64>(source, ~(<u64>0), 24);
 }
@@ -222,16 +222,23 @@ export function lengthAt(record: u32, end: u32): u32 {
 function isFirst(a: i32, b: i32): bool {
   const left = sources + <u32>a * SOURCE;
   const right = sources + <u32>b * SOURCE;
-  if (load<u32>(left, 12) !== 0) return false;
-  if (load<u32>(right, 12) !== 0) return true;
-  const leftPrefix = load<u64>(left, 16);
-  const rightPrefix = load<u64>(right, 16);
-  if (leftPrefix !== rightPrefix) return leftPrefix < rightPrefix;
+  const prefix = load<u64>(left, 16);
+  const otherPrefix = load<u64>(right, 16);
+  if (prefix !== otherPrefix) return prefix < otherPrefix;
   const next = load<u64>(left, 24);
   const otherNext = load<u64>(right, 24);
   if (next !== otherNext) return next < otherNext;
+  return isFirstOfSame(a, b, prefix, next);
+}
+
+/** Of sources whose prefixes and next prefixes are the same; one at its end has the last that there are. */
+function isFirstOfSame(a: i32, b: i32, prefix: u64, next: u64): bool {
+  const left = sources + <u32>a * SOURCE;
+  const right = sources + <u32>b * SOURCE;
+  if (load<u32>(left, 12) !== 0) return false;
+  if (load<u32>(right, 12) !== 0) return true;
   const order = compareSamePrefixes(
-    leftPrefix,
+    prefix,
     next,
     load<u32>(left),
     load<u32>(left, 8),
@@ -280,7 +287,7 @@ function replayText(from: i32): void {
       (<i32>(otherPrefix < prefix)) |
       ((<i32>(otherPrefix === prefix)) & (<i32>(otherNext < next)));
     if (((otherPrefix ^ prefix) | (otherNext ^ next)) === 0) {
-      isOther = <i32>isFirst(other, winner);
+      isOther = <i32>isFirstOfSame(other, winner, prefix, next);
     }
     store<i32>(place, select<i32>(winner, other, isOther));
     winner = select<i32>(other, winner, isOther);

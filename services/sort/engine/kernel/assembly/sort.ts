@@ -197,10 +197,18 @@ function sortByPrefix(entries: u32, spare: u32, count: u32): void {
   const end = entries + (count << 4);
   let start = entries;
   while (start < end) {
-    const upper = keyAt(start) >> shift;
+    const first = keyAt(start);
+    let differences: u64 = 0;
     let next = start + 16;
-    while (next < end && keyAt(next) >> shift === upper) next += 16;
-    if (next - start > 16) sortByAllDigits(start, spare, (next - start) >> 4);
+    while (next < end) {
+      const difference = keyAt(next) ^ first;
+      if (difference >> shift !== 0) break;
+      differences |= difference;
+      next += 16;
+    }
+    if (differences !== 0) {
+      sortByAllDigits(start, spare, (next - start) >> 4);
+    }
     start = next;
   }
 }
