@@ -1,13 +1,14 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   ParticipantService,
   type SellStock,
 } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
-import { listPrepared, type Branch } from "../../platform/data/branch-store.ts";
 import { callerOf } from "../../platform/rpc/caller.ts";
 import { moneyFromProto } from "../../platform/rpc/money.ts";
-import { pageSize } from "../../platform/rpc/page-token.ts";
+import {
+  branchOf,
+  listInDoubt,
+} from "../../platform/rpc/participant-branches.ts";
 import { service, type MountedService } from "../../platform/rpc/server.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import {
@@ -19,6 +20,8 @@ import {
 } from "../app/prepare-sale.ts";
 import { resourceId } from "./resource-id.ts";
 
+const PARTICIPANT = "inventory";
+
 /** The participant of two-phase commits: it sells stock. */
 export function participantService(
   deps: PrepareSaleDeps,
@@ -28,42 +31,38 @@ export function participantService(
       if (request.work.case !== "sellStock") throw workNotOurs();
       const lines = linesOf(request.work.value);
       const sale = { ...saleOf(request, context), lines };
-      await prepareSale(deps, branchOf(request), sale, context.signal);
+      await prepareSale(
+        deps,
+        branchOf(PARTICIPANT, request),
+        sale,
+        context.signal,
+      );
       return {};
     },
     async commit(request, context) {
       const sale = saleOf(request, context);
-      await commitSale(deps, branchOf(request), sale, context.signal);
+      await commitSale(
+        deps,
+        branchOf(PARTICIPANT, request),
+        sale,
+        context.signal,
+      );
       return {};
     },
     async rollback(request, context) {
       const { again } = request;
       const sale = saleOf(request, context);
-      await rollbackSale(deps, branchOf(request), sale, again, context.signal);
+      await rollbackSale(
+        deps,
+        branchOf(PARTICIPANT, request),
+        sale,
+        again,
+        context.signal,
+      );
       return {};
     },
-    async listInDoubt(request) {
-      const limit = pageSize(request.pageSize);
-      const branches = await listPrepared(
-        deps.resolver,
-        "inventory",
-        undefined,
-        limit,
-      );
-      return {
-        branches: branches.map(({ preparedAt, transaction, epoch }) => ({
-          transaction,
-          epoch,
-          prepareTime: timestampFromDate(preparedAt),
-        })),
-      };
-    },
+    listInDoubt: (request) => listInDoubt(deps.resolver, PARTICIPANT, request),
   });
-}
-
-function branchOf(request: { transaction: string; epoch: bigint }): Branch {
-  const { transaction, epoch } = request;
-  return { participant: "inventory", transaction, epoch };
 }
 
 function saleOf(

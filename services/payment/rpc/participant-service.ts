@@ -1,8 +1,9 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { ParticipantService } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
-import { listPrepared, type Branch } from "../../platform/data/branch-store.ts";
 import { callerOf } from "../../platform/rpc/caller.ts";
-import { pageSize } from "../../platform/rpc/page-token.ts";
+import {
+  branchOf,
+  listInDoubt,
+} from "../../platform/rpc/participant-branches.ts";
 import { service, type MountedService } from "../../platform/rpc/server.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import {
@@ -13,6 +14,8 @@ import {
 } from "../app/prepare-payment.ts";
 import { amountFromProto } from "./amount-from-proto.ts";
 import { resourceId } from "./resource-id.ts";
+
+const PARTICIPANT = "payment";
 
 /** The participant of two-phase commits: it takes payments. A payment has its order's id. */
 export function participantService(
@@ -30,43 +33,33 @@ export function participantService(
         amount: amountFromProto(amount),
         token: paymentToken,
       };
-      await preparePayment(deps, branchOf(request), command, context.signal);
+      await preparePayment(
+        deps,
+        branchOf(PARTICIPANT, request),
+        command,
+        context.signal,
+      );
       return {};
     },
     async commit(request, context) {
       const { tenant } = callerOf(context);
       const key = { tenant, id: resourceId(request.transaction) };
-      await commitPayment(deps, branchOf(request), key);
+      await commitPayment(deps, branchOf(PARTICIPANT, request), key);
       return {};
     },
     async rollback(request, context) {
       const { tenant } = callerOf(context);
       const key = { tenant, id: resourceId(request.transaction) };
-      await rollbackPayment(deps, branchOf(request), key, request.again);
+      await rollbackPayment(
+        deps,
+        branchOf(PARTICIPANT, request),
+        key,
+        request.again,
+      );
       return {};
     },
-    async listInDoubt(request) {
-      const limit = pageSize(request.pageSize);
-      const branches = await listPrepared(
-        deps.resolver,
-        "payment",
-        undefined,
-        limit,
-      );
-      return {
-        branches: branches.map(({ preparedAt, transaction, epoch }) => ({
-          transaction,
-          epoch,
-          prepareTime: timestampFromDate(preparedAt),
-        })),
-      };
-    },
+    listInDoubt: (request) => listInDoubt(deps.resolver, PARTICIPANT, request),
   });
-}
-
-function branchOf(request: { transaction: string; epoch: bigint }): Branch {
-  const { transaction, epoch } = request;
-  return { participant: "payment", transaction, epoch };
 }
 
 function workNotOurs(): DomainError {
