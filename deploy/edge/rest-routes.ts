@@ -81,7 +81,7 @@ function bindingRoute(bound: {
     },
     route: {
       cluster: `${service.service}-grpc`,
-      ...timeLimit(isStream ? afterService(method) : method),
+      ...timeLimit(method),
       ...rateLimits(method, limits),
       ...(retry ? { retry_policy: retry } : {}),
     },
@@ -101,11 +101,6 @@ function bindingRoute(bound: {
         : {}),
     },
   };
-}
-
-/** A stream over its time is ended by its service, which can still say so in a line; cut off here, it would just break. */
-function afterService({ timeoutMs }: MethodRoutes) {
-  return { timeoutMs: timeoutMs + 1_000 };
 }
 
 function wrongVerb(regex: string, verbs: readonly string[]): EnvoyConfig {

@@ -20,17 +20,36 @@ export const BODY_LIMITED = bufferUpTo(MAX_BODY_BYTES);
  */
 export const BODY_READ_FIRST = bufferUpTo(64 * 1024);
 
+/** How much longer than its service the edge waits for the end of a call. */
+const AFTER_SERVICE_MS = 1_000;
+
 /**
- * The contract's time limit of a call, retries included, from its first byte. Not Envoy's `timeout`: that cuts streams, ends
- * gRPC calls with UNAVAILABLE, and its default is 15 s. `grpc_timeout_header_max` lets a client ask for less, never for more.
+ * The contract's time limit of a call, retries included, from its first byte; for a service that has gone silent. A service
+ * that lives ends the call itself, at the limit or at the deadline that its client stated, and then says so: an answer that
+ * has begun the edge could only cut off. Not Envoy's `timeout`: that cuts streams, ends gRPC calls with UNAVAILABLE, and its
+ * default is 15 s.
  */
 export function timeLimit({
   timeoutMs,
 }: Pick<MethodRoutes, "timeoutMs">): EnvoyConfig {
-  const limit = duration(timeoutMs);
+  const limit = duration(timeoutMs + AFTER_SERVICE_MS);
   return {
     timeout: "0s",
     idle_timeout: limit,
+    max_stream_duration: { max_stream_duration: limit },
+  };
+}
+
+/**
+ * The same for a gRPC call. Without `grpc_timeout_header_max` its service would not learn its client's deadline: Envoy takes
+ * the header away (tried with 1.40). With it Envoy keeps that deadline too, which such a client has seen pass itself.
+ */
+export function grpcTimeLimit(
+  method: Pick<MethodRoutes, "timeoutMs">,
+): EnvoyConfig {
+  const limit = duration(method.timeoutMs + AFTER_SERVICE_MS);
+  return {
+    ...timeLimit(method),
     max_stream_duration: {
       max_stream_duration: limit,
       grpc_timeout_header_max: limit,

@@ -2,7 +2,12 @@ import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
-import { BODY_LIMITED, timeLimit, TRANSCODER_OFF } from "./route-filters.ts";
+import {
+  BODY_LIMITED,
+  grpcTimeLimit,
+  timeLimit,
+  TRANSCODER_OFF,
+} from "./route-filters.ts";
 import { BROWSER_HEADERS_OFF } from "./security-headers.ts";
 import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
 
@@ -61,7 +66,7 @@ function action(
   const retry = retryPolicy(method);
   return {
     cluster: `${service.service}-${upstream}`,
-    ...timeLimit(method),
+    ...(upstream === "grpc" ? grpcTimeLimit(method) : timeLimit(method)),
     ...(retry ? { retry_policy: retry } : {}),
   };
 }
