@@ -1,11 +1,6 @@
 /**
  * `npm run test:faults`: orders under faults. Each seed is a plan of orders and faults on one mesh; after each, the
  * invariants are checked from the databases and from the payment provider's own log.
- *
- *   npm run test:faults -- --seeds 50        seeds 1 to 50
- *   npm run test:faults -- --seed 17,20-23   these again
- *   npm run test:faults -- --points all      kills a service at each crash point, in each mode; `short`, or parts of names
- *   npm run test:faults -- --mode two-phase  with orders of one mode only: orchestrated, choreographed, two-phase
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,32 +19,64 @@ import { insist, placeOrders, stockUp } from "./place-orders.ts";
 import { spoilWebhooks } from "./spoil-webhooks.ts";
 import { MODES, planScenario, type Mode, type Scenario } from "./scenario.ts";
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string" },
-    seed: { type: "string" },
-    mode: { type: "string" },
-    points: { type: "string" },
-  },
-});
-process.exitCode = await run(
-  chooseSeeds(values),
-  chooseMode(values),
-  values.points,
-);
+const USAGE = `npm run test:faults [-- options]: orders under faults, on a mesh of its own
+  --seeds 50        seeds 1 to 50 (without any choice: 5)
+  --seed 17,20-23   these again
+  --points all      kills a service at each crash point, in each mode; \`short\`, or parts of names
+  --mode two-phase  with orders of one mode only: ${MODES.join(", ")}
+  --help            this text`;
 
-async function run(
-  seeds: readonly number[],
-  mode: Mode | undefined,
-  points: string | undefined,
-): Promise<number> {
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let chosen;
+  try {
+    chosen = choose();
+  } catch (error) {
+    console.error(
+      `${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`,
+    );
+    return 2;
+  }
+  if (chosen !== undefined) return run(chosen);
+  console.log(USAGE);
+  return 0;
+}
+
+interface Choice {
+  readonly seeds: readonly number[];
+  readonly mode: Mode | undefined;
+  readonly points: readonly CrashPoint[];
+}
+
+/** Nothing where help is asked for. @throws Error where an option is wrong. */
+function choose(): Choice | undefined {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string" },
+      seed: { type: "string" },
+      mode: { type: "string" },
+      points: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const { points } = values;
+  const mode = chooseMode(values);
+  return {
+    seeds: chooseSeeds(values),
+    mode,
+    points: points === undefined ? [] : chooseCrashPoints(points, mode),
+  };
+}
+
+async function run({ seeds, mode, points }: Choice): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "weft-faults-"));
   const stopped = new AbortController();
   process.once("SIGINT", () => stopped.abort(new Error("interrupted")));
   await using world = await startFaultMesh(directory, stopped.signal);
-  const chosen = points === undefined ? [] : chooseCrashPoints(points, mode);
   const isRight = [
-    chosen.length === 0 || (await runPoints(world, chosen, stopped.signal)),
+    points.length === 0 || (await runPoints(world, points, stopped.signal)),
     seeds.length === 0 || (await runSeeds(world, seeds, mode, stopped.signal)),
   ].every(Boolean);
   if (stopped.signal.aborted) return 130;

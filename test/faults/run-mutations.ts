@@ -1,7 +1,6 @@
 /**
  * `npm run test:mutations`: plants one bug after another in a copy of the tree, and fails where no test notices. A bug is
- * caught where a test fails that passes without it. With words as arguments, only the mutations whose hole, or what has to
- * catch it, has all of them: `relay.test`.
+ * caught where a test fails that passes without it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,12 +11,24 @@ import type { Mutation } from "./mutation.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { copyTree } from "./tree-copy.ts";
 
-const words = process.argv.slice(2);
-const chosen = MUTATIONS.filter((mutation) => {
-  const described = descriptionOf(mutation);
-  return words.every((word) => described.includes(word));
-});
-process.exitCode = (await run(chosen)) ? 0 : 1;
+const USAGE = `npm run test:mutations [-- words]: plants known bugs in a copy of the tree, and fails where no test notices
+  With words, only the bugs whose description, or what has to catch them, has all of them: relay.test`;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(words: readonly string[]): Promise<number> {
+  if (words.some((word) => word === "--help" || word === "-h")) {
+    console.log(USAGE);
+    return 0;
+  }
+  const chosen = MUTATIONS.filter((mutation) => {
+    const described = descriptionOf(mutation);
+    return words.every((word) => described.includes(word));
+  });
+  if (chosen.length > 0) return (await run(chosen)) ? 0 : 1;
+  console.error(`no bug has all of: ${words.join(", ")}\n\n${USAGE}`);
+  return 2;
+}
 
 function descriptionOf({ hole, caughtBy }: Mutation): string {
   return "tests" in caughtBy
@@ -44,5 +55,5 @@ async function run(mutations: readonly Mutation[]): Promise<boolean> {
     if (kind === "caught") caught += 1;
   }
   console.log(`${caught} of ${mutations.length} caught`);
-  return caught === mutations.length && caught > 0;
+  return caught === mutations.length;
 }
