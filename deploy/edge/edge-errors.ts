@@ -1,6 +1,6 @@
 /** An error that the edge itself answers with. */
 export interface EdgeError {
-  /** The HTTP status that Envoy makes it with; where that says too little, its response flag, or that a token was refused. */
+  /** The HTTP status that Envoy makes it with; where that says too little, its response flag, or that a token is for others. */
   readonly from: number | "DT" | "JWT";
   /** The HTTP status that REST and Connect clients get. */
   readonly http: number;

@@ -211,6 +211,8 @@ function percentEncoded(text: string): string {
 
 function made({ from }: EdgeError): EnvoyConfig {
   if (from === "DT") return { response_flag_filter: { flags: ["DT"] } };
-  if (from === "JWT") return hasMetadata(JWT_FILTER, FAILURE_KEY, "code");
+  // The metadata alone says little: it also tells of the issuers that a good token was not of, and of a call that needs none.
+  if (from === "JWT")
+    return all(hasMetadata(JWT_FILTER, FAILURE_KEY, "code"), statusIs(403));
   return statusIs(from);
 }

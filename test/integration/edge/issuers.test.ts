@@ -148,6 +148,15 @@ describe("an edge with issuers of three products", () => {
     },
   );
 
+  it.each(products)(
+    "tells a caller of $name of a wrong path as such",
+    async ({ name, token }) => {
+      const issued = await issuerOf(name).token(token);
+
+      expect(await call(world, issued, "/v1/nothing-of-that-name")).toBe(404);
+    },
+  );
+
   it("forwards text that JSON has to escape as it is", async () => {
     const sub = 'ada "\\\u0007\n<ä€😀>';
 
@@ -157,6 +166,19 @@ describe("an edge with issuers of three products", () => {
     expect(claimsSeen(world)).toMatchObject({ sub, tenant: "demo" });
   });
 });
+
+it("tells a caller who needs no token what is wrong with the request", async () => {
+  await using world = await startEdgeWorld();
+
+  const answer = await send(world, {
+    method: "POST",
+    path: "/v1/webhooks/payment-provider",
+    headers: { authorization: "", "content-type": "application/json" },
+    body: Buffer.alloc(5 * 1024 * 1024, " "),
+  });
+
+  expect(answer.status).toBe(413);
+}, 60_000);
 
 it("knows its issuer's keys before the first request, and keeps them while the issuer is away", async () => {
   await using world = await startEdgeWorld({
@@ -211,9 +233,13 @@ function away(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function call(world: EdgeWorld, token: string): Promise<number> {
+async function call(
+  world: EdgeWorld,
+  token: string,
+  path = "/v1/orders",
+): Promise<number> {
   const { status } = await send(world, {
-    path: "/v1/orders",
+    path,
     headers: { authorization: `Bearer ${token}` },
   });
   return status;
