@@ -1,5 +1,10 @@
 import { CALLER_METADATA } from "./claims-filter.ts";
-import { duration, typed, type EnvoyConfig } from "./envoy-config.ts";
+import {
+  duration,
+  setHeader,
+  typed,
+  type EnvoyConfig,
+} from "./envoy-config.ts";
 import type { MethodRoutes } from "./route-table.ts";
 
 /** What the rate-limit service calls this edge. */
@@ -37,7 +42,7 @@ export function rateLimits(
     { remote_address: {} },
   ];
   if (method.stream === "unary") return { rate_limits: [{ stage, actions }] };
-  const stream = [...actions, REQUEST_ID];
+  const stream = [...actions, STREAM_ID];
   return {
     rate_limits: [
       { stage, actions: stream },
@@ -57,6 +62,7 @@ export function rateLimitFilters(
   if (options === undefined) return [];
   const closed = "envoy.filters.http.ratelimit.closed";
   return [
+    streamIdFilter(),
     rateLimitFilter("envoy.filters.http.ratelimit", OPEN, options),
     ...(options.failClosed.length === 0
       ? []
@@ -101,14 +107,48 @@ function rateLimitFilter(
   };
 }
 
-/** Every stream's request has one: Envoy makes it, and drops what a client sent. */
-const REQUEST_ID: EnvoyConfig = {
+/**
+ * What a stream's place is lent to. The edge makes it up: a request's id may be its client's, and all streams of one id would
+ * share a place.
+ */
+const STREAM_HEADER = "x-weft-stream-id";
+const STREAM_ID: EnvoyConfig = {
   request_headers: {
-    header_name: "x-request-id",
+    header_name: STREAM_HEADER,
     descriptor_key: "request_id",
     skip_if_absent: true,
   },
 };
+
+/** For a route: gives a stream the id that its limits tell it by. */
+export function streamIds(
+  method: MethodRoutes,
+  options: RateLimitOptions | undefined,
+): EnvoyConfig {
+  if (method.stream === "unary" || options === undefined) return {};
+  return {
+    [STREAM_IDS]: typed(`${HEADER_MUTATION}PerRoute`, {
+      mutations: {
+        request_mutations: [
+          { append: setHeader(STREAM_HEADER, "%UNIQUE_ID%") },
+        ],
+      },
+    }),
+  };
+}
+
+const STREAM_IDS = "weft.stream-ids";
+const HEADER_MUTATION =
+  "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation";
+
+/** Off, but on routes of streams. */
+function streamIdFilter(): EnvoyConfig {
+  return {
+    name: STREAM_IDS,
+    disabled: true,
+    typed_config: typed(HEADER_MUTATION, {}),
+  };
+}
 
 function constant(key: string, value: string): EnvoyConfig {
   return { generic_key: { descriptor_key: key, descriptor_value: value } };

@@ -2,7 +2,7 @@ import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
-import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
+import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
   BODY_LIMITED,
@@ -94,6 +94,7 @@ function bindingRoute(bound: {
       : {}),
     typed_per_filter_config: {
       ...requiredScopes(method),
+      ...streamIds(method, limits),
       ...(method.stream === "unary" ? BODY_LIMITED : NDJSON_RESPONSE),
       ...strictJson(binding.bodyType),
       ...(method.stream === "unary" && binding.responseBody

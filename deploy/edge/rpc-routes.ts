@@ -1,6 +1,6 @@
 import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
-import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
+import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
   BODY_LIMITED,
@@ -31,6 +31,7 @@ export function rpcRoutes(
       decorator: { operation: method.path.slice(1), propagate: false },
       typed_per_filter_config: {
         ...requiredScopes(method),
+        ...streamIds(method, limits),
         ...BROWSER_HEADERS_OFF,
         ...TRANSCODER_OFF,
       },
@@ -46,6 +47,7 @@ export function rpcRoutes(
       ...(method.stream === "bidi" ? TELL_HTTP_VERSION : {}),
       typed_per_filter_config: {
         ...requiredScopes(method),
+        ...streamIds(method, limits),
         ...TRANSCODER_OFF,
         ...(method.stream === "unary" ? BODY_LIMITED : {}),
       },

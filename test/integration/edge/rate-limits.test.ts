@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   ErrorInfoSchema,
@@ -247,6 +248,23 @@ it("gives a stream's place back when the stream ends, whoever ends it", async ()
     ),
   );
   second.abort();
+});
+
+it("gives each stream a place of its own, though all say that they are one request", async () => {
+  const orders = ordersOf(await asSomebody(), "connect-node's gRPC");
+  const stop = new AbortController();
+  const headers = { "x-request-id": randomUUID() };
+  const open = () => {
+    const stream = orders.watchOrders({}, { signal: stop.signal, headers });
+    return stream[Symbol.asyncIterator]().next();
+  };
+  await open();
+  await open();
+
+  const error = await failure(open());
+  stop.abort();
+
+  expectRefusal(error, [1, 3_900]);
 });
 
 describe("while the rate-limit service is dead", () => {
