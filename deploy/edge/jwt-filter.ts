@@ -35,8 +35,6 @@ export function jwtFilter(options: {
         providers: Object.fromEntries(
           options.issuers.map((issuer) => [issuer.name, provider(issuer)]),
         ),
-        // A preflight never carries a token; it reaches no service.
-        bypass_cors_preflight: true,
         rules: [
           ...["/healthz", ...DOCUMENT_PATHS].map((path) => ({
             match: { path },

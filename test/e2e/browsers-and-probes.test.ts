@@ -16,6 +16,7 @@ it.each(PATHS)(
       path,
       headers: {
         origin: ORIGIN,
+        authorization: "",
         "access-control-request-method": "POST",
         "access-control-request-headers":
           "content-type,connect-protocol-version,connect-timeout-ms,x-grpc-web,x-user-agent,grpc-timeout,authorization",

@@ -127,6 +127,30 @@ it.each([
   expect(answer.status).toBe(401);
 });
 
+it.each(["https://shop.example", "http://localhost:5173"])(
+  "lets no preflight from %s through to a service without a token",
+  async (origin) => {
+    const answer = await send(world, {
+      method: "OPTIONS",
+      path: "/weft.order.v1.OrderService/ListOrders",
+      headers: {
+        authorization: "",
+        origin,
+        "access-control-request-method": "POST",
+        "content-type": "application/grpc",
+        te: "trailers",
+      },
+      body: Buffer.alloc(5),
+    });
+
+    expect(answer.headers["grpc-status"]).toBe("16");
+    const id = String(answer.headers["x-request-id"]);
+    const line = async () =>
+      (await world.log()).split("\n").find((text) => text.includes(id)) ?? "";
+    await expect.poll(line).toContain('"details":"jwt_authn_access_denied');
+  },
+);
+
 it("takes no token from the URL", async () => {
   const answer = await send(world, {
     path: `/v1/orders?access_token=${world.token}`,

@@ -184,6 +184,7 @@ it("lets a browser on localhost read the errors of gRPC-Web", async () => {
     path: "/weft.order.v1.OrderService/GetOrder",
     headers: {
       ...origin,
+      authorization: "",
       "access-control-request-method": "POST",
       "access-control-request-headers": "x-grpc-web",
     },
