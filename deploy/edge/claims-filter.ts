@@ -115,7 +115,7 @@ local function read(handle, payload)
   local scopes, has = scopes_of(issuer, payload)
   return {
     has = has,
-    who = { tenant = tenant, subject = subject, plan = text_at(payload, issuer.plan_claim) },
+    who = { tenant = tenant, subject = subject, plan = issuer.plan_claim and text_at(payload, issuer.plan_claim) },
     claims = base64url(handle, '{"sub":' .. json_text(subject) .. ',"tenant":' .. json_text(tenant)
       .. ',"scope":' .. json_text(table.concat(scopes, " ")) .. '}'),
   }

@@ -11,8 +11,11 @@ const claims = z.strictObject({
   subject: claim.default(["sub"]),
   /** The claim that names the caller's tenant. */
   tenant: claim.default(["tenant"]),
-  /** The claim that names the plan by which the caller's rate limits are scaled. */
-  plan: claim.default(["plan"]),
+  /**
+   * The claim that names the plan by which the caller's rate limits are scaled. Unread when left out: whoever may say it
+   * decides what its tenants may do.
+   */
+  plan: claim.optional(),
   /** Claims that hold scopes: words in a text (`scope`), or a list (`scp`, `roles`). */
   scopes: z.array(claim).default([["scope"]]),
   /** Cut from the front of a scope, such as Cognito's `weft/`; a scope without it does not count. */

@@ -199,14 +199,34 @@ it("counts every way to a method as one", async () => {
   expect(answer.status).toBe(429);
 });
 
-it("scales a limit by the plan that a token claims", async () => {
-  const token = await world.issuer.token({ sub: "paying", plan: "double" });
-  const as = { ...world, token };
-  const statuses = [];
-  for (let call = 0; call < 7; call += 1)
-    statuses.push((await send(as, { path: `/v1/${ORDER}` })).status);
+describe("a token that claims a plan", () => {
+  const claimed = { sub: "paying", plan: "double" };
+  const statusesOf = async (as: EdgeWorld, calls: number) => {
+    const statuses = [];
+    for (let call = 0; call < calls; call += 1)
+      statuses.push((await send(as, { path: `/v1/${ORDER}` })).status);
+    return statuses;
+  };
 
-  expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 429]);
+  it("scales a limit where its issuer may say so", async () => {
+    await using trusting = await startEdgeWorld({
+      issuer: { claims: { plan: "plan" } },
+      rateLimits: { rules: RULES, redisUrl: redis.url },
+    });
+    const token = await trusting.issuer.token(claimed);
+
+    const statuses = await statusesOf({ ...trusting, token }, 7);
+
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 429]);
+  });
+
+  it("changes nothing otherwise", async () => {
+    const token = await world.issuer.token({ ...claimed, sub: "boasting" });
+
+    const statuses = await statusesOf({ ...world, token }, 4);
+
+    expect(statuses).toEqual([200, 200, 200, 429]);
+  });
 });
 
 it("counts callers apart, by their tokens", async () => {
