@@ -25,6 +25,8 @@ const EXPOSED_HEADERS = [
   "grpc-status-details-bin",
   "connect-content-encoding",
   "idempotency-replayed",
+  "ratelimit",
+  "ratelimit-policy",
   "retry-after",
   "x-request-id",
 ];

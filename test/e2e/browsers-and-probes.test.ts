@@ -62,7 +62,7 @@ it.each(PATHS)(
   },
 );
 
-it("lets a page read the headers that errors come in", async () => {
+it("lets a page read the headers that errors and limits come in", async () => {
   const { edge } = meshUnderTest();
 
   const answer = await send(edge, {
@@ -79,6 +79,9 @@ it("lets a page read the headers that errors come in", async () => {
       "grpc-status",
       "grpc-message",
       "grpc-status-details-bin",
+      "ratelimit",
+      "ratelimit-policy",
+      "retry-after",
     ]),
   );
 });
