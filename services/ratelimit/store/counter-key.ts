@@ -9,23 +9,37 @@ export type CounterKey = (
 ) => string;
 
 /**
- * Keys are `weft:rl:{<domain>}:<rule>:<algorithm>:<hash>`. Subjects are hashed: a key is short whatever a caller sends, and
+ * Keys are `weft:rl:{<domain>}:<rule>:<shape>:<hash>`. Subjects are hashed: a key is short whatever a caller sends, and
  * tells nobody's name. The braces are Redis Cluster's hash tag: a request's counts must lie in one slot, for one script
  * decides them, so a domain is what can be moved to a node of its own. 128 bits of SHA-256 make a collision a matter of
  * 10^19 subjects.
  */
 export function createCounterKey(domain: string): CounterKey {
   const known = new Map<string, string>();
-  return ({ rule, spec, subject }) => {
-    // The first letter of a spec is its algorithm: another algorithm's state is another key.
-    const letter = spec.slice(0, 1);
-    const name = `${letter}${subject}`;
+  return (check) => {
+    const { rule, subject } = check;
+    const shape = shapeOf(check);
+    const name = `${shape} ${subject}`;
     const found = known.get(name);
     if (found !== undefined) return found;
     const digest = hash("sha256", subject, "base64url").slice(0, 22);
-    const key = `weft:rl:{${domain}}:${rule.name}:${letter}:${digest}`;
+    const key = `weft:rl:{${domain}}:${rule.name}:${shape}:${digest}`;
     if (known.size >= KNOWN_LIMIT) known.clear();
     known.set(name, key);
     return key;
   };
+}
+
+/**
+ * What a state is written for, and can't be read as another: the algorithm, and of windows their length and parts, for a state
+ * holds its window's number. That of minutes, read as one of hours, lies decades ahead, and refuses everyone until then. A
+ * changed limit is no other shape: what was counted holds.
+ */
+function shapeOf({ rule, spec }: Pick<Check, "rule" | "spec">): string {
+  const letter = spec.slice(0, 1);
+  const { algorithm, limit, buckets } = rule;
+  if (algorithm === "fixed-window") return `${letter}${limit.periodUs}`;
+  if (algorithm === "sliding-window")
+    return `${letter}${limit.periodUs}/${buckets}`;
+  return letter;
 }
