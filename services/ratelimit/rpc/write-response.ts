@@ -69,15 +69,20 @@ function statusOf(outcomes: readonly CheckOutcome[]): DescriptorStatus {
     code: refuses(worst) ? Code.OVER_LIMIT : Code.OK,
     currentLimit: {
       name: check.rule.name,
-      requestsPerUnit: check.limit.limit,
+      requestsPerUnit: toUint32(check.limit.limit),
       unit: UNITS[check.limit.periodUs] ?? Unit.UNKNOWN,
     },
-    limitRemaining: room ? remaining : 0,
+    limitRemaining: room ? toUint32(remaining) : 0,
     durationUntilReset: {
       seconds: BigInt(Math.floor(untilMs / 1_000)),
       nanos: Math.floor((untilMs % 1_000) * 1e6),
     },
   };
+}
+
+/** Plans scale limits up to 10^12, and a field that can't be written would take the whole answer with it. */
+function toUint32(number: number): number {
+  return Math.min(number, 0xffff_ffff);
 }
 
 /** By length in microseconds; other periods have no unit of Envoy's. */

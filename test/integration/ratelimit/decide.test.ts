@@ -190,6 +190,34 @@ it("tells the limit, what remains and when, on every answer", async () => {
   ]);
 });
 
+it("decides by a limit that a plan scales beyond what an answer can tell", async () => {
+  await using generous = await startLimiterWorld({
+    redisUrl: redis.url,
+    rules: rulesText(
+      `subject: { per: [subject], algorithm: fixed-window, limit: 1000000000, period: 1d, when_redis_away: closed }`,
+    ).replace("scale: 2", "scale: 5"),
+  });
+  const entries = {
+    rate_class: "orders-read",
+    subject: newName(),
+    plan: "pro",
+  };
+
+  const allowed = await generous.ask([entries]);
+  const refused = await generous.ask(Array(6).fill(entries), 1e9);
+
+  expect(allowed).toMatchObject({
+    overallCode: Code.OK,
+    statuses: [{ limitRemaining: 0xffff_ffff }],
+  });
+  expect(refused).toMatchObject({
+    overallCode: Code.OVER_LIMIT,
+    statuses: Array(6).fill({
+      currentLimit: { requestsPerUnit: 0xffff_ffff },
+    }),
+  });
+});
+
 it("tells a refused client when to come back, in every shape", async () => {
   const subject = newName();
   await passing(5, { subject });
