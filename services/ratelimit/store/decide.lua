@@ -227,7 +227,8 @@ while argument <= arguments do
       if room and spec.algorithm and amount ~= "0" then
         local hits = tonumber(amount)
         local reset = spec.algorithm.take(state_of(index, spec.algorithm), spec, hits)
-        answer[out + 1] = answer[out + 1] - hits
+        -- Less than nothing remains of a hit that the slack let in, and Envoy's field can't say so.
+        answer[out + 1] = max(0, answer[out + 1] - hits)
         answer[out + 3] = max(0, ceil(reset))
         written_as[index] = spec
       elseif room and not spec.algorithm and amount ~= "" then

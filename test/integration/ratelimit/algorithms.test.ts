@@ -160,6 +160,24 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
   });
 });
 
+it.each(["gcra", "token-bucket"] as const)(
+  "tells of a hit that rounding lets in by %s that nothing remains, and no less",
+  async (name) => {
+    // A hit's share is 333.3 us: the next one is let in a third of a microsecond early.
+    const those = { limit: 3, periodUs: 1_000, burst: 1, buckets: 20 };
+    const check = {
+      key: `rounded-${name}-${keys}`,
+      spec: specText(name, those),
+      amount: "1",
+    };
+    await runOne(check, START_US);
+
+    const next = await runOne(check, START_US + 333);
+
+    expect(next).toMatchObject({ room: true, remaining: 0 });
+  },
+);
+
 describe("the most that passes around the boundary of two windows", () => {
   const those = { limit: 10, periodUs: 1_000_000, burst: 10, buckets: 20 };
 
