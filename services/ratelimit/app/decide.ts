@@ -90,7 +90,7 @@ function knownRefusals(
   let refused = false;
   const outcomes = new Map<string, CheckOutcome>();
   for (const [key, check] of counted) {
-    const retryMs = deps.denied.retryMs(key, check.hits, nowMs);
+    const retryMs = deps.denied.retryMs(key, check.spec, check.hits, nowMs);
     refused ||= retryMs > 0;
     outcomes.set(check.subject, {
       check,
@@ -129,10 +129,11 @@ function countedOutcomes(
     const result = results[index++];
     if (result === undefined) throw new Error(`no result for ${key}`);
     const { room, remaining, retryUs, resetUs } = result;
+    const { rule, spec, hits } = check;
     // A lease may be given back at any time, so its refusal is never known beforehand. The time counts from before the
     // question: a refusal that is kept too long would be a wrong answer, one that is dropped early costs a question.
-    if (!room && !check.rule.shadow && check.rule.algorithm !== "concurrency")
-      deps.denied.remember(key, check.hits, sentAtMs + retryUs / 1_000);
+    if (!room && !rule.shadow && rule.algorithm !== "concurrency")
+      deps.denied.remember(key, spec, hits, sentAtMs + retryUs / 1_000);
     outcomes.set(check.subject, {
       check,
       room,

@@ -63,6 +63,36 @@ it("counts each subject of each tenant by itself", async () => {
   expect(await passing(20, { subject, tenant: "c", plan: "pro" })).toBe(10);
 });
 
+it("refuses nobody by the numbers of another who shares the count", async () => {
+  await using office = await startLimiterWorld({
+    redisUrl: redis.url,
+    rules: rulesText(
+      `address: { per: [remote_address], algorithm: fixed-window, limit: 3, period: 1d, when_redis_away: closed }`,
+    ),
+  });
+  const passes = (plan: string) =>
+    office.passes({ remote_address: "192.0.2.1", plan });
+  const answers = async (...plans: string[]) => {
+    const given = [];
+    for (const plan of plans) given.push(await passes(plan));
+    return given;
+  };
+
+  expect(await answers("free", "free", "free", "free")).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+  expect(await answers("pro", "pro", "free", "pro", "pro")).toEqual([
+    true,
+    true,
+    false,
+    true,
+    false,
+  ]);
+});
+
 it("tells two subjects apart that are written alike", async () => {
   const name = newName();
 
