@@ -61,8 +61,12 @@ export async function watchRules(
     try {
       const text = await readFile(deps.file, "utf8");
       const version = versionOf(text);
-      if (version === current.version) fault = undefined;
-      if (version === current.version || version === lastRefused) return;
+      if (version === current.version) {
+        fault = undefined;
+        lastRefused = "";
+        return;
+      }
+      if (version === lastRefused) return;
       lastRefused = version;
       const rules = parseRules(text, deps.classes);
       // Keys begin with it: under another one every count would begin anew without a word.

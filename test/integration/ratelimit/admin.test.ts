@@ -135,6 +135,23 @@ it("tells the rules in force, and what is wrong with a file that was refused", a
   expect(after).toMatchObject({ yaml: RULES, version: before.version });
 });
 
+it("tells a fault again that comes back after it was mended", async () => {
+  const faulty = RULES.replace("limit: 2,", "limit: two,");
+  const faultIs = (expected: RegExp) =>
+    eventually(`the fault is ${expected.source}`, async () =>
+      expected.test((await admin.getConfiguration({})).fault),
+    );
+
+  await world.writeRules(faulty);
+  await faultIs(/limit/);
+  await world.writeRules(RULES);
+  await faultIs(/^$/);
+  await world.writeRules(faulty);
+
+  await faultIs(/limit/);
+  await world.writeRules(RULES);
+});
+
 it("answers NOT_FOUND for entries that meet no rule", async () => {
   const call = admin.peek({ entries: { rate_class: "unheard-of" } });
 
