@@ -1,3 +1,4 @@
+import { findEntryFaults } from "./entry-faults.ts";
 import type { RateClasses } from "./rate-classes.ts";
 import type { RuleEntry, RulesFile } from "./rules-file.ts";
 
@@ -21,6 +22,7 @@ export function findRuleFaults(
         ),
       ),
     ),
+    ...findEntryFaults(file, classes),
     ...findOverrideFaults(file),
   ];
 }

@@ -136,19 +136,19 @@ it("tells the rules in force, and what is wrong with a file that was refused", a
 });
 
 it("tells a fault again that comes back after it was mended", async () => {
-  const faulty = RULES.replace("limit: 2,", "limit: two,");
+  const faulty = RULES.replace("per: [tenant],", "per: [tenat],");
   const faultIs = (expected: RegExp) =>
     eventually(`the fault is ${expected.source}`, async () =>
       expected.test((await admin.getConfiguration({})).fault),
     );
 
   await world.writeRules(faulty);
-  await faultIs(/limit/);
+  await faultIs(/names tenat/);
   await world.writeRules(RULES);
   await faultIs(/^$/);
   await world.writeRules(faulty);
 
-  await faultIs(/limit/);
+  await faultIs(/names tenat/);
   await world.writeRules(RULES);
 });
 

@@ -20,10 +20,11 @@ afterEach(async () => {
 });
 afterAll(() => redis[Symbol.asyncDispose]());
 
+/** A rule for each mode, which tenants of those names meet. */
 const RULES = rulesText(
-  `open: { per: [subject], when: { mode: open }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: open },
-   closed: { per: [subject], when: { mode: closed }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: closed },
-   local: { per: [subject], when: { mode: local }, algorithm: sliding-window, limit: 4, period: 1h, when_redis_away: local }`,
+  `open: { per: [subject], when: { tenant: open }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: open },
+   closed: { per: [subject], when: { tenant: closed }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: closed },
+   local: { per: [subject], when: { tenant: local }, algorithm: sliding-window, limit: 4, period: 1h, when_redis_away: local }`,
 );
 
 async function setup(
@@ -45,7 +46,7 @@ async function setup(
   const passing = async (mode: string, count = 10) => {
     let passed = 0;
     for (let call = 0; call < count; call += 1)
-      if (await world.passes({ mode, subject })) passed += 1;
+      if (await world.passes({ tenant: mode, subject })) passed += 1;
     return passed;
   };
   return { world, passing, subject };
@@ -87,7 +88,7 @@ it("tells a client that a closed rule refuses to come back in a second, as RESOU
   const { world } = await setup({ redisUrl: undefined });
 
   const answer = await world.ask([
-    { rate_class: "orders-read", mode: "closed" },
+    { rate_class: "orders-read", tenant: "closed" },
   ]);
 
   expect(answer.overallCode).toBe(Code.OVER_LIMIT);

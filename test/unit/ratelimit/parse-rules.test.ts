@@ -1,10 +1,19 @@
 import { expect, it } from "vitest";
+import { rateLimits } from "../../../deploy/edge/rate-limits.ts";
+import { readRouteTable } from "../../../deploy/edge/route-table.ts";
+import { EDGE_ENTRIES } from "../../../services/ratelimit/app/entry-faults.ts";
 import { checksOf } from "../../../services/ratelimit/domain/check.ts";
 import { parseRules } from "../../../services/ratelimit/app/parse-rules.ts";
 import type { RateClasses } from "../../../services/ratelimit/app/rate-classes.ts";
 
 const classes: RateClasses = [
-  { name: "orders-write", methods: [{ path: "/a.B/C", stream: "unary" }] },
+  {
+    name: "orders-write",
+    methods: [
+      { path: "/a.B/C", stream: "unary" },
+      { path: "/a.B/D", stream: "unary" },
+    ],
+  },
 ];
 
 const RULE = `
@@ -74,6 +83,31 @@ it("holds a rule only for descriptors with its entries", () => {
   expect(limitOf(text, { method: "a.B/D" })).toBeUndefined();
 });
 
+it("takes every entry that the edge sends", () => {
+  const text =
+    fileWith(`${RULE.replace("[tenant, subject]", `[${EDGE_ENTRIES.join(", ")}]`)}
+        when: { rate_class: orders-write, method: a.B/D, tenant: acme, subject: ada, plan: pro, remote_address: 192.0.2.1 }`);
+
+  expect(() => parseRules(text, classes)).not.toThrow();
+});
+
+it("knows the entries that the edge sends, and no others", () => {
+  const [method] = readRouteTable("gen/edge/routes.json")
+    .services.flatMap(({ methods }) => methods)
+    .filter(({ stream }) => stream === "unary");
+  if (method === undefined) throw new Error("there is no unary method");
+
+  const rendered = JSON.stringify(
+    rateLimits(method, { failClosed: [], anonymous: "anonymous" }),
+  );
+
+  const sent = rendered.matchAll(
+    /"descriptor_key":"(\w+)"|"(remote_address)":/g,
+  );
+  const keys = Array.from(sent, ([, key, address]) => key ?? address);
+  expect(new Set(keys)).toEqual(new Set(EDGE_ENTRIES));
+});
+
 it.each([
   [
     "a class of the contracts without numbers",
@@ -110,6 +144,26 @@ overrides: [{ rule: orders-write/nobody, tenant: acme, limit: 1 }]`,
       "default_plan none is not among the plans",
       "tenants.acme.plan gold is not among the plans",
       "overrides[0].rule orders-write/nobody does not exist",
+    ],
+  ],
+  [
+    "names that no call of the edge has",
+    fileWith(`${RULE.replace("tenant,", "tenat, request_id,")}
+        when: { metod: a.B/C }`),
+    [
+      "classes.orders-write.rules.subject.per names tenat, which is none of rate_class, method, tenant, subject, plan, remote_address",
+      "classes.orders-write.rules.subject.per names request_id, which is none of",
+      "classes.orders-write.rules.subject.when names metod, which is none of",
+    ],
+  ],
+  [
+    "a method, a plan and a class that the rule never meets",
+    fileWith(`${RULE}
+        when: { method: /a.B/C, plan: gold, rate_class: orders-read }`),
+    [
+      "classes.orders-write.rules.subject.when.method is /a.B/C, which is none of a.B/C, a.B/D",
+      "when.plan is gold, which is none of free, pro",
+      "when.rate_class is orders-read, which is none of orders-write",
     ],
   ],
   [
