@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   address,
+  ConfigError,
   databaseSettings,
   kafkaSettings,
   readConfig,
@@ -10,7 +11,7 @@ import {
 
 /** @throws ConfigError that names every variable at fault. */
 export function readOrderConfig(env: NodeJS.ProcessEnv) {
-  return readConfig(
+  const config = readConfig(
     {
       ...serviceSettings,
       ...databaseSettings,
@@ -46,4 +47,13 @@ export function readOrderConfig(env: NodeJS.ProcessEnv) {
     },
     env,
   );
+  if (
+    config.ORDER_COORDINATION === "choreographed" &&
+    config.PAYMENT_TOKEN_SECRET === undefined
+  ) {
+    throw new ConfigError(
+      "ORDER_COORDINATION is choreographed, which needs PAYMENT_TOKEN_SECRET, or every order that names no mode is refused.",
+    );
+  }
+  return config;
 }
