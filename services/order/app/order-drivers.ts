@@ -106,7 +106,8 @@ export function startOrderDrivers(
     byOrder.set(order.id, run);
   };
   const wake = () => {
-    waiting += 1;
+    // A free driver takes it at once: it keeps no newcomer from the others.
+    if (free === 0) waiting += 1;
     isBacklog = true;
     bell.ring();
   };

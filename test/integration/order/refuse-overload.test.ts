@@ -104,6 +104,20 @@ describe("more orders than can be settled", () => {
     expect(await countAccepted(user, 10)).toBe(8);
   });
 
+  test("are not taken to be there where an order becomes due while drivers are free", async () => {
+    const world = await setupWorld();
+    const { drivers } = world.start({
+      drivers: 8,
+      maxWaiting: 0,
+      pollMs: 60_000,
+    }).deps;
+
+    drivers.wake();
+    using driver = drivers.reserve();
+
+    expect(driver).toBeDefined();
+  });
+
   test("are not counted where they are one request that comes again", async () => {
     const world = await setupWorld();
     const user = world
