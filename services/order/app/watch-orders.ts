@@ -172,12 +172,36 @@ export async function* watchOrder(
   yield orderEvent(told, "");
   while (!signal.aborted && !isSettled(told)) {
     const isNews = await bell.wait(deps.heartbeatMs, signal);
-    if (!isNews) {
-      yield* heartbeat("", signal);
-    } else if (newest && newest.version > told.version) {
-      told = newest;
+    if (signal.aborted) return;
+    if (!isNews) yield* heartbeat("", signal);
+    const current: Order | undefined = isNews
+      ? newest
+      : await readAgain(deps, told);
+    if (current && (current.version > told.version || isSettled(current))) {
+      told = current;
       yield orderEvent(told, "");
     }
+  }
+}
+
+/**
+ * The order as it stands, whatever the log tells: after a failover the log is cleared, and with it changes that nobody has
+ * heard of. Undefined where the database does not answer: the next heartbeat looks again.
+ *
+ * @throws DomainError ORDER_NOT_FOUND where a failover lost the order itself.
+ */
+async function readAgain(
+  { db }: WatchOrdersDeps,
+  { tenant, id }: Order,
+): Promise<Order | undefined> {
+  try {
+    const order = await findOrder(db, tenant, id);
+    if (!order) throw orderNotFound(id);
+    return order;
+  } catch (error) {
+    if (error instanceof DomainError && error.code !== "not_found")
+      return undefined;
+    throw error;
   }
 }
 

@@ -5,7 +5,11 @@ import {
   type Order,
 } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import type { WatchOrdersResponse } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
-import { watchOrders } from "../../../services/order/app/watch-orders.ts";
+import type { OrderChanges } from "../../../services/order/app/order-changes.ts";
+import {
+  watchOrder,
+  watchOrders,
+} from "../../../services/order/app/watch-orders.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
@@ -36,6 +40,19 @@ function watch(user: OrderClient, name = "") {
   ended.catch(() => undefined);
   return { orders, heartbeats, ended };
 }
+
+/** A log that lost whatever came after its listeners, as one does that is cleared in a failover. */
+const forgetful: OrderChanges = {
+  subscribe: async () => ({
+    from: { xid: "0", seq: "0" },
+    at: { xid: "0", seq: "0" },
+    isLost: true,
+    [Symbol.dispose]: () => undefined,
+  }),
+  wake: () => undefined,
+  stopping: new AbortController().signal,
+  done: async () => undefined,
+};
 
 /** Waits until a watch of all orders has begun to hear: places orders until it tells one. */
 async function hearing(world: World, user: OrderClient, orders: Order[]) {
@@ -102,6 +119,27 @@ test("never misses the settlement of an order, at whatever moment the watch begi
     await ended;
     expect(orders.at(-1)?.state).toBe(State.COMPLETED);
   }
+});
+
+test("tells how an order ended though the log lost its last changes", async () => {
+  const world = await setupWorld();
+  const process = world.start();
+  const user = process.user();
+  const held = world.participants.hold("authorize");
+  const { name } = await placed(user);
+  await held.reached;
+  const deps = { ...process.deps, changes: forgetful, heartbeatMs: 20 };
+  const signal = AbortSignal.timeout(20_000);
+
+  const told: string[] = [];
+  const id = name.slice("orders/".length);
+  for await (const event of watchOrder(deps, world.tenant, id, signal)) {
+    if (event.kind === "order") told.push(event.order.state);
+    held.open();
+  }
+
+  expect(told[0]).toBe("reserved");
+  expect(told.at(-1)).toBe("completed");
 });
 
 test("refuses to watch an order of another tenant, or of nobody", async () => {
