@@ -107,6 +107,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     {
       limit: config.ORDER_DRIVERS,
       maxWaiting: config.ORDER_WAITING,
+      maxFollowed: config.ORDER_FOLLOWED,
       pollMs: config.ORDER_POLL_MS,
     },
     signal,

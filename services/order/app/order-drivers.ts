@@ -11,6 +11,7 @@ import {
   twoPhaseLeaseMs,
   type DriveOrderDeps,
 } from "./drive-order.ts";
+import { startFollowedOrders, type FollowedPlace } from "./followed-orders.ts";
 import { inOrderTrace } from "./order-trace.ts";
 
 /** The drivers of this process: each takes one order at a time through its saga. */
@@ -27,8 +28,13 @@ export interface OrderDrivers {
    * @throws DomainError OVERLOADED, with a retry time, where no place is left.
    */
   admitWaiting(): Disposable;
-  /** The same for an order that events will drive: as many as there are drivers may be on their way into the database. */
-  admitFollowed(): Disposable;
+  /**
+   * A place for an order that events will drive, kept until it is settled: orders that come faster than events settle them
+   * would all become late, and then take the drivers too. None is left where no more orders may wait for a driver.
+   *
+   * @throws DomainError OVERLOADED, with a retry time, where no place is left.
+   */
+  admitFollowed(): FollowedPlace;
   /** The order as far as the driver of this process gets it; undefined where none has it, or it fails. */
   driven(id: string): Promise<Order | undefined>;
   /** An order has become due: a driver looks as soon as one is free. */
@@ -49,6 +55,8 @@ export interface OrderDriversOptions {
   readonly pollMs: number;
   /** Orders that may wait for a driver at most, as this process knows; the next ones are refused. */
   readonly maxWaiting: number;
+  /** Orders that this process leaves to events at most, until they are settled; the next ones are refused. */
+  readonly maxFollowed: number;
 }
 
 /**
@@ -62,6 +70,7 @@ export function startOrderDrivers(
 ): OrderDrivers {
   const running = new Set<Promise<Order | undefined>>();
   const byOrder = new Map<string, Promise<Order | undefined>>();
+  const followed = startFollowedOrders(deps, options.maxFollowed, stopping);
   const bell = createWakeUp();
   let free = options.limit;
   /** Whether more orders may be due than drivers were free. */
@@ -70,8 +79,6 @@ export function startOrderDrivers(
   let waiting = 0;
   /** Orders that will wait and are just being stored. */
   let arriving = 0;
-  /** Orders that events will drive and are just being stored. */
-  let followed = 0;
   /**
    * Since an order was refused. A full house is right for as many as come; where more come, whoever is let in shares the machine
    * with all refusals, and fewer at a time get through sooner, as many a second.
@@ -155,16 +162,16 @@ export function startOrderDrivers(
       return { [Symbol.dispose]: () => void (arriving -= 1) };
     },
     admitFollowed() {
-      if (followed >= options.limit) {
-        throw overloaded(retryAfterMs);
-      }
-      followed += 1;
-      return { [Symbol.dispose]: () => void (followed -= 1) };
+      const isFull = waiting > 0 && waiting >= options.maxWaiting;
+      const place = isFull ? undefined : followed.reserve();
+      if (!place) throw overloaded(retryAfterMs);
+      return place;
     },
     driven: async (id) => byOrder.get(id),
     wake,
     async done(hurry) {
-      const end = polling.then(() => Promise.all(running));
+      const ended = Promise.all([polling, followed.done]);
+      const end = ended.then(() => Promise.all(running));
       await untilAborted(end, hurry).catch(() =>
         deps.logger.warn({ orders: running.size }, "steps are left unfinished"),
       );

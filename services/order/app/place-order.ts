@@ -60,7 +60,10 @@ export async function placeOrder(
   // A choreographed order is driven by events, and by nobody else until one is late.
   const isDriven = command.coordination !== "choreographed";
   using driver = isRepeat || !isDriven ? undefined : deps.drivers.reserve();
-  using _ = driver ?? (isRepeat ? undefined : admit(deps.drivers, isDriven));
+  using followed =
+    isRepeat || isDriven ? undefined : deps.drivers.admitFollowed();
+  using _ =
+    isRepeat || followed || driver ? undefined : deps.drivers.admitWaiting();
   // All work comes after the admission: a refusal has to be cheap, or a flood of them takes the time of those who are in.
   const at = deps.now();
   const order = place(command, { id: deps.newId(), at });
@@ -83,17 +86,13 @@ export async function placeOrder(
     );
   }
   deps.changes.wake();
+  followed?.follow(order);
   if (driver) {
     driver.drive(order);
   } else if (isDriven) {
     deps.drivers.wake();
   }
   return order;
-}
-
-/** @throws DomainError OVERLOADED. */
-function admit(drivers: OrderDrivers, isDriven: boolean): Disposable {
-  return isDriven ? drivers.admitWaiting() : drivers.admitFollowed();
 }
 
 /** Where no driver is free the order is due at once, for the first that is; one that events drive, when they are late. */

@@ -91,3 +91,19 @@ export async function countDueOrders(
   );
   return Number(rows[0]?.count ?? 0n);
 }
+
+/** Those of these orders that go on by themselves: neither settled nor waiting for a person. */
+export async function findUnderWay(
+  db: Executor,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const { rows } = await db.query<{ id: string }>(
+    `select id
+     from orders
+     where id = any($1::uuid[])
+       and settled_at is null
+       and attention is null`,
+    [ids],
+  );
+  return new Set(rows.map(({ id }) => id));
+}

@@ -125,6 +125,13 @@ export const ORDERS: readonly Mutation[] = [
     caughtBy: { tests: ["test/integration/order/refuse-overload.test.ts"] },
   },
   {
+    hole: "choreographed orders are taken however many are unsettled",
+    file: "services/order/app/followed-orders.ts",
+    find: "if (arriving + underWay.size >= limit) return undefined;",
+    replace: "if (arriving + underWay.size >= 1_000 * limit) return undefined;",
+    caughtBy: { tests: ["test/integration/order/refuse-overload.test.ts"] },
+  },
+  {
     hole: "a request that was taken over begins anew",
     file: "services/platform/rpc/named-request.ts",
     find: "isResumed: (startEpoch ?? 1) > 1,",

@@ -24,6 +24,7 @@ import {
   announceRowsThrough,
   announceThrough,
 } from "../../../services/order/events/announce-order.ts";
+import { sealTokens } from "../../../services/order/events/seal-token.ts";
 import {
   joinedMethods,
   orderService,
@@ -69,6 +70,7 @@ export interface OrderProcess {
 export interface ProcessOptions {
   readonly drivers?: number;
   readonly maxWaiting?: number;
+  readonly maxFollowed?: number;
   readonly pollMs?: number;
   readonly heartbeatMs?: number;
 }
@@ -127,6 +129,7 @@ function openDatabase(database: TestDatabase): Database {
 }
 
 const tokenSecret = new Secret("a secret of 32 characters at least");
+const seal = sealTokens(tokenSecret);
 
 function startProcess(
   world: Pick<World, "tenant" | "database" | "participants" | "now"> & {
@@ -149,8 +152,8 @@ function startProcess(
     db,
     changes,
     now,
-    announce: announceThrough(outbox, orderToProto),
-    announceRow: announceRowsThrough(outbox, orderToProto),
+    announce: announceThrough(outbox, orderToProto, seal),
+    announceRow: announceRowsThrough(outbox, orderToProto, seal),
     batches: createOrderBatches({ db, logger, wake: () => changes.wake() }),
   };
   const drivers = startOrderDrivers(
@@ -158,6 +161,7 @@ function startProcess(
     {
       limit: options.drivers ?? 64,
       maxWaiting: options.maxWaiting ?? 1_000,
+      maxFollowed: options.maxFollowed ?? 1_000,
       pollMs: options.pollMs ?? 20,
     },
     stopping.signal,
@@ -176,7 +180,7 @@ function startProcess(
     pageTokens: createPageTokens(tokenSecret, { now }),
     resumeTokens: createPageTokens(tokenSecret, { kind: "resume", now }),
     coordination: "orchestrated",
-    isChoreographyOffered: false,
+    isChoreographyOffered: true,
     inventory: participants.inventory,
     heartbeatMs: options.heartbeatMs ?? 15_000,
   };

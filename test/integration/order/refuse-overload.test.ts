@@ -6,9 +6,12 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { Order_Coordination as Coordination } from "../../../gen/ts/weft/order/v1/order_pb.ts";
+import { eventDeadlineMs } from "../../../services/order/app/drive-order.ts";
 import type { Step } from "../../../services/order/domain/order.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
+  idOf,
   placed,
   setupWorld,
   twoMugs,
@@ -28,23 +31,11 @@ describe("more orders than can be settled", () => {
     );
     held.open();
 
-    const refused = ends.flatMap((end) =>
-      end.status === "rejected" ? [ConnectError.from(end.reason)] : [],
-    );
-    const accepted = ends.flatMap((end) =>
-      end.status === "fulfilled" ? [end.value.name] : [],
-    );
+    const accepted = ends.filter(({ status }) => status === "fulfilled");
     // Three that wait, two at work unless a look at the database has the drivers, and what that takes up.
     expect(accepted.length).toBeGreaterThanOrEqual(3);
     expect(accepted.length).toBeLessThan(50);
-    expect(new Set(refused.map(({ code }) => code))).toEqual(
-      new Set([Code.ResourceExhausted]),
-    );
-    const [refusal] = refused;
-    expect(refusal?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("OVERLOADED");
-    const { seconds = 0n } =
-      refusal?.findDetails(RetryInfoSchema)[0]?.retryDelay ?? {};
-    expect(seconds).toBeGreaterThan(0n);
+    expectOverloaded(ends);
     await eventually(
       "every accepted order is completed",
       async () =>
@@ -136,6 +127,95 @@ describe("more orders than can be settled", () => {
     expect(await statesOf(world)).toHaveLength(1);
   });
 });
+
+describe("more choreographed orders than events settle", () => {
+  test("are refused early with a retry time; all that are accepted are settled", async () => {
+    const world = await setupWorld();
+    const user = world.start({ drivers: 2, maxFollowed: 5 }).user();
+
+    // No event ever comes.
+    const ends = await Promise.allSettled(
+      Array.from({ length: 200 }, () => placed(user, choreographed())),
+    );
+
+    expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+    expectOverloaded(ends);
+    world.pass(eventDeadlineMs);
+    await eventually(
+      "every accepted order is completed by calls",
+      async () =>
+        (await statesOf(world)).every((state) => state === "completed"),
+      20_000,
+    );
+    await eventually("the next one is accepted", () =>
+      placed(user, choreographed()).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+
+  test("do not count those that wait for a person", async () => {
+    const world = await setupWorld();
+    const user = world.start({ maxFollowed: 1 }).user();
+    const first = await placed(user, choreographed());
+    expectOverloaded([await placing(user)]);
+
+    await world.db.query(
+      `update orders
+       set state = 'needs_attention', attention = '{}'
+       where id = $1`,
+      [idOf(first)],
+    );
+
+    await eventually("another is accepted", async () => {
+      const { status } = await placing(user);
+      return status === "fulfilled";
+    });
+  });
+
+  test("are refused while as many wait for a driver as may", async () => {
+    const world = await setupWorld();
+    const user = world
+      .start({ drivers: 1, maxWaiting: 1, pollMs: 60_000 })
+      .user();
+    const held = world.participants.hold("reserve");
+    await placed(user);
+    await held.reached;
+    await fill(user);
+
+    const end = await placing(user);
+    held.open();
+
+    expectOverloaded([end]);
+  });
+});
+
+/** An order that no event drives in this world. */
+function choreographed() {
+  const { order } = twoMugs();
+  return { order: { ...order, coordination: Coordination.CHOREOGRAPHED } };
+}
+
+async function placing(user: OrderClient) {
+  const [end] = await Promise.allSettled([placed(user, choreographed())]);
+  return end;
+}
+
+/** All that were refused, at least one, were told when to try again. */
+function expectOverloaded(ends: readonly PromiseSettledResult<unknown>[]) {
+  const refused = ends.flatMap((end) =>
+    end.status === "rejected" ? [ConnectError.from(end.reason)] : [],
+  );
+  expect(new Set(refused.map(({ code }) => code))).toEqual(
+    new Set([Code.ResourceExhausted]),
+  );
+  const [refusal] = refused;
+  expect(refusal?.findDetails(ErrorInfoSchema)[0]?.reason).toBe("OVERLOADED");
+  const { seconds = 0n } =
+    refusal?.findDetails(RetryInfoSchema)[0]?.retryDelay ?? {};
+  expect(seconds).toBeGreaterThan(0n);
+}
 
 /** Places orders until one is refused; answers with its request. */
 async function fill(user: OrderClient) {
