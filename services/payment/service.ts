@@ -2,7 +2,6 @@ import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { startDatabaseClock } from "../platform/data/database-clock.ts";
-import { createLane } from "../platform/data/lane.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { watchInDoubt } from "../platform/data/watch-in-doubt.ts";
 import { startConsumer } from "../platform/events/consumer.ts";
@@ -19,6 +18,7 @@ import type { Runtime } from "../platform/runtime/run-service.ts";
 import { createFlights } from "./app/flights.ts";
 import { watchProviderEvents } from "./app/provider-events.ts";
 import { runReconciliation } from "./app/reconciliation.ts";
+import { createProviderLane } from "./app/provider-lane.ts";
 import { createPaymentBatches } from "./app/record-batch.ts";
 import { recoverPayments } from "./app/recover-payments.ts";
 import { keepBalances } from "./app/roll-up-balances.ts";
@@ -40,8 +40,11 @@ const MIGRATIONS = fileURLToPath(new URL("migrations", import.meta.url));
 /** Enough for second phases, which are one statement each. */
 const RESOLVER_POOL_SIZE = 4;
 
-/** Payments of choreographed orders that the provider is asked about at the same time. */
-const PROVIDER_LANE_WIDTH = 64;
+/**
+ * Payments of choreographed orders that the provider is asked about at the same time, and that wait for it. Where it takes
+ * 640 ms for each the last waits 5 s: then its order asks by itself.
+ */
+const PROVIDER_LANE = { width: 64, maxWaiting: 512 };
 
 /** Starts the service. What it starts last it stops first: servers, then the recovery, the relay, the bus, the pool. */
 export async function startPayment(runtime: Runtime): Promise<void> {
@@ -122,7 +125,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
       logger,
       group: "payment-choreography",
       handlers: onChoreographedOrder(
-        { ...deps, providerLane: createLane(PROVIDER_LANE_WIDTH) },
+        { ...deps, providerLane: createProviderLane(PROVIDER_LANE) },
         config.PAYMENT_TOKEN_SECRET,
       ),
     });

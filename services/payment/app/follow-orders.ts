@@ -1,5 +1,4 @@
 import { context, type Context } from "@opentelemetry/api";
-import type { Lane } from "../../platform/data/lane.ts";
 import type { Transaction } from "../../platform/data/transaction.ts";
 import { runDetached } from "../../platform/rpc/call-scope.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
@@ -13,13 +12,14 @@ import { insertPaymentsTogether } from "../store/insert-together.ts";
 import { lockPayments, type PaymentKey } from "../store/payments.ts";
 import { fingerprintOf } from "./authorize-payment.ts";
 import { checkTime } from "./check-time.ts";
+import type { ProviderLane } from "./provider-lane.ts";
 import { applyAll } from "./record-batch.ts";
 import { settlePayment, type SettleDeps } from "./settle-payment.ts";
 
 export interface FollowOrdersDeps extends SettleDeps {
   readonly logger: Logger;
   /** For what the provider is asked: a backlog of events must not ask it everything at once. */
-  readonly providerLane: Lane;
+  readonly providerLane: ProviderLane;
 }
 
 /** What is to be done about the payment of a choreographed order, and the trace that it belongs to. */
@@ -49,9 +49,7 @@ export async function authorizeForStock(
   // One that is there was asked for by a call, or voided before: its order knows.
   const names = new Set(added.map(nameOf));
   const fresh = items.filter(({ payment }) => names.delete(nameOf(payment)));
-  tx.onCommit(() => {
-    for (const each of fresh) settleLater(deps, each, "first");
-  });
+  tx.onCommit(() => settleLater(deps, fresh, "first"));
 }
 
 /** Captures the payments of choreographed orders whose stock is sold. */
@@ -68,14 +66,12 @@ export async function captureForStock(
   const requested = new Map(
     changed.map(({ payment }) => [nameOf(payment), payment]),
   );
-  tx.onCommit(() => {
-    for (const before of found) {
-      const payment = requested.get(nameOf(before)) ?? before;
-      const cause = causes.get(nameOf(before)) ?? context.active();
-      if (payment.pending?.kind !== "capture") continue;
-      settleLater(deps, { payment, cause }, "again");
-    }
+  const open = found.flatMap((before) => {
+    const payment = requested.get(nameOf(before)) ?? before;
+    const cause = causes.get(nameOf(before)) ?? context.active();
+    return payment.pending?.kind === "capture" ? [{ payment, cause }] : [];
   });
+  tx.onCommit(() => settleLater(deps, open, "again"));
 }
 
 function requestCapture(deps: FollowOrdersDeps, payment: Payment) {
@@ -84,19 +80,41 @@ function requestCapture(deps: FollowOrdersDeps, payment: Payment) {
   return applyAll(deps, payment, [{ type: "capture-requested", amount }]) ?? [];
 }
 
-/** What stays open is found by the recovery, or by the order. */
+/** A payment about which the provider is to be asked. */
+interface OpenPayment {
+  readonly payment: Payment;
+  readonly cause: Context;
+}
+
+/**
+ * What stays open is found by the recovery, or by the order. So what comes faster than the provider answers is left to
+ * them, too: it is stored, its order asks for it by a call when its time is over, and no other event waits for it.
+ */
 function settleLater(
   deps: FollowOrdersDeps,
-  { payment, cause }: { readonly payment: Payment; readonly cause: Context },
+  payments: readonly OpenPayment[],
   asking: "first" | "again",
 ): void {
-  const settle = () =>
-    deps.providerLane(() => settlePayment(deps, payment, asking));
-  void context
-    .with(cause, () => runDetached(settle))
-    .catch((error: unknown) =>
-      deps.logger.warn({ err: error, payment: payment.id }, "still open"),
+  const left = payments.filter(
+    (each) => !deps.providerLane.take(() => settleInTrace(deps, each, asking)),
+  );
+  if (left.length > 0) {
+    deps.logger.warn({ payments: left.length }, "left to their orders");
+  }
+}
+
+async function settleInTrace(
+  deps: FollowOrdersDeps,
+  { payment, cause }: OpenPayment,
+  asking: "first" | "again",
+): Promise<void> {
+  try {
+    await context.with(cause, () =>
+      runDetached(() => settlePayment(deps, payment, asking)),
     );
+  } catch (error) {
+    deps.logger.warn({ err: error, payment: payment.id }, "still open");
+  }
 }
 
 function nameOf({ tenant, id }: PaymentKey): string {

@@ -166,4 +166,11 @@ export const STOCK_AND_MONEY: readonly Mutation[] = [
       tests: ["test/integration/inventory/sweep-reservations.test.ts"],
     },
   },
+  {
+    hole: "what events have to ask the provider for waits without a bound",
+    file: "services/payment/app/provider-lane.ts",
+    find: "if (held >= limit) return false;",
+    replace: "if (held >= 1_000 * limit) return false;",
+    caughtBy: { tests: ["test/unit/payment/provider-lane.test.ts"] },
+  },
 ];

@@ -4,7 +4,7 @@ import {
   authorizeForStock,
   captureForStock,
 } from "../../../services/payment/app/follow-orders.ts";
-import { createLane } from "../../../services/platform/data/lane.ts";
+import { createProviderLane } from "../../../services/payment/app/provider-lane.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -31,7 +31,10 @@ async function setup(token = "tok_visa") {
   const order = `orders/${id}`;
   const name = `payments/${id}`;
   const { tenant } = world;
-  const following = { ...world.deps, providerLane: createLane(8) };
+  const following = {
+    ...world.deps,
+    providerLane: createProviderLane({ width: 8, maxWaiting: 100 }),
+  };
   const byCall = {
     authorize: () =>
       world.order().authorize({
@@ -160,6 +163,22 @@ describe("the payment of a choreographed order", { timeout: 90_000 }, () => {
       expect(done).toHaveLength(2);
     },
   );
+
+  test("is left to its order's calls where too many wait for the provider", async () => {
+    const { world, id, name, following, byEvent, until } = await setup();
+    const gate = Promise.withResolvers<void>();
+    while (following.providerLane.take(() => gate.promise));
+
+    await byEvent.authorize();
+    expect(await stateOf(world, name)).toBe("AUTHORIZING");
+    await until("AUTHORIZED", "authorize");
+    await byEvent.capture();
+    expect(await stateOf(world, name)).toBe("AUTHORIZED");
+    await until("CAPTURED", "capture");
+    gate.resolve();
+
+    expect(await doneAtProvider(world, id)).toEqual(["authorized", "captured"]);
+  });
 
   test("is held and taken in one batch with others, each once, past those that were let go", async () => {
     const { world, id, order, following } = await setup();
