@@ -2,6 +2,7 @@ import { bodyShapes } from "./body-shapes.ts";
 import { headerIfMatches } from "./cel-format.ts";
 import { claimsFilter } from "./claims-filter.ts";
 import { CLAIMS_HEADER, developmentClaims } from "./claims.ts";
+import { compressor } from "./compress-answers.ts";
 import { CORS_FILTER, corsPolicy } from "./cors.ts";
 import { MAX_DOCUMENT_BYTES } from "./document-routes.ts";
 import {
@@ -198,6 +199,8 @@ function httpFilters(options: {
       ? []
       : [jwtFilter(options), claimsFilter(options)]),
     ...rateLimitFilters(options.rateLimits),
+    // Before what makes the answer, so that it sees it made.
+    compressor(),
     responseFilter(),
     {
       // Routes of unary calls turn it on; it would hold a stream until its end.

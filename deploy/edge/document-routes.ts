@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { COMPRESSED } from "./compress-answers.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { TRANSCODER_OFF } from "./route-filters.ts";
 
@@ -45,6 +46,6 @@ export function documentRoutes(): EnvoyConfig[] {
       setHeader("content-security-policy", policy),
       setHeader("cache-control", "public, max-age=300"),
     ],
-    typed_per_filter_config: TRANSCODER_OFF,
+    typed_per_filter_config: { ...TRANSCODER_OFF, ...COMPRESSED },
   }));
 }

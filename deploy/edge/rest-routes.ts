@@ -1,4 +1,5 @@
 import { requiredScopes } from "./claims-filter.ts";
+import { COMPRESSED } from "./compress-answers.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
@@ -95,6 +96,7 @@ function bindingRoute(bound: {
     typed_per_filter_config: {
       ...requiredScopes(method),
       ...streamIds(method, limits),
+      ...COMPRESSED,
       ...(method.stream === "unary" ? BODY_LIMITED : NDJSON_RESPONSE),
       ...strictJson(binding.bodyType),
       ...(method.stream === "unary" && binding.responseBody
