@@ -93,6 +93,8 @@ function bindingRoute(bound: {
     ...(isStream
       ? { request_headers_to_add: [setHeader(REST_HEADER, "lines")] }
       : {}),
+    // The service would compress for a client of gRPC, and the transcoder reads nothing compressed.
+    request_headers_to_remove: ["grpc-encoding"],
     typed_per_filter_config: {
       ...requiredScopes(method),
       ...streamIds(method, limits),

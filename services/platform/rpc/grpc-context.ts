@@ -4,9 +4,10 @@ import {
   type ContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import type { Metadata, ServerUnaryCall, StatusObject } from "@grpc/grpc-js";
+import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
 import { TLSSocket } from "node:tls";
 import { peerKey } from "./caller.ts";
+import { compressAnswers } from "./compress-grpc-answers.ts";
 import { deadlineExceeded } from "./deadline.ts";
 import { headersToMetadata, metadataToHeaders } from "./grpc-metadata.ts";
 import { peerOfNames, peerOfSocket } from "./peer.ts";
@@ -45,6 +46,7 @@ export class GrpcContext implements HandlerContext {
     const inner = innerCall(call);
     if (inner) {
       quietSuccess(inner);
+      compressAnswers(inner);
     }
     this.method = method;
     this.service = method.parent;
@@ -140,10 +142,10 @@ export function peerOfCall(
   return peerOfNames(call.getAuthContext().sslPeerCertificate?.subjectaltname);
 }
 
-interface InnerCall {
-  readonly stream?: { readonly session?: { readonly socket?: unknown } };
-  sendStatus(status: Partial<StatusObject>): void;
-}
+type InnerCall = Parameters<typeof quietSuccess>[0] &
+  Parameters<typeof compressAnswers>[0] & {
+    readonly stream?: { readonly session?: { readonly socket?: unknown } };
+  };
 
 /** Not in grpc-js's types: a server call's `call` is the intercepting call, which holds the HTTP/2 stream. */
 function innerCall(call: object): InnerCall | undefined {
