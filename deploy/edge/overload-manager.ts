@@ -7,6 +7,8 @@ export interface OverloadLimits {
   readonly maxHeapBytes: number;
   /** Of clients, on all listeners. */
   readonly maxConnections: number;
+  /** Of clients, on the listener that serves them. */
+  readonly maxEdgeConnections: number;
 }
 
 /** Sheds load before the process runs out of memory; the thresholds are those of Envoy's guide for an edge. */

@@ -88,7 +88,7 @@ export interface BootstrapOptions {
   readonly redirectPort?: number;
   /** How long browsers come back by HTTPS only, a year when left out; 0 says nothing of it. */
   readonly strictTransportSeconds?: number;
-  /** 1 GiB and 50,000 when left out. */
+  /** 1 GiB, and 50,000 connections in all as on the listener of the edge, when left out. */
   readonly limits?: Partial<OverloadLimits>;
   /** An hour without a request and four hours at most, when left out. */
   readonly times?: Partial<ConnectionTimes>;
@@ -130,6 +130,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
   const limits = {
     maxHeapBytes: MAX_HEAP_BYTES,
     maxConnections: MAX_CONNECTIONS,
+    maxEdgeConnections: MAX_CONNECTIONS,
     ...options.limits,
   };
   const { host, edgePort, redirectPort } = options;
@@ -193,8 +194,8 @@ function addressOf(host: string): [string, "ipv4" | "ipv6"] {
 }
 
 /** The key names the listener: with another name it would bind nothing. */
-function listenerLimit({ maxConnections }: OverloadLimits): EnvoyConfig {
+function listenerLimit({ maxEdgeConnections }: OverloadLimits): EnvoyConfig {
   return {
-    "envoy.resource_limits.listener.edge.connection_limit": maxConnections,
+    "envoy.resource_limits.listener.edge.connection_limit": maxEdgeConnections,
   };
 }

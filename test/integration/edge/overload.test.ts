@@ -2,10 +2,12 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { expect, it, describe, beforeAll, afterAll } from "vitest";
+import { freePort } from "../../../deploy/local/ports.ts";
 import { send } from "../../support/edge-http.ts";
 import { socketEnd } from "../../support/socket-end.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { envoyStat } from "./envoy-admin.ts";
+import { openSession } from "./open-session.ts";
 import { ORDER } from "./upstream.ts";
 
 const ACTIONS = "overload.envoy.overload_actions";
@@ -68,16 +70,51 @@ it("refuses nothing and shortens nothing below 85 % of its heap", async () => {
   expect(await Promise.all(percents)).toEqual([0, 0, 0]);
 });
 
-it("takes as many connections as it is told, and no more", async () => {
+const overflow = ({ port, adminPort }: EdgeWorld, counter: string) =>
+  envoyStat({ adminPort }, `listener.127.0.0.1_${port}.${counter}`);
+
+// Each by itself: the other number is far away.
+it.each([
+  {
+    where: "on the listener of the edge",
+    limits: { maxEdgeConnections: 3 },
+    counter: "downstream_cx_overflow",
+  },
+  {
+    where: "in all",
+    limits: { maxConnections: 3 },
+    counter: "downstream_global_cx_overflow",
+  },
+])(
+  "takes as many connections as it is told $where, and no more",
+  async ({ limits, counter }) => {
+    await using small = await startEdgeWorld({ bootstrap: { limits } });
+    const sessions = await Promise.all(
+      Array.from({ length: 3 }, () => openSession(small)),
+    );
+    expect(await overflow(small, counter)).toBe(0);
+
+    const fourth = connectTcp(small.port, "127.0.0.1");
+
+    await socketEnd(fourth);
+    expect(await overflow(small, counter)).toBe(1);
+    sessions.forEach((session) => session.destroy());
+  },
+);
+
+it("counts connections to all of its listeners together", async () => {
+  const redirectPort = await freePort();
   await using small = await startEdgeWorld({
-    bootstrap: { limits: { maxConnections: 3 } },
+    bootstrap: { redirectPort, limits: { maxConnections: 3 } },
   });
-  const open = () => connectHttp2(small.url, { ca: small.ca });
-  const sessions = [open(), open(), open()];
-  await Promise.all(sessions.map((session) => once(session, "remoteSettings")));
+  const plain = [1, 2].map(() => connectTcp(redirectPort, "127.0.0.1"));
+  await Promise.all(plain.map((socket) => once(socket, "connect")));
+  const session = await openSession(small);
 
   const fourth = connectTcp(small.port, "127.0.0.1");
 
   await socketEnd(fourth);
-  sessions.forEach((session) => session.destroy());
+  expect(await overflow(small, "downstream_global_cx_overflow")).toBe(1);
+  session.destroy();
+  plain.forEach((socket) => socket.destroy());
 });
