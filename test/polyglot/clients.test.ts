@@ -47,19 +47,9 @@ const clients = {
       files,
     );
   },
-  "Go, stubs from the contracts": async () => {
-    const module = join(folder, "go");
-    cpSync(`${here}/go`, module, { recursive: true });
-    const go = await findGo(
-      { cache: readLocalConfig().cacheDirectory },
-      "the Go client",
-    );
-    const options = { cwd: module };
-    const template = ["--template", "buf.gen.yaml"];
-    await run("buf", ["generate", contracts, ...template], options);
-    await run(go, ["build", "-o", "client", "."], options);
-    return { command: join(module, "client"), args: [], env: {} };
-  },
+  "Go, stubs from the contracts": () => go("current", contracts),
+  "Go, stubs from the contracts of the last release": () =>
+    go("previous", resolve(previous)),
 } as const;
 
 it.each(Object.entries(clients))(
@@ -104,6 +94,20 @@ async function python(
     args: [`${here}/python/orders_client.py`],
     env: { PYTHONPATH: stubs },
   };
+}
+
+async function go(name: string, source: string): Promise<Client> {
+  const module = join(folder, `go-${name}`);
+  cpSync(`${here}/go`, module, { recursive: true });
+  const program = await findGo(
+    { cache: readLocalConfig().cacheDirectory },
+    "the Go client",
+  );
+  const options = { cwd: module };
+  const template = ["--template", "buf.gen.yaml", "--include-imports"];
+  await run("buf", ["generate", source, ...template], options);
+  await run(program, ["build", "-o", "client", "."], options);
+  return { command: join(module, "client"), args: [], env: {} };
 }
 
 async function visit(client: Client, sku: string): Promise<unknown> {

@@ -19,6 +19,7 @@ import { createGrpcJsTransport } from "./edge-grpc-transport.ts";
 import { open, type EdgeResponse } from "./edge-http.ts";
 import {
   createRestTransport,
+  type RestReading,
   type RestRequest,
 } from "./edge-rest-transport.ts";
 import type { EdgeAddress } from "./mesh-under-test.ts";
@@ -35,7 +36,11 @@ export interface EdgeClient extends Disposable {
   readonly operations: Client<typeof OperationsService>;
 }
 
-type OpenTransport = (edge: EdgeAddress, stack: DisposableStack) => Transport;
+type OpenTransport = (
+  edge: EdgeAddress,
+  stack: DisposableStack,
+  reading: RestReading,
+) => Transport;
 
 const TRANSPORTS = {
   gRPC: (edge, stack) => stack.use(createGrpcJsTransport(edge)),
@@ -49,10 +54,13 @@ const TRANSPORTS = {
     createGrpcWebTransport(http1(edge, stack)),
   "gRPC-Web over HTTP/2": (edge, stack) =>
     createGrpcWebTransport(http2(edge, stack)),
-  "REST by fetch": (edge) =>
-    createRestTransport((request) => byFetch(edge, request)),
-  "REST over HTTP/2": (edge) =>
-    createRestTransport((request) => open(edge, { ...request, version: 2 })),
+  "REST by fetch": (edge, _, reading) =>
+    createRestTransport((request) => byFetch(edge, request), reading),
+  "REST over HTTP/2": (edge, _, reading) =>
+    createRestTransport(
+      (request) => open(edge, { ...request, version: 2 }),
+      reading,
+    ),
 } as const satisfies Record<string, OpenTransport>;
 
 export type ClientKind = keyof typeof TRANSPORTS;
@@ -70,11 +78,7 @@ export const protocolKinds = [
 
 /** Connects to the edge; the connections end with the client. */
 export function connectToEdge(edge: EdgeAddress, kind: ClientKind): EdgeClient {
-  const stack = new DisposableStack();
-  const transport = withBearer(
-    (TRANSPORTS[kind] as OpenTransport)(edge, stack),
-    edge,
-  );
+  const transport = openTransport(edge, kind);
   return {
     orders: createClient(OrderService, transport),
     inventory: createClient(InventoryService, transport),
@@ -84,6 +88,20 @@ export function connectToEdge(edge: EdgeAddress, kind: ClientKind): EdgeClient {
 
     events: createClient(EventsService, transport),
     operations: createClient(OperationsService, transport),
+    [Symbol.dispose]: () => transport[Symbol.dispose](),
+  };
+}
+
+/** One kind of client, for contracts that are not the ones here; its connections end with it. */
+export function openTransport(
+  edge: EdgeAddress,
+  kind: ClientKind,
+  reading: RestReading = {},
+): Transport & Disposable {
+  const stack = new DisposableStack();
+  const transport = (TRANSPORTS[kind] as OpenTransport)(edge, stack, reading);
+  return {
+    ...withBearer(transport, edge),
     [Symbol.dispose]: () => stack.dispose(),
   };
 }

@@ -7,6 +7,7 @@ import {
   type DescMessage,
   type DescMethod,
   type JsonObject,
+  type JsonReadOptions,
   type JsonValue,
   type MessageShape,
 } from "@bufbuild/protobuf";
@@ -21,13 +22,18 @@ import type { EdgeRequest, EdgeResponse } from "./edge-http.ts";
 /** A request without the choice of its HTTP version. */
 export type RestRequest = Omit<EdgeRequest, "version">;
 export type SendRest = (request: RestRequest) => Promise<EdgeResponse>;
+/** A client of older contracts passes over fields that it does not know; ours have to know each. */
+export type RestReading = Pick<Partial<JsonReadOptions>, "ignoreUnknownFields">;
 
 /**
  * REST by the contract's `google.api.http` rules, as a Connect transport: the same tests read the same messages and errors
  * from it. An answer that is not what the contract promises (status, content type, one shape of errors) fails the call
  * with a plain Error.
  */
-export function createRestTransport(sendRest: SendRest): Transport {
+export function createRestTransport(
+  sendRest: SendRest,
+  reading: RestReading = {},
+): Transport {
   return {
     async unary(method, signal, timeoutMs, header, input) {
       const call = restCall(method, create(method.input, input));
@@ -40,6 +46,7 @@ export function createRestTransport(sendRest: SendRest): Transport {
       const message = fromJson(
         method.output,
         responseBody ? { [responseBody]: json } : json,
+        reading,
       );
       return { ...envelope(method), stream: false, method, message };
     },
@@ -50,7 +57,7 @@ export function createRestTransport(sendRest: SendRest): Transport {
         sendRest({ ...call, signal, headers: headersOf(timeoutMs, header) }),
       );
       expectType(response, "application/x-ndjson");
-      const message = lines(method.output, response);
+      const message = lines(method.output, response, reading);
       return { ...envelope(method), stream: true, method, message };
     },
   };
@@ -143,11 +150,12 @@ async function answered(sent: Promise<EdgeResponse>): Promise<EdgeResponse> {
 async function* lines<O extends DescMessage>(
   desc: O,
   response: EdgeResponse,
+  reading: RestReading,
 ): AsyncGenerator<MessageShape<O>> {
   const input = Readable.from(response.body);
   try {
     for await (const line of createInterface({ input })) {
-      yield fromJson(desc, JSON.parse(line));
+      yield fromJson(desc, JSON.parse(line), reading);
     }
   } catch (error) {
     throw ConnectError.from(error);
