@@ -1,5 +1,5 @@
 import { Metadata } from "@grpc/grpc-js";
-import { gzipSync } from "node:zlib";
+import { constants, gzipSync } from "node:zlib";
 
 interface AnswersCall {
   /** What the client compresses its messages with. */
@@ -10,6 +10,9 @@ interface AnswersCall {
 
 /** A smaller message goes as it is, as connect-node's servers have it. */
 const SMALLEST_BYTES = 1_024;
+
+/** All other calls wait meanwhile: the default takes several times as long. */
+const FASTEST = { level: constants.Z_BEST_SPEED };
 
 /**
  * Answers a client in gzip that asks in gzip, which is what gRPC's text on compression wants of a server. grpc-js 1.14.7 reads
@@ -28,7 +31,7 @@ export function compressAnswers(call: AnswersCall): void {
   call.serializeMessage = (bytes) =>
     bytes.byteLength < SMALLEST_BYTES
       ? serializeMessage.call(call, bytes)
-      : compressed(gzipSync(bytes));
+      : compressed(gzipSync(bytes, FASTEST));
 }
 
 /** Flag 1 and a length before the message. */
