@@ -65,7 +65,7 @@ export function retryOrder(
 /**
  * Declares an order settled, after a person has settled it by hand, and announces its end.
  *
- * @throws DomainError ORDER_NOT_FOUND, ORDER_NOT_STUCK, ETAG_MISMATCH.
+ * @throws DomainError ORDER_NOT_FOUND, ORDER_NOT_STUCK, OUTCOME_NOT_ALLOWED, ETAG_MISMATCH.
  */
 export function forceResolveOrder(
   deps: DecideOrderDeps,

@@ -46,31 +46,45 @@ export function resume(order: Order, at: Date): Order {
   return moved(order, attention.state, at);
 }
 
-/** The ends that a person may declare for an order that is stuck in a state, having settled money and stock by hand. */
-export function endsByHand(attention: OrderAttention): readonly OrderState[] {
-  switch (attention.state) {
+/**
+ * The ends that a person may declare for an order that is stuck in a state, having settled money and stock by hand: none
+ * that its participants may contradict later. Past the pivot they take the payment as soon as they can, whatever has
+ * become of the order.
+ */
+function endsByHand(order: Order, stuckIn: OrderState): readonly OrderState[] {
+  const isOpen = mayBeSold(order, stuckIn);
+  switch (stuckIn) {
     case "authorized":
-      return ["completed", "rejected"];
+      return isOpen ? ["completed"] : ["completed", "rejected"];
     case "confirmed":
-      return ["completed", "rejected"];
+      return ["completed"];
     case "rejecting":
-      return ["rejected"];
+      return isOpen ? [] : ["rejected"];
     case "cancelling":
-      return ["cancelled"];
+      return isOpen ? [] : ["cancelled"];
     default:
       return [];
   }
 }
 
+/** Inventory sells the stock of a choreographed order by itself, unless it has let it go. */
+function mayBeSold({ coordination, undo }: Order, stuckIn: OrderState) {
+  return (
+    coordination === "choreographed" &&
+    (stuckIn === "authorized" || undo.includes("release"))
+  );
+}
+
 /**
  * The order declared settled by a person. Nothing is called for it any more.
  *
- * @throws DomainError ORDER_NOT_STUCK, also for an end that its state does not allow.
+ * @throws DomainError ORDER_NOT_STUCK, OUTCOME_NOT_ALLOWED.
  */
 export function settleByHand(order: Order, end: OrderState, at: Date): Order {
   const { attention } = requireStuck(order);
-  if (!endsByHand(attention).includes(end)) {
-    throw notStuck(order, `can't be declared ${end}`);
+  const allowed = endsByHand(order, attention.state);
+  if (!allowed.includes(end)) {
+    throw outcomeNotAllowed(order, attention.state, end, allowed);
   }
   const settled = moved(order, end, at);
   return { ...settled, undo: [], settledAt: at };
@@ -110,6 +124,28 @@ function notStuck(order: Order, fault: string): DomainError {
     reason: "ORDER_NOT_STUCK",
     message: `${orderName(order.id)} ${fault}`,
     metadata: { order: orderName(order.id), state: order.state },
+  });
+}
+
+function outcomeNotAllowed(
+  { id }: Order,
+  state: OrderState,
+  end: OrderState,
+  allowed: readonly OrderState[],
+): DomainError {
+  const ends =
+    allowed.length > 0 ? `only ${allowed.join(" or ")}` : "nor anything yet";
+  return new DomainError({
+    code: "failed_precondition",
+    reason: "OUTCOME_NOT_ALLOWED",
+    message: `outcome: ${orderName(id)} is stuck in ${state} and can't be declared ${end}, ${ends}`,
+    metadata: {
+      order: orderName(id),
+      state,
+      field: "outcome",
+      allowed: allowed.join(",").toUpperCase(),
+    },
+    field: "outcome",
   });
 }
 

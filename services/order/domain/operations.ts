@@ -48,7 +48,7 @@ export function retryOnRequest(order: Order, etag: string, at: Date): Order {
 /**
  * The order that an operator declares settled.
  *
- * @throws DomainError ETAG_MISMATCH, ORDER_NOT_STUCK, also for an end that its state does not allow.
+ * @throws DomainError ETAG_MISMATCH, ORDER_NOT_STUCK, OUTCOME_NOT_ALLOWED.
  */
 export function forceResolve(
   order: Order,

@@ -13,6 +13,7 @@ import { provisionDatabase } from "../../../deploy/local/database.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import { startProcess } from "../../../deploy/local/process.ts";
 import { InventoryService } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import { OperationsService } from "../../../gen/ts/weft/operations/v1/operations_service_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
 import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
@@ -33,6 +34,7 @@ export interface World extends AsyncDisposable {
   readonly tenant: string;
   readonly inventory: Client<typeof InventoryService>;
   readonly orders: Client<typeof OrderService>;
+  readonly operations: Client<typeof OperationsService>;
   /** Starts a process of a service on an address; the usual one replaces the one that was killed. */
   start(service: Service, env?: NodeJS.ProcessEnv): Promise<ServiceProcess>;
   /** The running process of a service. */
@@ -127,6 +129,10 @@ export async function startWorld(env: NodeJS.ProcessEnv = {}): Promise<World> {
       clientOf("inventory", addressOf("inventory")),
     ),
     orders: createClient(OrderService, clientOf("order", addressOf("order"))),
+    operations: createClient(
+      OperationsService,
+      clientOf("order", addressOf("order")),
+    ),
     start,
     process(service: Service) {
       const found = running.get(service);
@@ -219,7 +225,8 @@ function userOf(tls: MeshTls, tenant: string, parts: AsyncDisposableStack) {
     JSON.stringify({
       sub: "ada",
       tenant,
-      scope: "orders:read orders:write inventory:read inventory:write",
+      scope:
+        "orders:read orders:write inventory:read inventory:write operations:admin",
     }),
   ).toString("base64url");
   return (callee: Service, address: string) => {

@@ -32,6 +32,7 @@ import {
   inState,
   placed,
   read,
+  refusalOf,
   setupWorld,
 } from "./order-world.ts";
 import type { Fate } from "./participants.ts";
@@ -141,9 +142,20 @@ test("declares an order settled with an audit record, announces its end, and cal
   await expect(
     operator().forceResolveOrder({ ...request, etag: `"1"` }),
   ).rejects.toMatchObject({ code: Code.Aborted });
-  await expect(
-    operator().forceResolveOrder({ ...request, outcome: Outcome.CANCELLED }),
-  ).rejects.toMatchObject({ code: Code.FailedPrecondition });
+  for (const outcome of [Outcome.REJECTED, Outcome.CANCELLED]) {
+    expect(
+      await refusalOf(operator().forceResolveOrder({ ...request, outcome })),
+    ).toEqual({
+      code: "FailedPrecondition",
+      reason: "OUTCOME_NOT_ALLOWED",
+      metadata: {
+        order: name,
+        state: "confirmed",
+        field: "outcome",
+        allowed: "COMPLETED",
+      },
+    });
+  }
   const { order } = await operator().forceResolveOrder(request);
   const captures = participants.stepsOf(idOf({ name })).length;
   world.pass(600_000);
@@ -174,7 +186,7 @@ test("takes a named request once, however many send it at the same time", async 
   const request = {
     name,
     etag,
-    outcome: Outcome.REJECTED,
+    outcome: Outcome.COMPLETED,
     ...byHand,
     requestId: randomUUID(),
   };
@@ -189,7 +201,7 @@ test("takes a named request once, however many send it at the same time", async 
   );
   expect(told.length).toBeGreaterThan(0);
   for (const { order } of [...told, again])
-    expect(order?.state).toBe(State.REJECTED);
+    expect(order?.state).toBe(State.COMPLETED);
   expect((await operator().listAuditRecords({})).auditRecords).toHaveLength(1);
 });
 

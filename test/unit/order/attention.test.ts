@@ -123,14 +123,55 @@ describe("an order that needs attention", () => {
     });
   });
 
-  test("ends when a person says so, in an end that its state allows", () => {
+  test("ends when a person says so, in an end that nobody contradicts later", () => {
+    const stuckBack = refuse(
+      { ...rejecting, undo: ["void"] },
+      refusalsUntilAttention,
+    );
+
     expect(settleByHand(stuck, "completed", seconds(3))).toMatchObject({
       state: "completed",
       attention: undefined,
       settledAt: seconds(3),
     });
-    expect(() => settleByHand(stuck, "cancelled", seconds(3))).toThrow(
-      "can't be declared cancelled",
+    expect(settleByHand(stuckBack, "rejected", seconds(3)).state).toBe(
+      "rejected",
+    );
+    for (const end of ["rejected", "cancelled"] as const) {
+      expect(() => settleByHand(stuck, end, seconds(3))).toThrow(
+        expect.objectContaining({
+          reason: "OUTCOME_NOT_ALLOWED",
+          metadata: {
+            order: `orders/${stuck.id}`,
+            state: "confirmed",
+            field: "outcome",
+            allowed: "COMPLETED",
+          },
+        }),
+      );
+    }
+  });
+
+  test("is not declared rejected by hand while Inventory may sell it by itself", () => {
+    const choreographed = { coordination: "choreographed" } as const;
+    const waiting: Order = {
+      ...confirmed,
+      ...choreographed,
+      state: "authorized",
+    };
+    const late = new Date(start.getTime() + unansweredUntilAttentionMs + 1);
+    const authorized = advance({ ...waiting, attempts: 1 }, unanswered, late);
+    const back = refuse(
+      { ...rejecting, ...choreographed, undo: ["release", "void"] },
+      refusalsUntilAttention,
+    );
+
+    expect(settleByHand(authorized, "completed", late).state).toBe("completed");
+    expect(() => settleByHand(authorized, "rejected", late)).toThrow(
+      "only completed",
+    );
+    expect(() => settleByHand(back, "rejected", late)).toThrow(
+      "nor anything yet",
     );
   });
 

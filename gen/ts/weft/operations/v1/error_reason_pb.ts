@@ -12,7 +12,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/operations/v1/error_reason.proto.
  */
 export const file_weft_operations_v1_error_reason: GenFile = /*@__PURE__*/
-  fileDesc("CiV3ZWZ0L29wZXJhdGlvbnMvdjEvZXJyb3JfcmVhc29uLnByb3RvEhJ3ZWZ0Lm9wZXJhdGlvbnMudjEqtAEKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiAKHEVSUk9SX1JFQVNPTl9PUkRFUl9OT1RfRk9VTkQQARIgChxFUlJPUl9SRUFTT05fT1JERVJfTk9UX1NUVUNLEAISHgoaRVJST1JfUkVBU09OX0VUQUdfTUlTTUFUQ0gQAxIjCh9FUlJPUl9SRUFTT05fUEFHRV9UT0tFTl9JTlZBTElEEARiBnByb3RvMw");
+  fileDesc("CiV3ZWZ0L29wZXJhdGlvbnMvdjEvZXJyb3JfcmVhc29uLnByb3RvEhJ3ZWZ0Lm9wZXJhdGlvbnMudjEq2gEKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiAKHEVSUk9SX1JFQVNPTl9PUkRFUl9OT1RfRk9VTkQQARIgChxFUlJPUl9SRUFTT05fT1JERVJfTk9UX1NUVUNLEAISHgoaRVJST1JfUkVBU09OX0VUQUdfTUlTTUFUQ0gQAxIjCh9FUlJPUl9SRUFTT05fUEFHRV9UT0tFTl9JTlZBTElEEAQSJAogRVJST1JfUkVBU09OX09VVENPTUVfTk9UX0FMTE9XRUQQBWIGcHJvdG8z");
 
 /**
  * `google.rpc.ErrorInfo.reason` (domain `weft.dev`), without the prefix `ERROR_REASON_`.
@@ -35,7 +35,7 @@ export const ErrorReason = {
   ORDER_NOT_FOUND: 1,
 
   /**
-   * The order is settled, or does not need a person's decision, or may not end so. Metadata: `order`, `state`.
+   * The order is settled, or does not need a person's decision. Metadata: `order`, `state`.
    *
    * @generated from enum value: ERROR_REASON_ORDER_NOT_STUCK = 2;
    */
@@ -54,6 +54,15 @@ export const ErrorReason = {
    * @generated from enum value: ERROR_REASON_PAGE_TOKEN_INVALID = 4;
    */
   PAGE_TOKEN_INVALID: 4,
+
+  /**
+   * An order that is stuck in this state may not end so: what its participants still do by themselves would contradict it.
+   * Metadata: `order`, `state` (the one that it is stuck in), `field` (`outcome`), `allowed` (the outcomes that it may have,
+   * by commas; empty where it may have none yet).
+   *
+   * @generated from enum value: ERROR_REASON_OUTCOME_NOT_ALLOWED = 5;
+   */
+  OUTCOME_NOT_ALLOWED: 5,
 } as const;
 
 /**

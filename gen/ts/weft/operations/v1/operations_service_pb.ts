@@ -672,7 +672,7 @@ export const ForceResolveOrderRequest_Outcome = {
   COMPLETED: 1,
 
   /**
-   * The customer has neither the goods nor paid for them.
+   * The customer has neither the goods nor paid for them. Not past the point of no return.
    *
    * @generated from enum value: OUTCOME_REJECTED = 2;
    */
@@ -846,8 +846,15 @@ export const OperationsService: GenService<{
    * Declares an order in NEEDS_ATTENTION settled, after a person has settled its money and stock by hand. Nothing is called
    * for it any more. The declaration and its audit record are stored at once or not at all.
    *
-   * Errors: NOT_FOUND; FAILED_PRECONDITION with ORDER_NOT_STUCK (it does not need attention, or may not end so: past the
-   * point of no return COMPLETED or REJECTED, on the way back what it was on its way to); ABORTED with ETAG_MISMATCH.
+   * What its participants were told stands all the same: past the point of no return (CONFIRMED) the payment is still taken
+   * when it can be, so such an order ends in COMPLETED only, and is not to be charged in another way before its payment is
+   * known to be voided. A customer who is not to have it is given back the money by a refund, once it is taken, and the units
+   * by AdjustStock. On the way back an order ends in what it was on its way to. A choreographed order is past that point when
+   * Inventory has sold its stock, and while that is not known it may be: AUTHORIZED it ends in COMPLETED only, and on the way
+   * back in nothing before its stock is let go.
+   *
+   * Errors: NOT_FOUND; FAILED_PRECONDITION with ORDER_NOT_STUCK (it does not need attention), or with OUTCOME_NOT_ALLOWED
+   * (it may not end so); ABORTED with ETAG_MISMATCH.
    *
    * @generated from rpc weft.operations.v1.OperationsService.ForceResolveOrder
    */

@@ -133,8 +133,7 @@ export const ErrorReason = {
   STEP_UNANSWERED: 15,
 
   /**
-   * An operator's decision is for orders in NEEDS_ATTENTION, and for an end that such an order may have. Metadata:
-   * `order`, `state`.
+   * An operator's decision is for orders in NEEDS_ATTENTION. Metadata: `order`, `state`.
    *
    * @generated from enum value: ERROR_REASON_ORDER_NOT_STUCK = 16;
    */
