@@ -2,8 +2,8 @@ import type { Executor } from "../../platform/data/executor.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { InDoubtClient, PreparedBranch } from "../clients/in-doubt.ts";
-import type { OrderState } from "../domain/order.ts";
-import { findOrderById } from "../store/orders.ts";
+import { decidedOf } from "../domain/two-phase-commit.ts";
+import { findDecisions } from "../store/decisions.ts";
 
 export interface ListInDoubtDeps {
   readonly db: Executor;
@@ -14,7 +14,7 @@ export interface ListInDoubtDeps {
 
 export interface InDoubtTransaction {
   readonly orderId: string;
-  readonly decision: "undecided" | "commit" | "rollback";
+  readonly decision: ReturnType<typeof decidedOf>;
   readonly branches: readonly (PreparedBranch & {
     readonly participant: string;
   })[];
@@ -29,8 +29,8 @@ export interface InDoubt {
 }
 
 /**
- * Asks every participant what it has in doubt, and the coordinator's log what was decided: the decision to commit is
- * stored together with the order's confirmation, and none means rollback.
+ * Asks every participant what it has in doubt, and the coordinator's log what was decided: the order's state does not tell,
+ * for it may be stuck, or have been settled by hand.
  *
  * @throws DomainError PARTICIPANTS_UNREACHABLE where none answers.
  */
@@ -55,21 +55,24 @@ export async function listInDoubt(
     (held ?? []).map((branch) => ({ ...branch, participant: name })),
   );
   const latest = deps.now().getTime() - inDoubtForMs;
-  const transactions: InDoubtTransaction[] = [];
-  for (const [orderId, group] of Map.groupBy(
-    branches,
-    ({ orderId: id }) => id,
-  )) {
-    const sorted = group.toSorted((a, b) => +a.preparedAt - +b.preparedAt);
-    const oldestAt = sorted[0]?.preparedAt ?? new Date(0);
-    if (oldestAt.getTime() > latest) continue;
-    const decision = decisionOf((await findOrderById(deps.db, orderId))?.state);
-    transactions.push({ orderId, decision, branches: sorted, oldestAt });
-  }
-  return {
-    transactions: transactions.toSorted((a, b) => +a.oldestAt - +b.oldestAt),
-    unreachable,
-  };
+  const groups = [...Map.groupBy(branches, ({ orderId }) => orderId)]
+    .map(([orderId, group]) => ({ orderId, ...oldestFirst(group) }))
+    .filter(({ oldestAt }) => oldestAt.getTime() <= latest)
+    .toSorted((a, b) => +a.oldestAt - +b.oldestAt);
+  const known = await findDecisions(
+    deps.db,
+    groups.map(({ orderId }) => orderId),
+  );
+  const transactions = groups.map((group) => {
+    const { state, decision } = known.get(group.orderId) ?? {};
+    return { ...group, decision: decidedOf(state, decision) };
+  });
+  return { transactions, unreachable };
+}
+
+function oldestFirst(group: InDoubtTransaction["branches"]) {
+  const branches = group.toSorted((a, b) => +a.preparedAt - +b.preparedAt);
+  return { branches, oldestAt: branches[0]?.preparedAt ?? new Date(0) };
 }
 
 async function ask(
@@ -85,26 +88,5 @@ async function ask(
   } catch (error) {
     logger.debug({ err: error, participant: name }, "branches not listed");
     return { name, branches: undefined };
-  }
-}
-
-function decisionOf(
-  state: OrderState | undefined,
-): InDoubtTransaction["decision"] {
-  switch (state) {
-    case "placed":
-    case "reserved":
-    case "authorized":
-    case "needs_attention":
-      return "undecided";
-    case "confirmed":
-    case "completed":
-      return "commit";
-    case "rejecting":
-    case "rejected":
-    case "cancelling":
-    case "cancelled":
-    case undefined:
-      return "rollback";
   }
 }

@@ -1,6 +1,6 @@
 import type { Money } from "./money.ts";
 import { faultOfTotal, mixedCurrencies } from "./order-failures.ts";
-import { isSettled, type Order } from "./order.ts";
+import { isSettled, type Order, type OrderState } from "./order.ts";
 import type { Outcome, Prices } from "./saga.ts";
 
 /** What has to be known to prepare an order, or why it is refused before anybody is asked. */
@@ -79,4 +79,30 @@ export function resolutionOf(
     return decision.epoch === branch.epoch ? "commit" : "leave";
   }
   return order === undefined || isSettled(order) ? "rollback" : "leave";
+}
+
+/**
+ * What is known to be decided of an order, for those who look at what is in doubt: as {@link resolutionOf}, but for an
+ * order on its way back, which gets no decision any more. `state` is the one it stands in, or is stuck in.
+ */
+export function decidedOf(
+  state: OrderState | undefined,
+  decision: Decision | undefined,
+): "undecided" | "commit" | "rollback" {
+  if (decision) return "commit";
+  switch (state) {
+    case "placed":
+    case "reserved":
+    case "authorized":
+    case "confirmed":
+    case "needs_attention":
+      return "undecided";
+    case "completed":
+    case "rejecting":
+    case "rejected":
+    case "cancelling":
+    case "cancelled":
+    case undefined:
+      return "rollback";
+  }
 }

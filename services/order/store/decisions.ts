@@ -1,4 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import type { OrderState } from "../domain/order.ts";
 import type { Decision } from "../domain/two-phase-commit.ts";
 
 /** Stores the decision to commit. In the transaction that confirms the order, and before anybody is told. */
@@ -26,6 +27,40 @@ export async function findDecision(
     [orderId],
   );
   return rows[0] && { orderId, epoch: rows[0].epoch };
+}
+
+/** How an order stands, or is stuck, and what was decided of it: of one instant. */
+export interface OrderDecision {
+  readonly state: OrderState;
+  readonly decision: Decision | undefined;
+}
+
+/** What was decided of these orders, by id; of those that are not known there is none. */
+export async function findDecisions(
+  db: Executor,
+  orderIds: readonly string[],
+): Promise<Map<string, OrderDecision>> {
+  const { rows } = await db.query<{
+    id: string;
+    state: OrderState;
+    epoch: bigint | null;
+  }>(
+    `select id, coalesce(attention ->> 'state', state) as state,
+       transaction_decisions.epoch
+     from orders
+     left join transaction_decisions on order_id = id
+     where id = any($1::uuid[])`,
+    [orderIds],
+  );
+  return new Map(
+    rows.map(({ id, state, epoch }) => [
+      id,
+      {
+        state,
+        decision: epoch === null ? undefined : { orderId: id, epoch },
+      },
+    ]),
+  );
 }
 
 /** Forgets decisions older than `before` whose orders are settled: every participant has done them. How many. */

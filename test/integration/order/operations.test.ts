@@ -9,17 +9,21 @@ import {
 import { expect, test } from "vitest";
 import {
   AuditRecord_Action as Action,
-  ForceResolveOrderRequest_Outcome as Outcome,
+  ForceResolveOrderRequest_Outcome as End,
   InDoubtTransaction_Decision as Decision,
   OperationsService,
 } from "../../../gen/ts/weft/operations/v1/operations_service_pb.ts";
 import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { ParticipantService } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
 import { inDoubtClient } from "../../../services/order/clients/in-doubt.ts";
+import { unansweredUntilAttentionMs } from "../../../services/order/domain/attention.ts";
+import { orderName, type Order } from "../../../services/order/domain/order.ts";
+import { advance, type Outcome } from "../../../services/order/domain/saga.ts";
 import {
   joinedOperations,
   operationsService,
 } from "../../../services/order/rpc/operations-service.ts";
+import { updateOrdersTogether } from "../../../services/order/store/update-together.ts";
 import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
 import { peerKey } from "../../../services/platform/rpc/caller.ts";
 import { withMiddleware } from "../../../services/platform/rpc/middleware.ts";
@@ -34,8 +38,10 @@ import {
   read,
   refusalOf,
   setupWorld,
+  type World,
 } from "./order-world.ts";
 import type { Fate } from "./participants.ts";
+import { storeOrder } from "./stored-order.ts";
 
 const byHand = {
   reason: "the card was reissued",
@@ -132,7 +138,7 @@ test("declares an order settled with an audit record, announces its end, and cal
   const request = {
     name,
     etag: stuck.etag,
-    outcome: Outcome.COMPLETED,
+    outcome: End.COMPLETED,
     ...byHand,
   };
 
@@ -142,7 +148,7 @@ test("declares an order settled with an audit record, announces its end, and cal
   await expect(
     operator().forceResolveOrder({ ...request, etag: `"1"` }),
   ).rejects.toMatchObject({ code: Code.Aborted });
-  for (const outcome of [Outcome.REJECTED, Outcome.CANCELLED]) {
+  for (const outcome of [End.REJECTED, End.CANCELLED]) {
     expect(
       await refusalOf(operator().forceResolveOrder({ ...request, outcome })),
     ).toEqual({
@@ -186,7 +192,7 @@ test("takes a named request once, however many send it at the same time", async 
   const request = {
     name,
     etag,
-    outcome: Outcome.COMPLETED,
+    outcome: End.COMPLETED,
     ...byHand,
     requestId: randomUUID(),
   };
@@ -206,15 +212,13 @@ test("takes a named request once, however many send it at the same time", async 
 });
 
 test("lists transactions in doubt with what was decided, and names who did not answer", async () => {
-  const { user, operator, participants, hold } = await setup();
-  const completed = await placed(user);
-  await inState(user, completed.name, State.COMPLETED);
+  const { world, user, operator, participants, hold } = await setup();
   participants.neverAnswers("reserve");
   const undecided = await placed(user);
   const now = Date.now();
   hold("inventory", undecided.name, now - 60_000);
   hold("payment", undecided.name, now - 59_000);
-  hold("inventory", completed.name, now - 30_000);
+  hold("inventory", orderName((await storeDecided(world)).id), now - 30_000);
   hold("inventory", `orders/${randomUUID()}`, now - 10_000);
 
   const all = await operator().listInDoubtTransactions({});
@@ -238,6 +242,40 @@ test("lists transactions in doubt with what was decided, and names who did not a
   });
   expect(old.transactions).toHaveLength(1);
   expect(half.unreachableParticipants).toEqual(["payment"]);
+});
+
+test("tells of a transaction in doubt what its log has, though the order is stuck or was settled by hand", async () => {
+  const { world, operator, hold } = await setup();
+  const stuck = await storeStuck(world, await storeDecided(world));
+  const settled = await storeDecided(world);
+  await world.db.query(
+    `update orders
+     set state = 'rejected', settled_at = now(), due_at = null
+     where id = $1`,
+    [settled.id],
+  );
+  const back = await storeStuck(
+    world,
+    await storeNext(world, await storeUndecided(world), {
+      kind: "refused",
+      failure: { reason: "OUT_OF_STOCK", message: "none left", metadata: {} },
+    }),
+  );
+  for (const [index, { id }] of [stuck, settled, back].entries()) {
+    hold("inventory", orderName(id), Date.now() - 60_000 + index * 1_000);
+  }
+
+  const { transactions } = await operator().listInDoubtTransactions({});
+
+  expect([stuck.attention?.state, back.attention?.state]).toEqual([
+    "confirmed",
+    "rejecting",
+  ]);
+  expect(transactions.map(({ decision }) => decision)).toEqual([
+    Decision.COMMIT,
+    Decision.COMMIT,
+    Decision.ROLLBACK,
+  ]);
 });
 
 test("lets nobody in without its scope, and tells what does not exist", async () => {
@@ -325,6 +363,49 @@ async function setup() {
         { transaction, preparedAt },
       ]),
   };
+}
+
+/** An order of two-phase commit that no driver takes up. */
+function storeUndecided({ db, tenant }: World): Promise<Order> {
+  const at = new Date();
+  const dueAt = new Date(at.getTime() + 86_400_000);
+  return storeOrder(db, {
+    tenant,
+    coordination: "two_phase_commit",
+    at,
+    dueAt,
+  });
+}
+
+/** An order of two-phase commit with a decision to commit. */
+async function storeDecided(world: World): Promise<Order> {
+  return storeNext(world, await storeUndecided(world), {
+    kind: "prepared",
+    total: { currency: "EUR", minorUnits: 1n },
+    unitPrices: new Map([["mug", 1n]]),
+  });
+}
+
+async function storeNext(
+  { db }: World,
+  before: Order,
+  outcome: Outcome,
+  at = new Date(),
+): Promise<Order> {
+  const order = advance(before, outcome, at);
+  const decides = outcome.kind === "prepared";
+  const { version: versionBefore } = before;
+  await updateOrdersTogether(db, [
+    { order, versionBefore, decides, due: "kept", event: undefined },
+  ]);
+  return order;
+}
+
+/** The order after its step got no answer for too long. */
+function storeStuck(world: World, order: Order): Promise<Order> {
+  const late = new Date(Date.now() + unansweredUntilAttentionMs + 1);
+  const tried = { ...order, attempts: 1 };
+  return storeNext(world, tried, { kind: "unanswered" }, late);
 }
 
 function refusals(count: number): Fate[] {
