@@ -1,8 +1,13 @@
 import { metrics } from "@opentelemetry/api";
 import { sleep } from "../../platform/data/backoff.ts";
+import type { Executor } from "../../platform/data/executor.ts";
 import { measureStuckOrders } from "../store/stuck-orders.ts";
 import { measureUnsettled } from "../store/unsettled-orders.ts";
-import { listInDoubt, type ListInDoubtDeps } from "./list-in-doubt.ts";
+import { oldestInDoubt, type OldestInDoubtDeps } from "./oldest-in-doubt.ts";
+
+export interface ObserveStuckDeps extends OldestInDoubtDeps {
+  readonly db: Executor;
+}
 
 const EVERY_MS = 15_000;
 
@@ -10,12 +15,11 @@ interface Seen {
   readonly unsettled: number;
   readonly oldestSeconds: number;
   readonly needAttention: number;
-  readonly inDoubtSeconds: number;
 }
 
 /** Reports what does not end by itself, until `stop` aborts. What is shown is what was last seen. */
 export async function observeStuckOrders(
-  deps: ListInDoubtDeps,
+  deps: ObserveStuckDeps,
   stop: AbortSignal,
 ): Promise<void> {
   const meter = metrics.getMeter("weft.order");
@@ -38,22 +42,25 @@ export async function observeStuckOrders(
   );
   const inDoubt = gauge(
     "weft.transactions.in_doubt_age",
-    "How long the oldest prepared branch of all participants that answer has waited",
+    "How long the oldest prepared branch has waited, as each participant told last",
     "s",
   );
   const all = [unsettled, oldest, attention, inDoubt];
+  const waiting = oldestInDoubt(deps);
   let seen: Seen | undefined;
   const report: Parameters<typeof meter.addBatchObservableCallback>[0] = (
     result,
   ) => {
+    const inDoubtSeconds = waiting.ageSeconds();
+    if (inDoubtSeconds !== undefined) result.observe(inDoubt, inDoubtSeconds);
     if (seen === undefined) return;
     result.observe(unsettled, seen.unsettled);
     result.observe(oldest, seen.oldestSeconds);
     result.observe(attention, seen.needAttention);
-    result.observe(inDoubt, seen.inDoubtSeconds);
   };
   meter.addBatchObservableCallback(report, all);
   while (!stop.aborted) {
+    await waiting.look();
     try {
       seen = await look(deps);
     } catch (error) {
@@ -64,23 +71,8 @@ export async function observeStuckOrders(
   meter.removeBatchObservableCallback(report, all);
 }
 
-async function look(deps: ListInDoubtDeps): Promise<Seen> {
-  const { count, oldestSeconds } = await measureUnsettled(deps.db);
-  const stuck = await measureStuckOrders(deps.db);
-  return {
-    unsettled: count,
-    oldestSeconds,
-    needAttention: stuck.count,
-    inDoubtSeconds: await measureInDoubt(deps),
-  };
-}
-
-/** 0 where no participant answers: their absence is told by the breakers. */
-async function measureInDoubt(deps: ListInDoubtDeps): Promise<number> {
-  try {
-    const [oldest] = (await listInDoubt(deps, 0)).transactions;
-    return oldest ? (+deps.now() - +oldest.oldestAt) / 1_000 : 0;
-  } catch {
-    return 0;
-  }
+async function look({ db }: ObserveStuckDeps): Promise<Seen> {
+  const { count, oldestSeconds } = await measureUnsettled(db);
+  const stuck = await measureStuckOrders(db);
+  return { unsettled: count, oldestSeconds, needAttention: stuck.count };
 }

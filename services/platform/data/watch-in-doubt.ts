@@ -80,19 +80,20 @@ function createInDoubtMetrics(participant: string): InDoubtMetrics {
     "weft.transaction.in_doubt.oldest_age",
     { description: "Age of the oldest prepared branch", unit: "s" },
   );
-  const last = { count: 0, age: 0 };
+  let last: { readonly count: number; readonly age: number } | undefined;
   const attributes = { "weft.participant": participant };
   const report: Parameters<typeof meter.addBatchObservableCallback>[0] = (
     result,
   ) => {
+    // Before the first look there is nothing to tell, and least of all that nothing is in doubt.
+    if (last === undefined) return;
     result.observe(count, last.count, attributes);
     result.observe(age, last.age, attributes);
   };
   meter.addBatchObservableCallback(report, [count, age]);
   return {
     observe(branches, oldestSeconds) {
-      last.count = branches;
-      last.age = oldestSeconds;
+      last = { count: branches, age: oldestSeconds };
     },
     close: () => meter.removeBatchObservableCallback(report, [count, age]),
   };

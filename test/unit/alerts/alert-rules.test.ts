@@ -6,7 +6,7 @@ test("every alert is PromQL over a metric, has a name of its own, and says what 
 
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   for (const { expr } of rules) {
-    expect(metricsOf(expr), expr).toHaveLength(1);
+    expect(metricsOf(expr), expr).not.toHaveLength(0);
   }
 });
 
@@ -16,6 +16,7 @@ test("there is an alert for all that operators have to know", () => {
   expect(metrics).toEqual(
     expect.arrayContaining([
       "weft_orders_unsettled_age_seconds",
+      "weft_transaction_in_doubt_oldest_age_seconds",
       "weft_transactions_in_doubt_age_seconds",
       "weft_orders_needs_attention",
       "weft_dead_letters_pending",
@@ -27,6 +28,17 @@ test("there is an alert for all that operators have to know", () => {
       "nodejs_eventloop_delay_p99_seconds",
     ]),
   );
+});
+
+test("what is in doubt is told by whoever is left: the coordinator, or a participant", () => {
+  const alert = readAlertRules().find(
+    ({ alert: name }) => name === "WeftTransactionInDoubt",
+  );
+
+  expect(metricsOf(alert?.expr ?? "")).toEqual([
+    "weft_transaction_in_doubt_oldest_age_seconds",
+    "weft_transactions_in_doubt_age_seconds",
+  ]);
 });
 
 test("a faulty expression is noticed", () => {
