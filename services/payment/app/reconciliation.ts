@@ -4,6 +4,7 @@ import type { Logger } from "../../platform/runtime/logger.ts";
 import { countOpenFindings } from "../store/findings.ts";
 import {
   claimReconciliation,
+  findProgress,
   saveProgress,
 } from "../store/reconciliation-progress.ts";
 import {
@@ -30,15 +31,17 @@ export async function runReconciliation(
   stop: AbortSignal,
 ): Promise<void> {
   const measured = observe(deps);
+  const attempt = (work: () => Promise<void>): Promise<void> =>
+    work().catch((error: unknown) =>
+      deps.logger.warn({ err: error }, "reconciliation failed, goes on later"),
+    );
+  await attempt(() => measured.look());
   while (!stop.aborted) {
     const pauseMs = deps.reconcileIntervalMs * (0.5 + Math.random());
     await sleep(pauseMs, stop).catch(() => undefined);
     if (stop.aborted) break;
-    try {
-      await reconcileDue(deps, measured, stop);
-    } catch (error) {
-      deps.logger.warn({ err: error }, "reconciliation failed, goes on later");
-    }
+    await attempt(() => reconcileDue(deps, measured, stop));
+    await attempt(() => measured.look());
   }
   measured.close();
 }
@@ -67,15 +70,12 @@ async function reconcileDue(
     await saveProgress(deps.db, span.end, new Date(lease));
   }
   await recheckFindings(deps, now, recheckLimit);
-  measured.open = await countOpenFindings(deps.db);
-  measured.comparedTo = from;
   await saveProgress(deps.db, new Date(from), deps.now());
 }
 
 interface Measured {
-  open: number;
-  /** Milliseconds since the epoch. */
-  comparedTo: number | undefined;
+  /** Reads how things stand, whichever process has compared: so that each tells the same, also where none gets on. */
+  look(): Promise<void>;
   count(result: Reconciled): void;
   close(): void;
 }
@@ -95,21 +95,26 @@ function observe(deps: ReconciliationDeps): Measured {
     unit: "{finding}",
   });
   const lag = meter.createObservableGauge("weft.payment.reconciliation.lag", {
-    description: "How far the comparison is behind",
+    description:
+      "How far the comparison is behind what is old enough to be compared",
     unit: "s",
   });
+  let findingCount: number | undefined;
+  let comparedTo: Date | undefined;
   const report: Parameters<typeof meter.addBatchObservableCallback>[0] = (
     result,
   ) => {
-    if (measured.comparedTo === undefined) return;
-    result.observe(open, measured.open);
-    const lagMs = deps.now().getTime() - measured.comparedTo;
-    result.observe(lag, lagMs / 1_000);
+    if (findingCount !== undefined) result.observe(open, findingCount);
+    if (comparedTo === undefined) return;
+    const end = deps.now().getTime() - deps.reconcileAfterMs;
+    result.observe(lag, Math.max(0, end - comparedTo.getTime()) / 1_000);
   };
   meter.addBatchObservableCallback(report, [open, lag]);
-  const measured: Measured = {
-    open: 0,
-    comparedTo: undefined,
+  return {
+    async look() {
+      comparedTo = await findProgress(deps.db);
+      findingCount = await countOpenFindings(deps.db);
+    },
     count(result) {
       compared.add(result.compared);
       for (const { kind, tenant, isNew } of result.found) {
@@ -120,5 +125,4 @@ function observe(deps: ReconciliationDeps): Measured {
     },
     close: () => meter.removeBatchObservableCallback(report, [open, lag]),
   };
-  return measured;
 }

@@ -32,3 +32,12 @@ export async function saveProgress(
     [comparedTo, leasedUntil],
   );
 }
+
+/** How far the report is compared, by whichever process; undefined if nothing ever was. */
+export async function findProgress(db: Executor): Promise<Date | undefined> {
+  const { rows } = await db.query<{ compared_to: Date | null }>(
+    `select compared_to
+     from reconciliation_progress`,
+  );
+  return rows[0]?.compared_to ?? undefined;
+}

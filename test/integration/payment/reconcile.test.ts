@@ -5,6 +5,7 @@ import { ReconciliationFinding_Kind as Kind } from "../../../gen/ts/weft/payment
 import { runReconciliation } from "../../../services/payment/app/reconciliation.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
+import { readMetrics } from "../../support/read-metrics.ts";
 import { holdForm } from "../payment-provider/provider-process.ts";
 import {
   authorizeRequest,
@@ -213,4 +214,31 @@ test("a stranger sees no findings, and a silent provider is told as such", async
     code: "Unavailable",
     reason: "PROVIDER_UNAVAILABLE",
   });
+});
+
+test("how far the comparison is behind, and what it found, is told though the provider is silent", async () => {
+  const world = await setup();
+  const gauge = readMetrics();
+  const stop = new AbortController();
+  const deps = { ...world.deps, reconcileAfterMs: 0, reconcileIntervalMs: 20 };
+  const { paymentId } = await captured(world);
+  await tamper(world, paymentId, "captured_amount = 900");
+  const running = runReconciliation(deps, stop.signal);
+  await eventually("the difference is found", async () =>
+    (await findingsOf(world)).some(({ kind }) => kind === "AMOUNTS_DIFFER"),
+  );
+  await eventually("it is told", async () =>
+    (await gauge("weft.payment.findings.open")).some((open) => open > 0),
+  );
+
+  await world.provider.crash(async () => {
+    world.pass(3_600_000);
+    await eventually("the lag is told", async () =>
+      (await gauge("weft.payment.reconciliation.lag")).some(
+        (seconds) => seconds > 3_500,
+      ),
+    );
+  });
+  stop.abort();
+  await running;
 });

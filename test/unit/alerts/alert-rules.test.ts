@@ -18,6 +18,8 @@ test("there is an alert for all that operators have to know", () => {
       "weft_orders_unsettled_age_seconds",
       "weft_transaction_in_doubt_oldest_age_seconds",
       "weft_transactions_in_doubt_age_seconds",
+      "weft_payment_findings_open",
+      "weft_payment_reconciliation_lag_seconds",
       "weft_orders_needs_attention",
       "weft_dead_letters_pending",
       "weft_outbox_lag_seconds",
