@@ -10,11 +10,16 @@ import type { Branch } from "../../platform/data/branch-store.ts";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import {
   DEFAULT_TTL_MS,
+  isKept,
   requirePrices,
   type PricedLine,
 } from "../domain/reservation.ts";
 import { reservationExpired } from "../domain/reservation-refusals.ts";
-import { keepReservation, type ReservationKey } from "../store/reservations.ts";
+import {
+  findReservation,
+  keepReservation,
+  type ReservationKey,
+} from "../store/reservations.ts";
 import type { PriceCache } from "./price-cache.ts";
 import type { ReservationBatches } from "./reservation-batches.ts";
 import { reserveInBatch } from "./reserve-batch.ts";
@@ -75,7 +80,10 @@ export async function commitSale(
   { tenant, id }: ReservationKey,
   signal: AbortSignal,
 ): Promise<void> {
-  await commitBranch(deps, branch);
+  await commitBranch(deps, branch, async () => {
+    const reservation = await findReservation(deps.db, tenant, id);
+    return reservation !== undefined && isKept(reservation);
+  });
   await settleInBatch(deps.batches.confirm, { tenant, id }, signal);
 }
 

@@ -183,6 +183,11 @@ export function expire(current: Reservation, at: Date): Reservation {
   return { ...current, state: "expired", updatedAt: at };
 }
 
+/** Whether the branch of a two-phase commit has kept it for good: it is sold, or never runs out until it is. */
+export function isKept({ state, expiresAt }: Reservation): boolean {
+  return state === "confirmed" || (state === "held" && expiresAt === undefined);
+}
+
 function isOverdue(reservation: Reservation, at: Date): boolean {
   return reservation.expiresAt !== undefined && reservation.expiresAt <= at;
 }

@@ -83,16 +83,17 @@ export async function commitPayment(
   branch: Branch,
   key: PaymentKey,
 ): Promise<void> {
-  await commitBranch(deps, branch);
+  await commitBranch(deps, branch, async () => {
+    const { payment } = await deps.batches.find.submit(key);
+    return payment !== undefined && isTaken(payment);
+  });
   const { payment } = await deps.batches.find.submit(key);
   if (payment === undefined) throw paymentNotFound(key.id);
   const settled =
     payment.pending === undefined
       ? payment
       : await settlePayment(deps, payment);
-  if (settled.state !== "CAPTURED" && settled.state !== "REFUNDED") {
-    throw notAuthorized(settled);
-  }
+  if (!isTaken(settled)) throw notAuthorized(settled);
 }
 
 /**
@@ -109,6 +110,13 @@ export async function rollbackPayment(
   await rollbackBranch(deps, branch);
   // The order's id is the payment's as well.
   if (!again) await voidPayment(deps, key, key.id);
+}
+
+/** Whether the money is taken, or asked for. */
+function isTaken({ state, pending }: Payment): boolean {
+  return (
+    state === "CAPTURED" || state === "REFUNDED" || pending?.kind === "capture"
+  );
 }
 
 /** Whether money is held and nothing is asked of the provider. */

@@ -81,21 +81,24 @@ export async function settlePredecessors(
 }
 
 /**
- * The second phase of a transaction that its coordinator has decided to commit. Again it does nothing.
+ * The second phase of a transaction that its coordinator has decided to commit. Again it does nothing, however much later:
+ * where the branch's mark is forgotten, `isCommitted` has to tell by the work that the branch left.
  *
  * @throws DomainError BRANCH_NOT_PREPARED.
  */
 export async function commitBranch(
   deps: TwoPhaseDeps,
   branch: Branch,
+  isCommitted: () => Promise<boolean>,
 ): Promise<void> {
   try {
     await resolvePrepared(deps.resolver, branch, "commit");
   } catch (error) {
     if (isBeingResolved(error)) throw branchBusy(branch.transaction, error);
     if (!isGone(error)) throw error;
-    // That it is gone means nothing: only its own row, which it commits, tells that it was committed.
+    // That it is gone means nothing: only its own row, which it commits, or its work tells that it was committed.
     const barrier = await lockBarrier(deps.resolver, branch);
+    if (barrier === undefined && (await isCommitted())) return;
     if (barrier?.operation !== "prepare") {
       throw branchNotPrepared(branch.transaction);
     }

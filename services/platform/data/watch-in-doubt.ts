@@ -17,7 +17,7 @@ const EVERY_MS = 2_000;
 const LIMIT = 1_000;
 const PRUNE_EVERY = 30;
 const PRUNE_BATCH = 1_000;
-/** Far longer than any request may be late. */
+/** Far longer than any Prepare or Rollback may be late; a Commit may come at any time, and finds what it is about. */
 const KEEP_MS = 7 * 86_400_000;
 
 /**

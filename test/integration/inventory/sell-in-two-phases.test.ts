@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { forgetBranch } from "../../support/forget-branch.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import {
   eventsOf,
@@ -39,6 +40,7 @@ async function setup() {
     rollback: ({ epoch = 1n, again = false } = {}) =>
       participant.rollback({ transaction, epoch, again }),
     stock: () => stockOf(world, sku),
+    forgetBranch: () => forgetBranch(world.db, transaction),
     // As a participant that dies right after the first of its two steps.
     commitBranchOnly: () =>
       world.db.query(`commit prepared 'weft:inventory:${transaction}:1'`),
@@ -152,6 +154,38 @@ test("a participant that died between its branch and the sale goes on when it is
 
   expect(between).toEqual([3, 2, 0]);
   expect(await stock()).toEqual([3, 0, 2]);
+});
+
+test("a sale that is committed again when its branch is forgotten is done, or is finished then", async () => {
+  const [done, half] = [await setup(), await setup()];
+  await done.prepare();
+  await done.commit();
+  await half.prepare();
+  await half.commitBranchOnly();
+
+  await done.forgetBranch();
+  await half.forgetBranch();
+  await done.commit();
+  await half.commit();
+
+  expect(await done.stock()).toEqual([3, 0, 2]);
+  expect(await half.stock()).toEqual([3, 0, 2]);
+  expect(await typesOf(done.world, done.id)).toEqual([
+    "StockReserved",
+    "StockConfirmed",
+  ]);
+});
+
+test("a sale that was given back is not committed, though its branch is forgotten", async () => {
+  const { prepare, rollback, commit, forgetBranch, stock } = await setup();
+  await prepare();
+  await rollback();
+
+  await forgetBranch();
+  const refusal = await refusalOf(commit());
+
+  expect(refusal.reason).toBe("BRANCH_NOT_PREPARED");
+  expect(await stock()).toEqual([5, 0, 0]);
 });
 
 test.each([

@@ -12,6 +12,7 @@ import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts"
 import { file_weft_payment_v1_payment_events } from "../../../gen/ts/weft/payment/v1/payment_events_pb.ts";
 import { Payment_State } from "../../../gen/ts/weft/payment/v1/payment_pb.ts";
 import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { ParticipantService } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
 import { createFlights } from "../../../services/payment/app/flights.ts";
 import { lookAtDueEvents } from "../../../services/payment/app/provider-events.ts";
 import { recoverDuePayments } from "../../../services/payment/app/recover-payments.ts";
@@ -23,6 +24,7 @@ import {
   announceThrough,
   announceTogetherThrough,
 } from "../../../services/payment/events/announce-change.ts";
+import { participantService } from "../../../services/payment/rpc/participant-service.ts";
 import { paymentService } from "../../../services/payment/rpc/payment-service.ts";
 import { paymentToProto } from "../../../services/payment/rpc/payment-to-proto.ts";
 import {
@@ -59,6 +61,8 @@ export interface World {
   stranger(): PaymentClient;
   /** The Order service, which acts for this world's tenant or for another. */
   order(tenant?: string): PaymentClient;
+  /** The coordinator of two-phase commits. */
+  participant(): Client<typeof ParticipantService>;
   /** The Order service, at another instance of this service. */
   elsewhere(): PaymentClient;
   /** One round of the recovery; answers how many payments it looked at. */
@@ -116,6 +120,7 @@ export async function setupWorld(
     user: (of = tenant) => client("edge", of),
     stranger: () => client("edge", undefined),
     order: (of = tenant) => client("order", of),
+    participant: () => participantOf(deps, tenant),
     elsewhere: () => other("order", tenant),
     recover: () => recoverDuePayments(deps),
     lookAtEvents: async () => {
@@ -201,6 +206,33 @@ function clientOf(deps: Parameters<typeof paymentService>[0]) {
     );
     return createClient(PaymentService, transport);
   };
+}
+
+function participantOf(
+  deps: ReturnType<typeof instance>,
+  tenant: string,
+): Client<typeof ParticipantService> {
+  const { implementation } = participantService({ ...deps, resolver: deps.db });
+  const mounted = withMiddleware(
+    { logger: silentLogger, validate: createValidate() },
+    ParticipantService,
+    implementation,
+  );
+  const transport = createRouterTransport(
+    (router) => void router.service(ParticipantService, mounted),
+    {
+      router: {
+        interceptors: [
+          (next) => (request) => {
+            request.contextValues.set(peerKey, "order");
+            request.header.set(identityHeaders.tenant, tenant);
+            return next(request);
+          },
+        ],
+      },
+    },
+  );
+  return createClient(ParticipantService, transport);
 }
 
 function identity(

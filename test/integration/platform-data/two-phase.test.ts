@@ -58,7 +58,8 @@ async function setup(poolSize?: number) {
     branch,
     prepare: (epoch: bigint) =>
       prepareBranch(deps, branch(epoch), effect(transaction, epoch)),
-    commit: (epoch: bigint) => commitBranch(deps, branch(epoch)),
+    commit: (epoch: bigint) =>
+      commitBranch(deps, branch(epoch), async () => false),
     rollback: (epoch: bigint) => rollbackBranch(deps, branch(epoch)),
     inDoubt: async () =>
       (await listPrepared(resolver, "stock", transaction, 10)).map(

@@ -74,7 +74,7 @@ async function setup() {
     goAway: () => void (isAway = true),
     looks: () => looks,
     prepare: () => prepareBranch(deps, branch, async () => undefined),
-    commit: () => commitBranch(deps, branch),
+    commit: () => commitBranch(deps, branch, async () => false),
     age: async () => (await gauge("weft.transaction.in_doubt.oldest_age"))[0],
   };
 }
