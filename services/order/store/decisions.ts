@@ -63,7 +63,10 @@ export async function findDecisions(
   );
 }
 
-/** Forgets decisions older than `before` whose orders are settled: every participant has done them. How many. */
+/**
+ * Forgets decisions older than `before` whose orders are settled: every participant has done them. Not those of orders that
+ * were settled by hand, of which a participant may still have to be told. How many.
+ */
 export async function pruneDecisions(
   db: Executor,
   before: Date,
@@ -77,6 +80,12 @@ export async function pruneDecisions(
        join orders on id = order_id
        where decided_at < $1
          and settled_at is not null
+         and not exists (
+           select
+           from order_audit_records
+           where order_audit_records.order_id = orders.id
+             and action = 'force_resolve'
+         )
        limit $2
      )`,
     [before, limit],

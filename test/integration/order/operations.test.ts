@@ -17,12 +17,21 @@ import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts"
 import { ParticipantService } from "../../../gen/ts/weft/transaction/v1/participant_service_pb.ts";
 import { inDoubtClient } from "../../../services/order/clients/in-doubt.ts";
 import { unansweredUntilAttentionMs } from "../../../services/order/domain/attention.ts";
-import { orderName, type Order } from "../../../services/order/domain/order.ts";
+import { etagOf } from "../../../services/order/domain/etag.ts";
+import {
+  isSettled,
+  orderName,
+  type Order,
+} from "../../../services/order/domain/order.ts";
 import { advance, type Outcome } from "../../../services/order/domain/saga.ts";
 import {
   joinedOperations,
   operationsService,
 } from "../../../services/order/rpc/operations-service.ts";
+import {
+  findDecision,
+  pruneDecisions,
+} from "../../../services/order/store/decisions.ts";
 import { updateOrdersTogether } from "../../../services/order/store/update-together.ts";
 import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
 import { peerKey } from "../../../services/platform/rpc/caller.ts";
@@ -278,6 +287,27 @@ test("tells of a transaction in doubt what its log has, though the order is stuc
   ]);
 });
 
+test("a decision is kept of an order that was settled by hand, for a participant that comes back late", async () => {
+  const { world, operator } = await setup();
+  const byItself = await storeNext(world, await storeDecided(world), {
+    kind: "done",
+  });
+  const stuck = await storeStuck(world, await storeDecided(world));
+  await operator().forceResolveOrder({
+    name: orderName(stuck.id),
+    etag: etagOf(stuck),
+    outcome: End.COMPLETED,
+    ...byHand,
+  });
+
+  const nextWeek = new Date(Date.now() + 7 * 86_400_000);
+  const forgotten = await pruneDecisions(world.db, nextWeek, 100);
+
+  expect(forgotten).toBe(1);
+  expect(await findDecision(world.db, byItself.id)).toBeUndefined();
+  expect(await findDecision(world.db, stuck.id)).toBeDefined();
+});
+
 test("lets nobody in without its scope, and tells what does not exist", async () => {
   const { operator } = await setup();
   const name = `orders/${randomUUID()}`;
@@ -394,9 +424,10 @@ async function storeNext(
 ): Promise<Order> {
   const order = advance(before, outcome, at);
   const decides = outcome.kind === "prepared";
+  const due = isSettled(order) ? undefined : "kept";
   const { version: versionBefore } = before;
   await updateOrdersTogether(db, [
-    { order, versionBefore, decides, due: "kept", event: undefined },
+    { order, versionBefore, decides, due, event: undefined },
   ]);
   return order;
 }
