@@ -124,13 +124,14 @@ async function learnFrom(
   const payment = await paymentOfIntent(deps.db, found.metadata);
   if (payment === undefined) return "unknown here";
 
-  const current = await recordChanges(deps, payment, (latest) =>
-    reconcile(latest, found.intent),
-  );
-  const after =
-    current.pending === undefined || isUnsettled(current)
-      ? current
-      : await finishRequest(deps, current);
+  const learn = () =>
+    recordChanges(deps, payment, (latest) => reconcile(latest, found.intent));
+  let after = await learn();
+  if (after.pending !== undefined && !isUnsettled(after)) {
+    await finishRequest(deps, after);
+    // What is pending may have hidden what else there was to learn.
+    after = await learn();
+  }
   return after.version === payment.version ? "nothing new" : "learnt";
 }
 

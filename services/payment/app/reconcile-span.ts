@@ -1,4 +1,3 @@
-import type { Database } from "../../platform/data/database.ts";
 import type { ReportedIntent } from "../clients/provider-messages.ts";
 import type { PaymentProvider, ReportSpan } from "../clients/provider.ts";
 import {
@@ -9,6 +8,7 @@ import {
 import type { Payment } from "../domain/payment.ts";
 import { providerUnavailable } from "../domain/payment-refusals.ts";
 import { plainTenant } from "../domain/plain-tenant.ts";
+import { refundsFound } from "../domain/reconcile.ts";
 import { findBooks, listBooks } from "../store/books.ts";
 import {
   findOpenFindings,
@@ -16,12 +16,10 @@ import {
   saveFinding,
 } from "../store/findings.ts";
 import { paymentOfIntent } from "./payment-of-intent.ts";
+import { recordChanges, type RecordDeps } from "./record-changes.ts";
 
-export interface ReconcileDeps {
-  readonly db: Database;
+export interface ReconcileDeps extends RecordDeps {
   readonly provider: PaymentProvider;
-  readonly newId: () => string;
-  readonly now: () => Date;
 }
 
 /** A difference that a comparison found. */
@@ -133,7 +131,18 @@ async function compare(
     difference,
     { id: deps.newId(), at: deps.now() },
   );
+  if (ours && theirs) await bookRefunds(deps, ours.payment, theirs);
   return [{ tenant, kind: difference.kind, isNew }];
+}
+
+/** What was given back at the provider is booked, and the next look finds that the two agree; all else is for people. */
+async function bookRefunds(
+  deps: ReconcileDeps,
+  payment: Payment,
+  { intent }: ReportedIntent,
+): Promise<void> {
+  if (refundsFound(payment, intent).length === 0) return;
+  await recordChanges(deps, payment, (latest) => refundsFound(latest, intent));
 }
 
 /**

@@ -12,6 +12,7 @@ const intent = z.object({
     "canceled",
   ]),
   amount_received: minorUnits,
+  amount_refunded: minorUnits.default(0n),
   last_payment_error: z
     .object({ code: z.string(), decline_code: z.string().nullish() })
     .nullish(),
@@ -21,7 +22,6 @@ const reported = intent.extend({
   created: z.number().int(),
   currency: z.string(),
   amount_capturable: minorUnits,
-  amount_refunded: minorUnits.default(0n),
   metadata: z.record(z.string(), z.string()).default({}),
 });
 
@@ -119,7 +119,12 @@ function toIntent(message: z.infer<typeof intent>): ProviderIntent {
     case "requires_capture":
       return { status: "held", reference };
     case "succeeded":
-      return { status: "taken", reference, amount: message.amount_received };
+      return {
+        status: "taken",
+        reference,
+        amount: message.amount_received,
+        refunded: message.amount_refunded,
+      };
     case "canceled":
       return { status: "released", reference };
     case "requires_payment_method": {

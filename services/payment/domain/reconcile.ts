@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isUnsettled, type Payment } from "./payment.ts";
 import type { PaymentChange } from "./payment-change.ts";
 
@@ -13,6 +14,8 @@ export type ProviderIntent =
       readonly status: "taken";
       readonly reference: string;
       readonly amount: bigint;
+      /** How much of it was given back, by whomever. */
+      readonly refunded: bigint;
     }
   | { readonly status: "released"; readonly reference: string };
 
@@ -42,10 +45,11 @@ export function reconcile(
         : [];
     case "taken": {
       const captured = { type: "captured", amount: intent.amount } as const;
-      if (payment.state === "AUTHORIZED") return [captured];
+      const taken = [captured, ...refundFound(0n, intent)];
+      if (payment.state === "AUTHORIZED") return taken;
       return isUnsettled(payment)
-        ? [authorized(intent.reference), captured]
-        : [];
+        ? [authorized(intent.reference), ...taken]
+        : refundsFound(payment, intent);
     }
     case "released":
       if (payment.state === "AUTHORIZED") return [{ type: "voided" }];
@@ -56,6 +60,40 @@ export function reconcile(
         ? [{ type: "request-closed" }]
         : [];
   }
+}
+
+/**
+ * What was given back at the provider without us, such as by hand. Nothing is known of that while a refund of ours is
+ * pending, which may be a part of it.
+ */
+export function refundsFound(
+  { state, pending, refunded }: Payment,
+  intent: ProviderIntent,
+): PaymentChange[] {
+  return state === "CAPTURED" &&
+    pending === undefined &&
+    intent.status === "taken"
+    ? refundFound(refunded, intent)
+    : [];
+}
+
+function refundFound(
+  known: bigint,
+  { reference, refunded }: Extract<ProviderIntent, { status: "taken" }>,
+): PaymentChange[] {
+  if (refunded <= known) return [];
+  const refundId = foundRefundId(reference, refunded);
+  return [{ type: "refunded", refundId, amount: refunded - known }];
+}
+
+/** Of a refund that has none of ours: a UUID of version 8 (RFC 9562), made of what it brought the payment to. */
+function foundRefundId(reference: string, refunded: bigint): string {
+  const digest = createHash("sha256")
+    .update(`${reference}/${refunded}`)
+    .digest("hex");
+  const parts = /^(.{8})(.{4}).(.{3}).(.{3})(.{12})/.exec(digest) ?? [];
+  const [, low, mid, high, clock, node] = parts;
+  return `${low}-${mid}-8${high}-8${clock}-${node}`;
 }
 
 /**

@@ -9,6 +9,7 @@ import { readMetrics } from "../../support/read-metrics.ts";
 import { holdForm } from "../payment-provider/provider-process.ts";
 import {
   authorizeRequest,
+  balancesOf,
   refusalOf,
   setupWorld,
   type World,
@@ -143,6 +144,31 @@ test("a finding is stored once, and resolved when the books agree again", async 
   expect(open).toMatchObject([{ kind: "AMOUNTS_DIFFER", payment: name }]);
   expect(await findingsOf(world)).toEqual([]);
   expect(await findingsOf(world, true)).toEqual(open);
+});
+
+test("money that was given back at the provider is booked, and its finding closes by itself", async () => {
+  const world = await setup();
+  const { name, paymentId } = await captured(world);
+  const { payment } = await world.user().getPayment({ name });
+  await world.provider.post("/v1/refunds", {
+    payment_intent: payment?.providerReference ?? "",
+    amount: "400",
+  });
+
+  await world.user().reconcilePayments(lately());
+  const open = await findingsOf(world);
+  await world.user().reconcilePayments(lately());
+
+  const { payment: after } = await world.user().getPayment({ name });
+  expect(open).toMatchObject([{ kind: "AMOUNTS_DIFFER", payment: name }]);
+  expect(await findingsOf(world)).toEqual([]);
+  expect(await findingsOf(world, true)).toEqual(open);
+  expect(after?.refundedAmount).toMatchObject({ units: 4n });
+  expect(await balancesOf(world, paymentId)).toEqual({
+    provider_cash: 600,
+    order_revenue: -1_000,
+    order_refunds: 400,
+  });
 });
 
 test("a report of several pages is read to its end", async () => {

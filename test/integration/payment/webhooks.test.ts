@@ -254,6 +254,50 @@ test("duplicate, reordered, delayed and forged events change nothing that they s
   }
 });
 
+test("money that is given back at the provider is booked, each part once, beside a refund of our own", async () => {
+  const world = await setup();
+  const { came } = await openHooks(world);
+  const { request, name, paymentId, order } = authorizeRequest();
+  await world.order().authorize(request);
+  const { payment } = await world.order().capture({ name });
+  const byHand = (amount: number) =>
+    world.provider.post("/v1/refunds", {
+      payment_intent: payment?.providerReference ?? "",
+      amount: String(amount),
+    });
+
+  await byHand(300);
+  await lookedAt(world, came, 3);
+  const first = await balancesOf(world, paymentId);
+  await world.order().refund({
+    name,
+    refundId: randomUUID(),
+    amount: { currencyCode: "EUR", units: 2n },
+  });
+  await byHand(500);
+  await lookedAt(world, came, 5);
+  await world.lookAtEvents();
+
+  expect(first).toEqual({
+    provider_cash: 700,
+    order_revenue: -1_000,
+    order_refunds: 300,
+  });
+  expect(await stateOf(world, name)).toBe("REFUNDED");
+  expect(await balancesOf(world, paymentId)).toEqual({
+    order_revenue: -1_000,
+    order_refunds: 1_000,
+  });
+  const refunds = (await eventsOf(world, order)).filter(
+    ({ type }) => type === "PaymentRefunded",
+  );
+  expect(refunds.map(({ message }) => message)).toMatchObject([
+    { amount: { units: 3n } },
+    { amount: { units: 2n } },
+    { amount: { units: 5n } },
+  ]);
+});
+
 test("an event is tried again while the provider is silent, and is looked at when it is back", async () => {
   const world = await setup();
   const { came } = await openHooks(world);

@@ -16,7 +16,12 @@ const TAKEN: ProviderIntent = {
   status: "taken",
   reference: "pi_1",
   amount: 600n,
+  refunded: 0n,
 };
+const takenAndRefunded = (refunded: bigint): ProviderIntent => ({
+  ...TAKEN,
+  refunded,
+});
 const RELEASED: ProviderIntent = { status: "released", reference: "pi_1" };
 const DECLINED: ProviderIntent = {
   status: "declined",
@@ -65,6 +70,49 @@ test("changes nothing by an answer that is older than what is known", () => {
   expect(reconcile(released, HELD)).toEqual([]);
   expect(reconcile(released, RELEASED)).toEqual([]);
   expect(reconcile(held, DECLINED)).toEqual([]);
+});
+
+test("learns what was given back at the provider, each part once", () => {
+  const taken = after(setup(), TAKEN);
+
+  const part = after(taken, takenAndRefunded(200n));
+  const again = reconcile(part, takenAndRefunded(200n));
+  const late = reconcile(part, TAKEN);
+  const all = after(part, takenAndRefunded(600n));
+
+  expect(part).toMatchObject({ state: "CAPTURED", refunded: 200n });
+  expect([...again, ...late]).toEqual([]);
+  expect(all).toMatchObject({ state: "REFUNDED", refunded: 600n });
+  expect(after(setup(), takenAndRefunded(200n))).toMatchObject({
+    state: "CAPTURED",
+    captured: 600n,
+    refunded: 200n,
+  });
+});
+
+test("gives each refund that it finds an id of its own, the same each time", () => {
+  const taken = after(setup(), TAKEN);
+  const idsOf = (refunded: bigint) =>
+    reconcile(taken, takenAndRefunded(refunded)).map((change) =>
+      change.type === "refunded" ? change.refundId : change.type,
+    );
+
+  expect(idsOf(200n)).toEqual(idsOf(200n));
+  expect(idsOf(200n)).not.toEqual(idsOf(300n));
+  expect(idsOf(200n)[0]).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
+});
+
+test("takes nothing for a refund of others that may be the one that is pending", () => {
+  const taken = after(setup(), TAKEN);
+  const pending = applyChange(
+    taken,
+    { type: "refund-requested", refundId: "refund", amount: 200n },
+    AT,
+  );
+
+  expect(reconcile(pending, takenAndRefunded(200n))).toEqual([]);
 });
 
 test("finds a hold that came after the payment was voided without it", () => {
