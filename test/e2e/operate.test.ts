@@ -173,6 +173,36 @@ describe.each(protocolKinds)(
   },
 );
 
+it("gives money of an order back by hand, once for each name, and no more than was taken", async () => {
+  using shop = await openShop("REST by fetch");
+  const { payments } = shop.client;
+  const { name, payment } = await shop.settled(shop.order(2));
+  const amount = { currencyCode: "EUR", units: 10n };
+  const request = { name: payment, refundId: randomUUID(), amount };
+
+  await payments.refund(request);
+  const again = await payments.refund(request);
+  const tooMuch = await refusalOf(
+    payments.refund({
+      name: payment,
+      refundId: randomUUID(),
+      amount: { currencyCode: "EUR", units: 16n },
+    }),
+  );
+  const { balances } = await payments.getBalances({ payment });
+
+  expect(again.payment?.refundedAmount).toMatchObject({ units: 10n });
+  expect(tooMuch).toMatchObject({
+    code: "InvalidArgument",
+    reason: "AMOUNT_TOO_LARGE",
+    metadata: { requested: "1600", limit: "1500" },
+  });
+  expect(await shop.money(name)).toMatchObject({ captures: 1, refunds: 1 });
+  expect(
+    balances.reduce((sum, { amount: on }) => sum + (on?.units ?? 0n), 0n),
+  ).toBe(0n);
+});
+
 it("sends back what was decided though the service is killed right after it said so", async () => {
   const { edge, control } = meshUnderTest();
   using client = connectToEdge(edge, "gRPC");

@@ -65,9 +65,12 @@ export async function auditMesh(
     return { ...page, items: page.payments };
   });
   const money = await moneyByOrder(mesh.paymentProviderUrl);
+  const refunded = new Set(payments.filter(isRefunded).map(({ name }) => name));
   const faults = [
     ...products.flatMap((product) => stockFaults(product, orders)),
-    ...orders.flatMap((order) => moneyFaults(order, money.get(order.name))),
+    ...orders.flatMap((order) =>
+      moneyFaults(order, money.get(order.name), refunded.has(order.payment)),
+    ),
     ...unknownOrders(orders, money),
     ...payments.flatMap(paymentFaults),
   ];
@@ -112,10 +115,19 @@ function stockFaults(product: Product, orders: readonly Order[]): string[] {
   ];
 }
 
-function moneyFaults(order: Order, money: Money | undefined): string[] {
+function isRefunded({ refundedAmount }: Payment): boolean {
+  const { units = 0n, nanos = 0 } = refundedAmount ?? {};
+  return units > 0n || nanos > 0;
+}
+
+function moneyFaults(
+  order: Order,
+  money: Money | undefined,
+  refunded: boolean,
+): string[] {
   const { captures = 0, held = 0, refunds = 0 } = money ?? {};
   const wanted = order.state === State.COMPLETED ? 1 : 0;
-  const isRight = captures === wanted && held === 0 && refunds === 0;
+  const isRight = captures === wanted && held === 0 && refunds > 0 === refunded;
   return isRight
     ? []
     : [`${order.name} is ${orderState(order.state)}: ${JSON.stringify(money)}`];

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Payment_State } from "../../../gen/ts/weft/payment/v1/payment_pb.ts";
+import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
+import { policyOf } from "../../../services/platform/rpc/policy.ts";
 import { newId } from "../../../services/platform/runtime/ids.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import {
@@ -168,6 +170,58 @@ test("gives back in parts, each once, until nothing is left", async () => {
     order_revenue: -1000,
     order_refunds: 1000,
   });
+});
+
+test("an administrator of the tenant gives back in parts, each once and never more than was taken", async () => {
+  const { world, client, name, paymentId, done } = await setup();
+  await client.capture({ name });
+  const admin = world.user();
+  const first = { name, refundId: newId(), amount: euros(3n) };
+
+  await admin.refund(first);
+  const { payment: again } = await admin.refund(first);
+  await admin.refund({ ...first, refundId: newId() });
+  const tooMuch = await refusalOf(
+    admin.refund({ name, refundId: newId(), amount: euros(5n) }),
+  );
+
+  expect(again?.refundedAmount).toMatchObject({ units: 3n });
+  expect(tooMuch).toMatchObject({
+    code: "InvalidArgument",
+    reason: "AMOUNT_TOO_LARGE",
+    metadata: { requested: "500", limit: "400" },
+  });
+  expect((await done()).slice(2)).toEqual(["created", "created"]);
+  expect(await balancesOf(world, paymentId)).toEqual({
+    provider_cash: 400,
+    order_revenue: -1000,
+    order_refunds: 600,
+  });
+});
+
+test("gives nothing back to another tenant's administrator, nor to a user who is none, and each call is audited", async () => {
+  const { world, client, name, done } = await setup();
+  await client.capture({ name });
+  const request = { name, refundId: newId() };
+
+  const stranger = await refusalOf(
+    world.user(`${world.tenant}-other`).refund(request),
+  );
+  const reader = await refusalOf(
+    world.user(world.tenant, "payments:read").refund(request),
+  );
+
+  expect(stranger).toMatchObject({
+    code: "NotFound",
+    reason: "PAYMENT_NOT_FOUND",
+  });
+  expect(reader).toMatchObject({
+    code: "PermissionDenied",
+    reason: "SCOPE_MISSING",
+    metadata: { scope: "payments:admin" },
+  });
+  expect(await done()).toEqual(["authorized", "captured"]);
+  expect(policyOf(PaymentService.method.refund).audited).toBe(true);
 });
 
 test("never gives back more than it took, when many ask at once", async () => {

@@ -55,8 +55,8 @@ export interface World {
   /** Of the superuser: for breaking things. */
   readonly adminUrl: string;
   readonly provider: ProviderProcess;
-  /** A user of this world's tenant, or of another, who may read. */
-  user(tenant?: string): PaymentClient;
+  /** A user of this world's tenant, or of another, who may read and administer, or what `scope` says. */
+  user(tenant?: string, scope?: string): PaymentClient;
   /** Somebody without a token. */
   stranger(): PaymentClient;
   /** The Order service, which acts for this world's tenant or for another. */
@@ -117,7 +117,7 @@ export async function setupWorld(
     db,
     adminUrl: database.adminUrl,
     provider,
-    user: (of = tenant) => client("edge", of),
+    user: (of = tenant, scope) => client("edge", of, scope),
     stranger: () => client("edge", undefined),
     order: (of = tenant) => client("order", of),
     participant: () => participantOf(deps, tenant),
@@ -187,6 +187,7 @@ function clientOf(deps: Parameters<typeof paymentService>[0]) {
   return (
     peer: "edge" | "order",
     tenant: string | undefined,
+    scope = "payments:read payments:admin",
   ): PaymentClient => {
     const transport = createRouterTransport(
       (router) => void router.service(PaymentService, implementation),
@@ -195,7 +196,7 @@ function clientOf(deps: Parameters<typeof paymentService>[0]) {
           interceptors: [
             (next) => (request) => {
               request.contextValues.set(peerKey, peer);
-              for (const [name, value] of identity(peer, tenant)) {
+              for (const [name, value] of identity(peer, tenant, scope)) {
                 request.header.set(name, value);
               }
               return next(request);
@@ -238,14 +239,11 @@ function participantOf(
 function identity(
   peer: "edge" | "order",
   tenant: string | undefined,
+  scope: string,
 ): [string, string][] {
   if (tenant === undefined) return [];
   if (peer === "order") return [[identityHeaders.tenant, tenant]];
-  const claims = {
-    sub: "tester",
-    tenant,
-    scope: "payments:read payments:admin",
-  };
+  const claims = { sub: "tester", tenant, scope };
   const encoded = Buffer.from(JSON.stringify(claims)).toString("base64url");
   return [[identityHeaders.claims, encoded]];
 }

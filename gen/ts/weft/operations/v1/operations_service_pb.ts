@@ -848,10 +848,10 @@ export const OperationsService: GenService<{
    *
    * What its participants were told stands all the same: past the point of no return (CONFIRMED) the payment is still taken
    * when it can be, so such an order ends in COMPLETED only, and is not to be charged in another way before its payment is
-   * known to be voided. A customer who is not to have it is given back the money by a refund, once it is taken, and the units
-   * by AdjustStock. On the way back an order ends in what it was on its way to. A choreographed order is past that point when
-   * Inventory has sold its stock, and while that is not known it may be: AUTHORIZED it ends in COMPLETED only, and on the way
-   * back in nothing before its stock is let go.
+   * known to be voided. A customer who is not to have it is given back the money by PaymentService.Refund, once it is taken,
+   * and the units by AdjustStock. On the way back an order ends in what it was on its way to. A choreographed order is past
+   * that point when Inventory has sold its stock, and while that is not known it may be: AUTHORIZED it ends in COMPLETED only,
+   * and on the way back in nothing before its stock is let go.
    *
    * Errors: NOT_FOUND; FAILED_PRECONDITION with ORDER_NOT_STUCK (it does not need attention), or with OUTCOME_NOT_ALLOWED
    * (it may not end so); ABORTED with ETAG_MISMATCH.
