@@ -1,5 +1,5 @@
 import { context, isSpanContextValid, trace } from "@opentelemetry/api";
-import { pino } from "pino";
+import { pino, stdSerializers } from "pino";
 import { requestId } from "./request-id.ts";
 
 /** A log line is an outcome: ids and numbers are fields, the message is a constant sentence. */
@@ -32,6 +32,7 @@ export function createLogger(service: string, level: LogLevel): Logger {
     level,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: describeError },
     redact: {
       paths: [
         "authorization",
@@ -43,6 +44,14 @@ export function createLogger(service: string, level: LogLevel): Logger {
     },
     mixin: activeCall,
   });
+}
+
+/** Of an error no more than what is meant for people: libraries hang on it what they were at, such as the command that logs in. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { type, message, stack, ...fields } = stdSerializers.err(error);
+  const { code, reason } = fields;
+  return { type, message, stack, code, reason };
 }
 
 function activeCall(): object {
