@@ -20,6 +20,7 @@ import { drained } from "./end-streams.ts";
 import { decodeRequest, encodeMessage } from "./grpc-codec.ts";
 import { GrpcContext, type GrpcServerCall } from "./grpc-context.ts";
 import { toGrpcStatus, toStatus } from "./grpc-status.ts";
+import { endOfCall } from "./map-error.ts";
 import type { OpenCalls } from "./open-calls.ts";
 
 /** What bounds the life of a server's streams. */
@@ -135,12 +136,19 @@ async function answerEach(
     call.end(context.trailers());
   } catch (error) {
     context.sendHeaders();
-    const reason = ConnectError.from(error);
+    const reason = reasonOf(error, context.signal);
     if (began && context.header("x-weft-rest") !== undefined) {
       call.write(inBandError(reason));
     }
     call.emit("error", toGrpcStatus(reason, context.trailers()));
   }
+}
+
+/** A wait for a slow client ends without a word of why. */
+function reasonOf(error: unknown, signal: AbortSignal): ConnectError {
+  return signal.aborted && !(error instanceof ConnectError)
+    ? endOfCall(signal)
+    : ConnectError.from(error);
 }
 
 /** What tells a failure in mid-stream where a stream becomes lines of JSON, which have no trailers. */

@@ -28,6 +28,7 @@ import {
   type ServerReflectionResponse,
 } from "../../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../../gen/ts/grpc/reflection/v1alpha/reflection_pb.ts";
+import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { method as policy } from "../../../gen/ts/weft/policy/v1/policy_pb.ts";
 import { serve, service } from "../../../services/platform/rpc/server.ts";
@@ -222,9 +223,10 @@ test("no idempotent call fails while a second server takes over on the same port
   expect(failures.map(String)).toEqual([]);
 });
 
-test("a stream waits for a client that reads slowly", async () => {
+/** A client that has read one of the messages that a handler makes as fast as it can, and a handler that waits for it. */
+async function readSlowly() {
   let made = 0;
-  await using world = await setupRpc({
+  const world = await setupRpc({
     async *watchOrders(_request, context) {
       const customer = "x".repeat(100_000);
       while (!context.signal.aborted) {
@@ -248,11 +250,32 @@ test("a stream waits for a client that reads slowly", async () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     return still;
   });
+  return { world, stream, leave, made: () => made };
+}
+
+test("a stream waits for a client that reads slowly", async () => {
+  const { world, stream, leave, made } = await readSlowly();
+  await using _ = world;
+
   leave.abort();
   const failure = await drainOf(stream);
 
-  expect(made).toBeLessThan(200);
+  expect(made()).toBeLessThan(200);
   expect(failure.code).toBe(Code.Canceled);
+});
+
+test("a client that reads slowly is told why its stream ends when the server drains", async () => {
+  const { world, stream } = await readSlowly();
+  await using _ = world;
+
+  const drained = world.order.drain(AbortSignal.timeout(5_000));
+  const failure = await drainOf(stream);
+  await drained;
+
+  expect(failure.code).toBe(Code.Unavailable);
+  expect(failure.findDetails(ErrorInfoSchema)).toMatchObject([
+    { reason: "DRAINING" },
+  ]);
 });
 
 async function drainOf(stream: AsyncIterator<unknown>): Promise<ConnectError> {
