@@ -9,6 +9,9 @@ import type { HeaderReader } from "./header-reader.ts";
 import { policyOf } from "./policy.ts";
 import { statusError } from "./status.ts";
 
+/** Characters of a resource's name that a record keeps. */
+const LONGEST_NAME = 512;
+
 export interface AuditDeps {
   readonly audit: AuditLog;
   readonly logger: Logger;
@@ -140,9 +143,12 @@ function callerOf(
   }
 }
 
+/** Of a request that may break every rule, as it is not validated yet: Postgres takes no NUL, and a record is kept for long. */
 function resourceOf(request: object): string {
   const name = "name" in request ? request.name : undefined;
-  return typeof name === "string" ? name : "";
+  return typeof name === "string"
+    ? name.slice(0, LONGEST_NAME).replaceAll("\0", "\u{fffd}")
+    : "";
 }
 
 /** `permission_denied` of PermissionDenied. */

@@ -85,6 +85,26 @@ it("writes of a call that is refused, by the service or for want of a scope", as
   ]);
 });
 
+it("refuses a name that no record can hold for what it is, and records what it can", async () => {
+  await using world = await setup();
+  const id = randomUUID();
+  const name = `products/${id}\0${"x".repeat(10_000)}`;
+
+  const { code } = await refusalOf(
+    world.inventory.adjustStock(adjustment(name), world.owner),
+  );
+
+  expect(code).toBe("InvalidArgument");
+  const { rows } = await db.query<{ resource: string }>(
+    `select resource
+     from audit_log
+     where resource like $1`,
+    [`products/${id}%`],
+  );
+  expect(rows).toHaveLength(2);
+  expect(rows[0]?.resource).toHaveLength(512);
+});
+
 it("writes nothing of other calls", async () => {
   await using world = await setup();
   const name = `products/${randomUUID()}`;
