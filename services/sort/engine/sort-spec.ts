@@ -31,6 +31,8 @@ export type SortInput =
       readonly name: string;
       readonly open: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
       readonly compression?: Compression | "auto";
+      /** What changes when the bytes change, such as an ETag. Without one, a job goes on with whatever comes. */
+      readonly version?: string;
     }
   /** Bytes that can be read anywhere, by several readers at once: an object behind ranged GETs. */
   | {

@@ -40,6 +40,7 @@ export async function openRemote(
     name: input.name,
     open: (until) => read(0, size, until),
     compression,
+    version: `${size} ${etag}`,
   };
 }
 

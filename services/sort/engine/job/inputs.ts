@@ -29,7 +29,7 @@ export function knowInput(input: SortInput): KnownInput {
         compression: plainCompression(input.compression),
         storedBytes: undefined,
         size: undefined,
-        identity: "",
+        identity: input.version ?? "",
         path: undefined,
       };
     case "ranges":
