@@ -14,8 +14,9 @@ import {
 } from "node:zlib";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import type { SortInput } from "../../../services/sort/engine/sort-spec.ts";
-import { createSortWorld } from "./sort-world.ts";
+import { createSortWorld, digest } from "./sort-world.ts";
 
 const lines = { record: { kind: "lines" } } as const;
 
@@ -188,6 +189,36 @@ test("takes a line of megabytes, and refuses one beyond the limit", async () => 
   expect(world.read("out").toString()).toBe(`a\nb\n${long}\n${long}y\n`);
   await expect(tooLong).rejects.toMatchObject({ reason: "RECORD_TOO_LONG" });
 });
+
+test.each(["wasm", "typescript"] as const)(
+  "takes lines up to the very limit that it states, over several runs (kernel %s)",
+  async (kernel) => {
+    using world = createSortWorld();
+    const memory = { bytes: 128 << 20, counts: "job" } as const;
+    const options = { memory, workers: 1, kernel };
+    world.write("in", "b".repeat(40_000_000));
+    const refusal: unknown = await world
+      .sort(lines, options)
+      .catch((error: unknown) => error);
+    const limit = Number(
+      refusal instanceof DomainError && refusal.metadata["limit"],
+    );
+    const texts = Array.from({ length: 14 }, (_, i) =>
+      Buffer.alloc(i % 2 === 0 ? 9_000_000 : limit - 1, 122 - i),
+    );
+    const delimiter = Buffer.from("\n");
+    world.write(
+      "in",
+      Buffer.concat(texts.flatMap((text) => [text, delimiter])),
+    );
+
+    const { runs } = await world.sort(lines, options);
+
+    expect(limit).toBeGreaterThan(9_000_000);
+    expect(runs).toBeGreaterThan(1);
+    expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
+  },
+);
 
 test("refuses a budget that no worker fits in", async () => {
   using world = createSortWorld();

@@ -1,4 +1,5 @@
 import { ARENA, RESULT, SLACK, SOURCE } from "../kernel/kernel.ts";
+import { BLOCK_BYTES } from "../run-file.ts";
 import { OUT_BYTES, type Area } from "./arena.ts";
 import type { WorkerDeps } from "./chunk.ts";
 import { openOutput, type MergeOutput } from "./merge-output.ts";
@@ -6,7 +7,7 @@ import { MergeSource } from "./merge-source.ts";
 import { PAGE } from "./page-writer.ts";
 import type { Merged, MergeTask } from "./tasks.ts";
 
-/** The most that a source's buffer holds: longer reads cost no less a byte. */
+/** The most that a source's buffer holds, unless a record is longer: longer reads cost no less a byte. */
 const MOST_BUFFER = 8 << 20;
 
 interface MergeLayout {
@@ -56,7 +57,8 @@ function layOut(deps: WorkerDeps, task: MergeTask): MergeLayout {
   const isHolding = deps.order.unique !== "no";
   const first = align(hold + (isHolding ? task.longest : 0) + SLACK);
   const room = deps.setup.arenaBytes - first - SLACK;
-  const each = Math.min(MOST_BUFFER, Math.floor(room / Math.max(1, count)));
+  const most = Math.max(MOST_BUFFER, task.longest + BLOCK_BYTES + SLACK);
+  const each = Math.min(most, Math.floor(room / Math.max(1, count)));
   const buffers = task.slices.map((_, i) => ({
     start: first + i * each,
     end: first + (i + 1) * each,
