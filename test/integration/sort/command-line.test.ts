@@ -1,5 +1,10 @@
-import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import {
+  spawn,
+  type ChildProcess,
+  type ChildProcessWithoutNullStreams,
+} from "node:child_process";
+import { randomFillSync } from "node:crypto";
+import { chmodSync, createReadStream, mkdirSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createSortWorld } from "./sort-world.ts";
@@ -171,21 +176,62 @@ test("keeps within its memory budget as the system counts it", async () => {
   expect(peakBytes).toBeLessThanOrEqual(256 << 20);
 });
 
-/** Runs the command; its highest RSS is what it reports itself on its end. */
+test.each(["a file", "standard input"])(
+  "keeps within its memory budget from %s to standard output",
+  async (from) => {
+    using world = createSortWorld();
+    const input = world.write("in", randomLines(270_000_000));
+    const isFile = from === "a file";
+
+    const child = start(["-S", "256M", ...(isFile ? [input] : [])]);
+    if (!isFile) createReadStream(input).pipe(child.stdin);
+    let outBytes = 0;
+    child.stdout.on("data", (piece: Buffer) => (outBytes += piece.length));
+    const { code, peakBytes } = await ended(child);
+
+    expect({ code, outBytes }).toEqual({ code: 0, outBytes: 270_000_000 });
+    expect(peakBytes).toBeLessThanOrEqual(256 << 20);
+  },
+  60_000,
+);
+
+/** So many bytes in lines of 100. */
+function randomLines(bytes: number): Buffer {
+  const lines = randomFillSync(Buffer.allocUnsafe(bytes));
+  for (let i = 0; i < bytes; i++) if (lines[i] === 10) lines[i] = 11;
+  for (let i = 99; i < bytes; i += 100) lines[i] = 10;
+  return lines;
+}
+
 async function run(args: readonly string[], input = "") {
-  const report = `process.on("exit", () => process.send?.(process.resourceUsage().maxRSS))`;
+  const child = start(args);
+  child.stdin.end(input);
+  const [out, err] = [collect(child.stdout), collect(child.stderr)];
+  const { code, peakBytes } = await ended(child);
+  return { code, out: out(), err: err(), peakBytes };
+}
+
+/** Starts the command so that it reports its highest RSS on its end. */
+function start(args: readonly string[]): ChildProcessWithoutNullStreams {
+  // Its own highest: `maxRSS` is also that of the process which started it, and the tests' is large.
+  const report = `const { readFileSync } = process.getBuiltinModule("node:fs");
+    const peak = () => /VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    process.on("exit", () => process.send?.(peak()))`;
   const preload = `data:text/javascript,${encodeURIComponent(report)}`;
   const child = spawn(process.execPath, ["--import", preload, main, ...args], {
     stdio: ["pipe", "pipe", "pipe", "ipc"],
   });
+  // All three are pipes.
+  return child as ChildProcessWithoutNullStreams;
+}
+
+async function ended(child: ChildProcess) {
   let peakBytes = 0;
   child.on("message", (kilobytes) => (peakBytes = Number(kilobytes) * 1024));
-  child.stdin?.end(input);
-  const [out, err] = [collect(child.stdout), collect(child.stderr)];
   const code = await new Promise<number | null>((resolve) =>
     child.on("close", resolve),
   );
-  return { code, out: out(), err: err(), peakBytes };
+  return { code, peakBytes };
 }
 
 function collect(stream: NodeJS.ReadableStream | null): () => string {

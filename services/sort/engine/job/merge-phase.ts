@@ -1,14 +1,14 @@
 import { open, truncate } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import { newPipe, openPipe } from "../worker/pipe.ts";
+import { openPipe } from "../worker/pipe.ts";
 import type { Merged, MergeTarget } from "../worker/tasks.ts";
 import { compactParts } from "./compact-parts.ts";
 import { together, type Job } from "./job.ts";
 import { ofOutput, renewPartial, type Output } from "./output.ts";
 import { bypassesCache } from "./page-cache.ts";
+import { PipePool } from "./pipe-pool.ts";
 import { planParts, slicesOf, type PartPlan } from "./plan-parts.ts";
 import { openRun, reduceRuns } from "./reduce-runs.ts";
-import { PIPE_BYTES } from "./sort-phase.ts";
 import type { OpenRun } from "./splitters.ts";
 import type { SortWorker } from "./worker-pool.ts";
 
@@ -167,28 +167,43 @@ async function keepWholeParts(merge: Merge, partial: string): Promise<void> {
   }
 }
 
-/** Workers run ahead as far as their pipes hold; parts are put out in their order. */
+/** A part on its way out. */
+interface PipedPart {
+  readonly pipe: SharedArrayBuffer;
+  readonly merged: Promise<Merged>;
+}
+
+/** Workers run ahead as far as their pipes hold, of which there is one to spare; parts are put out in their order. */
 async function mergeInOrder(
   merge: Merge,
   output: Extract<Output, { kind: "ordered" }>,
 ): Promise<void> {
   const { job, done, head } = merge;
-  const pipes = partIndexes(merge).map(() =>
-    Promise.withResolvers<SharedArrayBuffer>(),
+  const { signal } = job.stop;
+  const pipes = new PipePool(job.pool.workers.length + 1);
+  const parts = partIndexes(merge).map(() =>
+    Promise.withResolvers<PipedPart>(),
   );
   const waiting = partIndexes(merge);
   const work = job.pool.workers.map(async (worker) => {
-    for (let i = waiting.shift(); i !== undefined; i = waiting.shift()) {
-      const pipe = newPipe(PIPE_BYTES).shared;
-      pipes[i]?.resolve(pipe);
-      const target = { kind: "pipe", pipe } as const;
-      done.set(i, await mergeOne(merge, worker, i, target));
+    while (waiting.length > 0) {
+      // Parts have their pipes in their order: the one that is put out never waits for one behind it.
+      const pipe = await pipes.take(signal);
+      const i = waiting.shift();
+      if (i === undefined) return;
+      const merged = mergeOne(merge, worker, i, { kind: "pipe", pipe });
+      parts[i]?.resolve({ pipe, merged });
+      done.set(i, await merged);
     }
   });
   const drain = async () => {
     if (head.length > 0) await output.write(head);
-    for (const { promise } of pipes)
-      await drainPipe(job, output, await promise);
+    for (const { promise } of parts) {
+      const { pipe, merged } = await promise;
+      await drainPipe(job, output, pipe);
+      await merged;
+      pipes.giveBack(pipe);
+    }
     await output.end();
   };
   await together(job, [...work, drain()]);
@@ -201,8 +216,8 @@ async function drainPipe(
 ): Promise<void> {
   const pipe = openPipe(shared);
   const { signal } = job.stop;
+  const piece = new Uint8Array(256 << 10);
   for (;;) {
-    const piece = new Uint8Array(256 << 10);
     const bytes = await pipe.read(piece, signal);
     if (bytes === 0) return;
     await output.write(piece.subarray(0, bytes));

@@ -45,7 +45,7 @@ export async function openJob(
   const { arenaBytes, maxRecordBytes, workers } = planMemory(
     options,
     pool.workers.length,
-    inputs,
+    pipesOf(spec, inputs, pool.workers.length),
     plan.keys.kind === "none",
   );
   const used = { ...pool, workers: pool.workers.slice(0, workers) };
@@ -80,19 +80,30 @@ export async function openJob(
 function planMemory(
   options: SortOptions,
   wanted: number,
-  inputs: readonly KnownInput[],
+  pipes: number,
   isPlain: boolean,
 ) {
-  const isPiped = inputs.some(({ path }) => path === undefined);
   const shared = shareMemory(
     options.memory,
     wanted,
     process.memoryUsage.rss(),
-    isPiped ? (wanted + 6) * PIPE_BYTES : 0,
+    pipes * PIPE_BYTES,
   );
   // Room for it in the arena, in a merge's output, and in a buffer for each of a few runs.
   const maxRecordBytes = Math.floor(shared.arenaBytes / (isPlain ? 8 : 16));
   return { ...shared, maxRecordBytes };
+}
+
+/** What comes and goes by this thread: an input's pipe, buffers and leftovers, and later a pipe a worker and one to spare. */
+function pipesOf(
+  { output }: SortSpec,
+  inputs: readonly KnownInput[],
+  workers: number,
+): number {
+  const isPiped = inputs.some(({ path }) => path === undefined);
+  const { compression = "none" } = output;
+  const isOrdered = output.kind === "stream" || compression !== "none";
+  return Math.max(isPiped ? workers + 6 : 0, isOrdered ? workers + 1 : 0);
 }
 
 /** Where records are left out, their sum says nothing. */

@@ -12,6 +12,8 @@ export interface Pipe {
   write(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
   /** The writer's end: what is in it can still be read. */
   close(): void;
+  /** For the next writer of one that is closed and empty; the last one must have let go of it. */
+  reopen(): void;
 }
 
 const FILLED = 0;
@@ -106,5 +108,6 @@ export function openPipe(shared: SharedArrayBuffer): Pipe {
       Atomics.store(head, CLOSED, 1);
       Atomics.notify(head, FILLED);
     },
+    reopen: () => void Atomics.store(head, CLOSED, 0),
   };
 }
