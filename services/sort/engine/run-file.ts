@@ -21,28 +21,46 @@ export interface RunIndex {
 export const BLOCK_BYTES = 65_536;
 const MAGIC = 0x57_46_52_31;
 const TRAILER = 32;
+const FIRST_BLOCKS = 1024;
 
+/** Grows outside of the heap, of which a worker has too little for the blocks of a long run. */
 export class RunIndexBuilder {
-  #offsets: number[] = [];
-  #outOffsets: number[] = [];
-  #prefixes: bigint[] = [];
-  #crcs: number[] = [];
+  #blocks = 0;
+  #offsets = new Float64Array(FIRST_BLOCKS);
+  #outOffsets = new Float64Array(FIRST_BLOCKS);
+  #prefixes = new BigUint64Array(FIRST_BLOCKS);
+  #crcs = new Uint32Array(FIRST_BLOCKS);
 
   add(offset: number, outOffset: number, prefix: bigint, crc: number): void {
-    this.#offsets.push(offset);
-    this.#outOffsets.push(outOffset);
-    this.#prefixes.push(prefix);
-    this.#crcs.push(crc);
+    // One is left for the end.
+    if (this.#blocks + 1 === this.#crcs.length) this.#grow();
+    this.#offsets[this.#blocks] = offset;
+    this.#outOffsets[this.#blocks] = outOffset;
+    this.#prefixes[this.#blocks] = prefix;
+    this.#crcs[this.#blocks] = crc;
+    this.#blocks++;
   }
 
   build(end: number, outEnd: number): RunIndex {
+    const blocks = this.#blocks;
+    this.#offsets[blocks] = end;
+    this.#outOffsets[blocks] = outEnd;
     return {
-      blocks: this.#crcs.length,
-      offsets: Float64Array.from([...this.#offsets, end]),
-      outOffsets: Float64Array.from([...this.#outOffsets, outEnd]),
-      prefixes: BigUint64Array.from(this.#prefixes),
-      crcs: Uint32Array.from(this.#crcs),
+      blocks,
+      offsets: this.#offsets.slice(0, blocks + 1),
+      outOffsets: this.#outOffsets.slice(0, blocks + 1),
+      prefixes: this.#prefixes.slice(0, blocks),
+      crcs: this.#crcs.slice(0, blocks),
     };
+  }
+
+  #grow(): void {
+    const doubled = ({ buffer }: { readonly buffer: ArrayBuffer }) =>
+      buffer.transfer(2 * buffer.byteLength);
+    this.#offsets = new Float64Array(doubled(this.#offsets));
+    this.#outOffsets = new Float64Array(doubled(this.#outOffsets));
+    this.#prefixes = new BigUint64Array(doubled(this.#prefixes));
+    this.#crcs = new Uint32Array(doubled(this.#crcs));
   }
 }
 

@@ -27,7 +27,7 @@ export interface WorkerPool extends AsyncDisposable {
 }
 
 /** What a thread may use for itself, beside its arena: it handles no record as an object. */
-const RESOURCE_LIMITS = {
+export const RESOURCE_LIMITS = {
   maxOldGenerationSizeMb: 64,
   maxYoungGenerationSizeMb: 4,
 };
