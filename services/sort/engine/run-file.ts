@@ -19,6 +19,8 @@ export interface RunIndex {
 }
 
 export const BLOCK_BYTES = 65_536;
+/** What a block takes in an index. */
+export const INDEX_BYTES = 28;
 const MAGIC = 0x57_46_52_31;
 const TRAILER = 32;
 const FIRST_BLOCKS = 1024;

@@ -19,6 +19,8 @@ export interface Job {
   readonly pool: WorkerPool;
   readonly arenaBytes: number;
   readonly maxRecordBytes: number;
+  /** What indexes of runs may take at once. */
+  readonly indexBytes: number;
   /** Aborted when the caller gives up, or when a part of the job has failed. */
   readonly stop: AbortController;
   /** In the order of their records in the inputs. */

@@ -58,6 +58,8 @@ export interface ManifestRun extends SortedRun {
   /** The part of the input whose records it holds. */
   readonly from: number;
   readonly to: number;
+  /** Of a run that was made of others, what its blocks hold at most, but for longer records. */
+  readonly blockBytes?: number;
 }
 
 /** The append-only record of a job. A line counts once it is on the disk; a torn last line does not. */

@@ -10,20 +10,28 @@ const THREAD_BYTES = 5 << 20;
 const RESERVE = 16 << 20;
 const RESERVED_SHARE = 8;
 
+export interface SharedMemory {
+  readonly workers: number;
+  readonly arenaBytes: number;
+  /** What indexes of runs may take at once, of the heaps' reserve. */
+  readonly indexBytes: number;
+}
+
 /** How many workers with an arena of which size a budget carries. Throws MEMORY_TOO_SMALL. */
 export function shareMemory(
   budget: MemoryBudget,
   wanted: number,
   residentNow: number,
   pipeBytes: number,
-): { workers: number; arenaBytes: number } {
+): SharedMemory {
   const base = budget.counts === "process" ? residentNow : wanted * (10 << 20);
   const reserve = Math.max(RESERVE, budget.bytes / RESERVED_SHARE);
   const room = budget.bytes - base - reserve - pipeBytes;
   for (let workers = wanted; workers > 0; workers--) {
     const each = Math.floor(room / workers) - THREAD_BYTES;
     if (each >= LEAST_ARENA) {
-      return { workers, arenaBytes: Math.min(each, MOST_ARENA) & ~0xffff };
+      const arenaBytes = Math.min(each, MOST_ARENA) & ~0xffff;
+      return { workers, arenaBytes, indexBytes: reserve / 2 };
     }
   }
   const used = base + pipeBytes + THREAD_BYTES + LEAST_ARENA;

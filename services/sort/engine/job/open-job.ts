@@ -42,7 +42,7 @@ export async function openJob(
     ...plan.order,
     hashing: options.verify === true && isWhole(spec),
   };
-  const { arenaBytes, maxRecordBytes, workers } = planMemory(
+  const { arenaBytes, maxRecordBytes, indexBytes, workers } = planMemory(
     options,
     pool.workers.length,
     pipesOf(spec, inputs, pool.workers.length),
@@ -69,6 +69,7 @@ export async function openJob(
     pool: used,
     arenaBytes,
     maxRecordBytes,
+    indexBytes,
     stop,
     runs: runsOf(manifest),
     nextRun: nextRunOf(manifest),

@@ -1,9 +1,9 @@
 import { unlinkSync } from "node:fs";
-import { BLOCK_BYTES, readIndex } from "../run-file.ts";
-import { mostSources } from "../worker/merge-part.ts";
-import type { Slice } from "../worker/tasks.ts";
+import { readIndex } from "../run-file.ts";
+import type { WholeRun } from "../worker/tasks.ts";
 import { together, type Job } from "./job.ts";
 import type { ManifestRun } from "./manifest.ts";
+import { planMerges } from "./plan-merges.ts";
 import { runPath } from "./sort-phase.ts";
 import type { OpenRun } from "./splitters.ts";
 import type { SortWorker } from "./worker-pool.ts";
@@ -12,11 +12,16 @@ import type { SortWorker } from "./worker-pool.ts";
 export async function reduceRuns(job: Job): Promise<void> {
   for (;;) {
     job.runs = job.runs.filter(({ records }) => records > 0);
-    const groups = groupsToMerge(job);
+    const { groups, blockBytes } = planMerges(job.runs, {
+      arenaBytes: job.arenaBytes,
+      workers: job.pool.workers.length,
+      indexBytes: job.indexBytes,
+    });
     if (groups.length === 0) return;
+    const waiting = [...groups];
     const work = job.pool.workers.map(async (worker) => {
-      for (let group = groups.pop(); group; group = groups.pop()) {
-        await mergeGroup(job, worker, group);
+      for (let group = waiting.pop(); group; group = waiting.pop()) {
+        await mergeGroup(job, worker, group, blockBytes);
       }
     });
     await together(job, work);
@@ -29,38 +34,18 @@ export function openRun(job: Job, run: ManifestRun): OpenRun {
   return { id, longest, data: run.dataPath ?? path, index: readIndex(path) };
 }
 
-/** As few as are needed: what is merged here is read and written once more. */
-function groupsToMerge(job: Job): ManifestRun[][] {
-  const longest = job.runs.reduce(
-    (most, run) => Math.max(most, run.longest),
-    0,
-  );
-  const most = Math.max(2, mostSources(job.arenaBytes, longest, BLOCK_BYTES));
-  const surplus = job.runs.length - most;
-  if (surplus <= 0) return [];
-  const groups: ManifestRun[][] = [];
-  let left = surplus;
-  let at = 0;
-  while (left > 0 && at < job.runs.length - 1) {
-    const size = Math.min(most, left + 1, job.runs.length - at);
-    groups.push(job.runs.slice(at, at + size));
-    at += size;
-    left -= size - 1;
-  }
-  return groups;
-}
-
 async function mergeGroup(
   job: Job,
   worker: SortWorker,
   group: readonly ManifestRun[],
+  blockBytes: number,
 ): Promise<void> {
   const id = job.nextRun++;
   const longest = group.reduce((most, run) => Math.max(most, run.longest), 0);
   const merged = await worker.run({
     kind: "merge",
-    slices: group.map((run) => wholeRun(openRun(job, run))),
-    target: { kind: "run", path: runPath(job, id) },
+    slices: group.map((run) => wholeRun(job, run)),
+    target: { kind: "run", path: runPath(job, id), blockBytes },
     limit: job.spec.top ?? Infinity,
     longest,
   });
@@ -77,6 +62,7 @@ async function mergeGroup(
     hash: String(BigInt.asUintN(64, hash)),
     dataPath: undefined,
     tempBytes: merged.tempBytes,
+    blockBytes,
   };
   const replaces = group.map((each) => each.id);
   job.manifest.append({ kind: "merged", run, replaces });
@@ -90,11 +76,7 @@ async function mergeGroup(
   }
 }
 
-export function wholeRun({ data, index }: OpenRun): Slice {
-  return {
-    data,
-    index,
-    from: index.offsets[0] ?? 0,
-    to: index.offsets[index.blocks] ?? 0,
-  };
+function wholeRun(job: Job, { id, dataPath }: ManifestRun): WholeRun {
+  const indexPath = runPath(job, id);
+  return { data: dataPath ?? indexPath, indexPath };
 }

@@ -1,6 +1,5 @@
 import { fsyncSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { BLOCK_BYTES } from "../run-file.ts";
 import type { Area } from "./arena.ts";
 import type { WorkerDeps } from "./chunk.ts";
 import { openPipe } from "./pipe.ts";
@@ -37,7 +36,7 @@ export function openOutput(
     case "pipe":
       return pipeOutput(deps, target.pipe, room, longest);
     case "run":
-      return runOutput(deps, target.path, room, longest);
+      return runOutput(deps, target, room, longest);
   }
 }
 
@@ -92,16 +91,18 @@ function pipeOutput(
   };
 }
 
+type RunTarget = Extract<MergeTask["target"], { kind: "run" }>;
+
 function runOutput(
   deps: WorkerDeps,
-  path: string,
+  { path, blockBytes }: RunTarget,
   room: Area,
   longest: number,
 ): MergeOutput {
   const writer = new RunWriter(deps, path);
   const { kernel } = deps;
   return {
-    capacity: Math.max(BLOCK_BYTES, longest),
+    capacity: Math.max(blockBytes, longest),
     from: room.start,
     crc: 0,
     get tempBytes() {

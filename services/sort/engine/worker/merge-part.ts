@@ -1,11 +1,11 @@
 import { ARENA, RESULT, SLACK, SOURCE } from "../kernel/kernel.ts";
-import { BLOCK_BYTES } from "../run-file.ts";
+import { BLOCK_BYTES, readIndex } from "../run-file.ts";
 import { OUT_BYTES, type Area } from "./arena.ts";
 import type { WorkerDeps } from "./chunk.ts";
 import { openOutput, type MergeOutput } from "./merge-output.ts";
 import { MergeSource } from "./merge-source.ts";
 import { PAGE } from "./page-writer.ts";
-import type { Merged, MergeTask } from "./tasks.ts";
+import type { Merged, MergeTask, Slice, WholeRun } from "./tasks.ts";
 
 /** The most that a source's buffer holds, unless a record is longer: longer reads cost no less a byte. */
 const MOST_BUFFER = 8 << 20;
@@ -23,7 +23,7 @@ export function mergePart(deps: WorkerDeps, task: MergeTask): Merged {
   using output = openOutput(deps, task, layout.out);
   using sources = new DisposableStack();
   const opened = task.slices.map((slice, i) =>
-    sources.use(new MergeSource(deps, slice, bufferOf(layout, i))),
+    sources.use(new MergeSource(deps, sliceOf(slice), bufferOf(layout, i))),
   );
   const merged = canCopy(deps, task)
     ? copy(deps, opened, output)
@@ -31,6 +31,14 @@ export function mergePart(deps: WorkerDeps, task: MergeTask): Merged {
       ? merge(deps, task, layout, opened, output)
       : nothing(output);
   return { ...merged, crc: output.crc, tempBytes: output.tempBytes };
+}
+
+function sliceOf(slice: Slice | WholeRun): Slice {
+  if ("index" in slice) return slice;
+  const index = readIndex(slice.indexPath);
+  const from = index.offsets[0] ?? 0;
+  const to = index.offsets[index.blocks] ?? 0;
+  return { data: slice.data, index, from, to };
 }
 
 /** How many sources one merge can take: each needs room for its longest block. */

@@ -86,7 +86,7 @@ export interface Place {
 
 export interface MergeTask {
   readonly kind: "merge";
-  readonly slices: readonly Slice[];
+  readonly slices: readonly (Slice | WholeRun)[];
   readonly target: MergeTarget;
   readonly limit: number;
   readonly longest: number;
@@ -100,6 +100,12 @@ export interface Slice {
   readonly to: number;
 }
 
+/** Its index is read by whoever merges it: there may be hundreds, and none of them is needed here. */
+export interface WholeRun {
+  readonly data: string;
+  readonly indexPath: string;
+}
+
 export type MergeTarget =
   | {
       readonly kind: "file";
@@ -110,7 +116,11 @@ export type MergeTarget =
     }
   | { readonly kind: "pipe"; readonly pipe: SharedArrayBuffer }
   /** A longer run, for what is too much to merge at once. */
-  | { readonly kind: "run"; readonly path: string };
+  | {
+      readonly kind: "run";
+      readonly path: string;
+      readonly blockBytes: number;
+    };
 
 export interface Merged {
   readonly bytes: number;
