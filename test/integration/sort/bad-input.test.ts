@@ -1,10 +1,13 @@
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
   existsSync,
+  openSync,
   readdirSync,
   statSync,
   truncateSync,
+  writeSync,
 } from "node:fs";
 import {
   gzipSync,
@@ -114,6 +117,36 @@ test("notices an input that changes while another is read, and keeps the old out
   await expect(sorted).rejects.toMatchObject({ reason: "INPUT_CHANGED" });
   expect(world.read("out").toString()).toBe("old");
 });
+
+test.each([
+  ["written to", (path: string) => write(path, "x", 60_000_000)],
+  ["cut", (path: string) => truncateSync(path, 60_000_000)],
+] as const)(
+  "notices that an input which is merged where it lies is %s meanwhile",
+  async (_, change) => {
+    using world = createSortWorld();
+    const line = (i: number) => `${String(i).padStart(63, "0")}\n`;
+    const sorted = Array.from({ length: 1_000_000 }, (_, i) => line(i)).join(
+      "",
+    );
+    const path = world.write("in", sorted);
+
+    const merged = world.sort({
+      ...lines,
+      output: {
+        kind: "stream",
+        name: "slow",
+        // The last part has not begun when the first bytes go out.
+        write: async () => change(path),
+      },
+    });
+
+    await expect(merged).rejects.toMatchObject({
+      reason: "INPUT_CHANGED",
+      metadata: { input: path },
+    });
+  },
+);
 
 test("stops before runs exceed their budget, and can go on with a larger one", async () => {
   using world = createSortWorld();
@@ -299,3 +332,9 @@ test("leaves sorted input where it is: merging copies nothing to temporary files
   expect(result.tempBytesWritten).toBeLessThan(statSync(first).size / 20);
   expect(result.recordsOut).toBe(120_000);
 });
+
+function write(path: string, text: string, position: number): void {
+  const fd = openSync(path, "r+");
+  writeSync(fd, text, position);
+  closeSync(fd);
+}

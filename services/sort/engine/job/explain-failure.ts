@@ -48,11 +48,28 @@ export async function explainFailure(
 }
 
 function explain(spec: SortSpec, error: unknown): unknown {
-  if (error instanceof DomainError) return error;
+  if (error instanceof DomainError) return changedInput(spec, error) ?? error;
   const code = error instanceof Error && "code" in error ? error.code : "";
   return code === "ENOENT"
     ? missing(spec, error)
     : (tempDiskFull(error) ?? error);
+}
+
+/** A run that stays in its input is spoilt by whoever writes to that. */
+function changedInput(
+  spec: SortSpec,
+  error: DomainError,
+): DomainError | undefined {
+  if (error.reason !== "RUN_CORRUPT") return undefined;
+  const input = spec.inputs.find(
+    (each) => each.kind === "file" && each.path === error.metadata["run"],
+  );
+  if (input?.kind !== "file") return undefined;
+  return sortError(
+    "INPUT_CHANGED",
+    `${input.path} was changed while it was sorted`,
+    { cause: error, metadata: { input: input.path } },
+  );
 }
 
 function missing(spec: SortSpec, error: unknown): unknown {
