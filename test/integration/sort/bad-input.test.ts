@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { randomFillSync } from "node:crypto";
 import {
   appendFileSync,
   closeSync,
@@ -16,6 +18,7 @@ import {
   zstdDecompressSync,
 } from "node:zlib";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import type { SortInput } from "../../../services/sort/engine/sort-spec.ts";
@@ -253,6 +256,35 @@ test.each(["wasm", "typescript"] as const)(
   },
 );
 
+test("merges more runs than the process may open files", async () => {
+  using world = createSortWorld();
+  const spec = {
+    ...lines,
+    inputs: [{ kind: "file", path: world.write("in", shortLines(39_999_999)) }],
+    output: { kind: "file", path: world.path("out") },
+  };
+  const options = {
+    jobFolder: world.path("job"),
+    memory: { bytes: 72 << 20, counts: "job" },
+    workers: 2,
+  };
+  const engine = new URL("../../../services/sort/engine/", import.meta.url);
+  const script = `import { sortFile } from ${JSON.stringify(`${engine.href}sort-file.ts`)};
+    const { tempBytesWritten } = await sortFile(${JSON.stringify(spec)}, ${JSON.stringify(options)});
+    console.log(tempBytesWritten);`;
+
+  const { stdout } = await promisify(execFile)("bash", [
+    "-c",
+    `ulimit -n 96; exec "$0" --input-type=module -e "$1"`,
+    process.execPath,
+    script,
+  ]);
+
+  // Some were merged before the last merge, and so written twice.
+  expect(Number(stdout)).toBeGreaterThan(50_000_000);
+  expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
+});
+
 test("refuses a budget that no worker fits in", async () => {
   using world = createSortWorld();
   world.write("in", "a\n");
@@ -337,4 +369,11 @@ function write(path: string, text: string, position: number): void {
   const fd = openSync(path, "r+");
   writeSync(fd, text, position);
   closeSync(fd);
+}
+
+/** So many bytes, of which every third one ends a line. */
+function shortLines(bytes: number): Buffer {
+  const made = randomFillSync(Buffer.allocUnsafe(bytes));
+  for (let i = 2; i < bytes; i += 3) made[i] = 10;
+  return made;
 }

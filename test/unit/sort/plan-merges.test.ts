@@ -8,12 +8,10 @@ import {
 import { mostSources } from "../../../services/sort/engine/worker/merge-part.ts";
 
 /** With what a process has resident before it sorts. */
-const means = shareMemory(
-  { bytes: 512 << 20, counts: "process" },
-  3,
-  100 << 20,
-  0,
-);
+const means = {
+  ...shareMemory({ bytes: 512 << 20, counts: "process" }, 3, 100 << 20, 0),
+  openFiles: 20_000,
+};
 
 describe("the plan of 1 TB in 512 MB", () => {
   const { left, rounds } = mergeAll(runsOf(1e12));
@@ -65,6 +63,14 @@ test("merges of runs that are too many as few as are needed, into blocks as they
   );
 });
 
+test("opens no more files than the process may", () => {
+  const { left, rounds } = mergeAll(runsOf(40e9), { ...means, openFiles: 72 });
+
+  const most = Math.max(left.length, ...rounds.flat().map((all) => all.length));
+
+  expect(most).toBe(22);
+});
+
 /** Runs as workers make them, of what their arenas hold. */
 function runsOf(bytes: number): RunSize[] {
   const each = Math.floor(0.75 * means.arenaBytes);
@@ -74,11 +80,11 @@ function runsOf(bytes: number): RunSize[] {
   }));
 }
 
-function mergeAll(runs: readonly RunSize[]) {
+function mergeAll(runs: readonly RunSize[], given = means) {
   const rounds: (readonly (readonly RunSize[])[])[] = [];
   let left = runs;
   for (;;) {
-    const { groups, blockBytes } = planMerges(left, means);
+    const { groups, blockBytes } = planMerges(left, given);
     if (groups.length === 0) return { left, rounds };
     rounds.push(groups);
     const made = groups.map((group) => ({

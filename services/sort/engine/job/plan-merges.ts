@@ -15,6 +15,8 @@ export interface MergeMeans {
   readonly workers: number;
   /** What the indexes of runs may take at once. */
   readonly indexBytes: number;
+  /** How many files all workers together may have open. */
+  readonly openFiles: number;
 }
 
 export interface MergePlan<T extends RunSize> {
@@ -28,10 +30,12 @@ export interface MergePlan<T extends RunSize> {
 const MOST_BLOCKS = 65_536;
 /** A merge has room for two blocks of each run: so many fit in an arena at least. */
 const LEAST_BLOCKS = 32;
+/** A file that is written past the page cache is open twice. */
+const OUTPUT_FILES = 2;
 
 /**
- * What is to be merged before the last merge can take all that are left: an arena must hold a buffer of each, and the
- * memory for indexes theirs. As few as are needed: what is merged here is read and written once more. The more there is to
+ * What is to be merged before the last merge can take all that are left: an arena must hold a buffer of each, the memory
+ * for indexes theirs, and all workers open them at once. As few as are needed: what is merged here is read and written once more. The more there is to
  * index, the longer are the blocks of what is made: of 1 TB, blocks of 64 KiB have indexes of 427 MB, those of 1 MiB 27 MB.
  */
 export function planMerges<T extends RunSize>(
@@ -101,7 +105,7 @@ function blockBytesOf(runs: readonly RunSize[], means: MergeMeans): number {
 /** How many runs one merge can take, with blocks of so many bytes among theirs. */
 function mostAtOnce(
   runs: readonly RunSize[],
-  { arenaBytes }: MergeMeans,
+  { arenaBytes, workers, openFiles }: MergeMeans,
   blockBytes: number,
 ): number {
   const longest = runs.reduce((most, run) => Math.max(most, run.longest), 0);
@@ -109,7 +113,8 @@ function mostAtOnce(
     (most, run) => Math.max(most, run.blockBytes ?? BLOCK_BYTES),
     blockBytes,
   );
-  return Math.max(2, mostSources(arenaBytes, longest, block));
+  const files = Math.floor(openFiles / workers) - OUTPUT_FILES;
+  return Math.max(2, Math.min(files, mostSources(arenaBytes, longest, block)));
 }
 
 function sumOf(

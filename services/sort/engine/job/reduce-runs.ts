@@ -3,6 +3,7 @@ import { readIndex } from "../run-file.ts";
 import type { WholeRun } from "../worker/tasks.ts";
 import { together, type Job } from "./job.ts";
 import type { ManifestRun } from "./manifest.ts";
+import { openFilesLeft } from "./open-files.ts";
 import { planMerges } from "./plan-merges.ts";
 import { runPath } from "./sort-phase.ts";
 import type { OpenRun } from "./splitters.ts";
@@ -16,6 +17,7 @@ export async function reduceRuns(job: Job): Promise<void> {
       arenaBytes: job.arenaBytes,
       workers: job.pool.workers.length,
       indexBytes: job.indexBytes,
+      openFiles: openFilesLeft(),
     });
     if (groups.length === 0) return;
     const waiting = [...groups];
