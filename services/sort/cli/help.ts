@@ -33,5 +33,6 @@ Means
       --kernel=auto|wasm|typescript
       --progress, --no-progress
 
-Exit codes: 0 done, 1 not sorted (-c, -C), 2 anything else; errors are one line, "sort: REASON: text".
+Exit codes: 0 done, 1 not sorted (-c, -C), 141 nobody reads the output on, 2 anything else; errors are one line,
+"sort: REASON: text".
 `;

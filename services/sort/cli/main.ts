@@ -5,6 +5,7 @@ enableCompileCache();
 const { runSort } = await import("./run-sort.ts");
 
 const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
-process.once("SIGTERM", () => stop.abort());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.once(signal, () => stop.abort());
+}
 process.exitCode = await runSort(process, process.argv.slice(2), stop.signal);

@@ -11,8 +11,13 @@ import { parseSortArgs, type SortArgs } from "./parse-args.ts";
 import { openProgressBar } from "./progress-bar.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** What scripts can rely on. */
-export const EXIT = { done: 0, notSorted: 1, failed: 2 } as const;
+/** What scripts can rely on. Where nobody reads on, it is what a shell shows of a program that SIGPIPE ended, as it ends GNU sort. */
+export const EXIT = {
+  done: 0,
+  notSorted: 1,
+  failed: 2,
+  brokenPipe: 141,
+} as const;
 
 const DEFAULT_MEMORY = 512 << 20;
 
@@ -28,6 +33,9 @@ export async function runSort(
   argv: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
+  // Whoever writes hears of it: without a listener it would end the process before anything is cleaned up.
+  terminal.stdout.on("error", () => {});
+  terminal.stderr.on("error", () => {});
   try {
     const args = parseSortArgs(argv);
     switch (args.mode) {
@@ -43,9 +51,14 @@ export async function runSort(
         return EXIT.done;
     }
   } catch (error) {
+    if (isBrokenPipe(error)) return EXIT.brokenPipe;
     terminal.stderr.write(`${messageOf(error)}\n`);
     return EXIT.failed;
   }
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EPIPE";
 }
 
 function messageOf(error: unknown): string {

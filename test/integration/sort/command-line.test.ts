@@ -5,6 +5,7 @@ import {
 } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import { chmodSync, createReadStream, mkdirSync, readdirSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createSortWorld } from "./sort-world.ts";
@@ -84,6 +85,56 @@ test("leaves nothing behind where temporary space runs out", async () => {
   expect(readdirSync(world.folder).toSorted()).toEqual(["in", "temp"]);
   expect(readdirSync(world.path("temp"))).toEqual([]);
 });
+
+test("ends quietly where nobody reads on, and leaves nothing behind", async () => {
+  using world = createSortWorld();
+  const input = world.write("in", "c\nb\na\n".repeat(100_000));
+  const temp = world.path("temp");
+  const piped = `"$@" | head -n 1; exit "\${PIPESTATUS[0]}"`;
+  const command = [process.execPath, main, "-T", temp, input];
+
+  const child = spawn("bash", ["-c", piped, "bash", ...command], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [out, err] = [collect(child.stdout), collect(child.stderr)];
+  const code = await new Promise<number | null>((resolve) =>
+    child.on("close", resolve),
+  );
+
+  expect({ code, out: out(), err: err() }).toEqual({
+    code: 141,
+    out: "a\n",
+    err: "",
+  });
+  expect(readdirSync(temp)).toEqual([]);
+});
+
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+  "leaves nothing behind after %s",
+  async (signal) => {
+    using world = createSortWorld();
+    mkdirSync(world.path("temp"));
+    const input = world.write("in", "c\nb\na\n".repeat(2_000_000));
+    const places = ["-T", world.path("temp"), "-o", world.path("out"), input];
+    const child = spawn(process.execPath, [main, ...places], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const err = collect(child.stderr);
+    const ended = new Promise<number | null>((resolve) =>
+      child.on("close", resolve),
+    );
+    while (readdirSync(world.path("temp")).length === 0) await delay(5);
+
+    child.kill(signal);
+
+    expect({ code: await ended, err: err() }).toEqual({
+      code: 2,
+      err: "sort: CANCELLED: the sort was cancelled\n",
+    });
+    expect(readdirSync(world.folder).toSorted()).toEqual(["in", "temp"]);
+    expect(readdirSync(world.path("temp"))).toEqual([]);
+  },
+);
 
 test("says that the disk is full where the system lets no file grow", async () => {
   using world = createSortWorld();
