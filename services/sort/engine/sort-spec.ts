@@ -121,7 +121,7 @@ export interface LineKey {
   readonly foldCase?: boolean;
   /** -d: only blanks, letters and digits count. */
   readonly dictionary?: boolean;
-  /** -i: only printable characters count. */
+  /** -i: only printable characters count. Nothing beside `dictionary`, as with GNU. */
   readonly printable?: boolean;
   readonly reverse?: boolean;
 }

@@ -41,9 +41,9 @@ function putChosen(
   }
 }
 
-function counts(byte: number, { dictionary, printable }: TextRule): boolean {
-  if (printable && (byte < 32 || byte > 126)) return false;
-  if (!dictionary) return true;
+/** As with GNU sort, `dictionary` decides alone where both are asked for: a tab counts then, which is not printable. */
+function counts(byte: number, { dictionary }: TextRule): boolean {
+  if (!dictionary) return byte >= 32 && byte <= 126;
   return isBlank(byte) || isDigit(byte) || isLetter(byte);
 }
 
