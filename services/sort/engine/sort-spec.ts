@@ -78,7 +78,7 @@ export type RecordKind =
   | {
       readonly kind: "csv";
       readonly separator?: string;
-      /** The first row names the columns and stays first. */
+      /** The first row of each input names the columns, alike in all, and stays first. */
       readonly header?: boolean;
     }
   /** One JSON object a line. */

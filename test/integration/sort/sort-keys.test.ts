@@ -123,6 +123,49 @@ test("sorts CSV by several columns and keeps header, quotes and line ends", asyn
   );
 });
 
+const byId = {
+  record: { kind: "csv", header: true },
+  keys: [{ kind: "column", column: "id", type: "number" }],
+} as const;
+
+test("puts the header of several CSV inputs out once, however it is quoted and ended", async () => {
+  using world = createSortWorld();
+  const paths = [
+    world.write("empty", ""),
+    world.write("in", "id,name\n10,al\n"),
+    world.write("other", '"id",name\r\n9,bo\r\n'),
+  ];
+
+  await world.sort({
+    ...byId,
+    inputs: paths.map((path) => ({ kind: "file", path })),
+  });
+
+  expect(world.read("out").toString()).toBe("id,name\n9,bo\r\n10,al\n");
+});
+
+test.each([
+  ["name,id", 'column 1 is "name" in', 'and "id" in'],
+  ["id,name,age", 'column 3 is "age" in', "and missing in"],
+  ["id", "column 2 is missing in", 'and "name" in'],
+])("refuses CSV inputs with other headers: %s", async (header, own, first) => {
+  using world = createSortWorld();
+  const path = world.write("in", "id,name\n10,al\n");
+  const other = world.write("other", `${header}\nbo,9,1\n`);
+  const inputs = [path, other].map((each) => ({
+    kind: "file" as const,
+    path: each,
+  }));
+
+  const sorted = world.sort({ ...byId, inputs });
+
+  await expect(sorted).rejects.toMatchObject({
+    reason: "INPUT_MALFORMED",
+    message: `the headers differ: ${own} ${other}, ${first} ${path}`,
+    metadata: { input: other, line: "1" },
+  });
+});
+
 /** Quoted, plain and odd fields; rows of both sorts of line ends, some longer than what is looked at at once. */
 const csvField = fc.oneof(
   fc.stringMatching(/^[a-c]{0,3}$/),

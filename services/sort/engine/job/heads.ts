@@ -11,7 +11,8 @@ export interface Heads {
   readonly inputs: readonly KnownInput[];
   /** Of each input the bytes before its first record. */
   readonly heads: readonly Uint8Array[];
-  /** The columns' names, as the first header has them. */
+  /** The first header, which the output begins with, and its columns' names. An empty file has none. */
+  readonly head: Uint8Array;
   readonly names: readonly string[];
 }
 
@@ -23,17 +24,52 @@ export async function readHeads(
 ): Promise<Heads> {
   const { record } = spec;
   if (record.kind !== "csv" || !record.header) {
-    return { inputs, heads: inputs.map(() => new Uint8Array()), names: [] };
+    const none = new Uint8Array();
+    return { inputs, heads: inputs.map(() => none), head: none, names: [] };
   }
   const separator = (record.separator ?? ",").charCodeAt(0);
   const read = await Promise.all(
     inputs.map((known) => readHead(known, separator, signal)),
   );
+  const headers = read
+    .filter(({ head }) => head.length > 0)
+    .map(({ known, head }) => {
+      const names = splitCsvRow(head, separator);
+      return { input: known.name, head, names };
+    });
+  checkSameColumns(headers);
+  const [first] = headers;
   return {
     inputs: read.map(({ known }) => known),
     heads: read.map(({ head }) => head),
-    names: read[0] ? splitCsvRow(read[0].head, separator) : [],
+    head: first?.head ?? new Uint8Array(),
+    names: first?.names ?? [],
   };
+}
+
+interface Header {
+  readonly input: string;
+  readonly names: readonly string[];
+}
+
+/** The first header stands for all: under another one rows would be ordered by columns that are not meant. */
+function checkSameColumns([first, ...others]: readonly Header[]): void {
+  for (const { input, names } of others) {
+    const most = Math.max(names.length, first?.names.length ?? 0);
+    for (let i = 0; i < most; i++) {
+      const [own, wanted] = [names[i], first?.names[i]];
+      if (own === wanted) continue;
+      throw sortError(
+        "INPUT_MALFORMED",
+        `the headers differ: column ${i + 1} is ${shown(own)} in ${input}, and ${shown(wanted)} in ${first?.input}`,
+        { metadata: { input, line: "1" } },
+      );
+    }
+  }
+}
+
+function shown(name: string | undefined): string {
+  return name === undefined ? "missing" : JSON.stringify(name.slice(0, 100));
 }
 
 async function readHead(

@@ -26,13 +26,13 @@ export function wantedWorkers({ workers }: SortOptions): number {
   return workers ?? availableParallelism() + 1;
 }
 
-/** Plans the order, shares the memory, and sets the workers up. Also returns the first input's header. */
+/** Plans the order, shares the memory, and sets the workers up. Also returns the first header. */
 export async function openJob(
   start: JobStart,
   pool: WorkerPool,
 ): Promise<{ job: Job; head: Uint8Array }> {
   const { spec, options, manifest, control, stop } = start;
-  const { inputs, heads, names } = await readHeads(
+  const { inputs, heads, head, names } = await readHeads(
     spec,
     start.found,
     stop.signal,
@@ -75,7 +75,7 @@ export async function openJob(
     nextRun: nextRunOf(manifest),
     reused: 0,
   };
-  return { job, head: heads[0] ?? new Uint8Array() };
+  return { job, head };
 }
 
 function planMemory(
