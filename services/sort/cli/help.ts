@@ -19,7 +19,8 @@ Result
       --top=N                only the first N records
   -c, --check; -C            say whether the input is sorted (-C: by the exit code alone)
   -m, --merge                the inputs are sorted: nothing is copied to temporary files
-  -o, --output=FILE          written beside it, renamed when it is whole; it may be an input
+  -o, --output=FILE          written beside it, renamed when it is whole; it may be an input; what a link leads to is
+                             replaced, and a FIFO, a device or /dev/stdout written to
       --compress-output=gzip|zstd
       --input-compression=auto|gzip|zstd|none
 Means

@@ -5,8 +5,9 @@ import { DomainError } from "../../platform/runtime/errors.ts";
 import { checkOrder } from "../engine/check-order.ts";
 import { sortFile } from "../engine/sort-file.ts";
 import type { SortOptions } from "../engine/sort-options.ts";
-import type { SortInput, SortOutput } from "../engine/sort-spec.ts";
+import type { SortInput } from "../engine/sort-spec.ts";
 import { HELP } from "./help.ts";
+import { openOutput } from "./open-output.ts";
 import { parseSortArgs, type SortArgs } from "./parse-args.ts";
 import { openProgressBar } from "./progress-bar.ts";
 import { UsageError } from "./usage-error.ts";
@@ -76,6 +77,7 @@ async function sort(
 ): Promise<void> {
   const { options } = args;
   using folder = jobFolder(args);
+  await using place = await openOutput(terminal.stdout, args, signal);
   const isShown =
     args.progress ?? (terminal.stderr.isTTY && args.output !== undefined);
   using bar = isShown ? openProgressBar(terminal.stderr) : undefined;
@@ -83,7 +85,7 @@ async function sort(
     {
       ...args.spec,
       inputs: inputsOf(terminal, args),
-      output: outputOf(terminal, args),
+      output: place.output,
     },
     {
       ...baseOptions(args, signal),
@@ -126,22 +128,6 @@ function inputsOf({ stdin }: Terminal, args: SortArgs): SortInput[] {
       ? { kind: "stream", name: "-", open: () => stdin, compression }
       : { kind: "file", path, compression },
   );
-}
-
-function outputOf({ stdout }: Terminal, args: SortArgs): SortOutput {
-  const compression = args.outputCompression ?? "none";
-  if (args.output !== undefined) {
-    return { kind: "file", path: args.output, compression };
-  }
-  return {
-    kind: "stream",
-    name: "-",
-    compression,
-    write: (bytes) =>
-      new Promise((resolve, reject) => {
-        stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-      }),
-  };
 }
 
 async function check(

@@ -1,6 +1,14 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { sortError } from "../sort-error.ts";
 import type { Compression, SortInput } from "../sort-spec.ts";
+import { readSpecial } from "./special-file.ts";
 
 /** An input as the sort found it. */
 export interface KnownInput {
@@ -23,15 +31,7 @@ export function knowInput(input: SortInput): KnownInput {
     case "file":
       return knowFile(input);
     case "stream":
-      return {
-        name: input.name,
-        input,
-        compression: plainCompression(input.compression),
-        storedBytes: undefined,
-        size: undefined,
-        identity: input.version ?? "",
-        path: undefined,
-      };
+      return knowStream(input);
     case "ranges":
       return {
         name: input.name,
@@ -58,24 +58,76 @@ export function checkUnchanged(known: KnownInput): void {
   }
 }
 
-function knowFile(input: Extract<SortInput, { kind: "file" }>): KnownInput {
+type FileInput = Extract<SortInput, { kind: "file" }>;
+
+function knowFile(input: FileInput): KnownInput {
+  const { path } = input;
   try {
-    const stat = statSync(input.path, { bigint: true });
-    if (stat.isDirectory()) throw unreadable(input.path, "it is a folder");
-    const compression = fileCompression(input);
+    const stat = statSync(path, { bigint: true });
+    if (stat.isDirectory()) throw unreadable(path, "it is a folder");
+    if (stat.isSocket()) throw unreadable(path, "it is a socket");
+    if (!stat.isFile()) {
+      // Opening it may wait for a writer, or be a writer's sign to begin.
+      accessSync(path, constants.R_OK);
+      return knowSpecial(input);
+    }
+    const head = readHead(path);
+    // A file of procfs has no size, whatever it has to tell.
+    if (stat.size === 0n && head.length > 0) return knowSpecial(input);
+    const { compression: said = "auto" } = input;
+    const compression = said === "auto" ? compressionOf(head) : said;
     const size = Number(stat.size);
-    const isPlain = stat.isFile() && compression === "none";
+    const isPlain = compression === "none";
     return {
-      name: input.path,
+      name: path,
       input,
       compression,
-      storedBytes: stat.isFile() ? size : undefined,
+      storedBytes: size,
       size: isPlain ? size : undefined,
-      identity: stat.isFile() ? `${size} ${stat.mtimeNs} ${stat.ino}` : "",
-      path: isPlain ? input.path : undefined,
+      identity: `${size} ${stat.mtimeNs} ${stat.ino}`,
+      path: isPlain ? path : undefined,
     };
   } catch (error) {
-    throw inputError(input.path, error);
+    throw inputError(path, error);
+  }
+}
+
+/** What can be read only once, or only in order, is a stream. */
+function knowSpecial({ path, compression }: FileInput): KnownInput {
+  return knowStream({
+    kind: "stream",
+    name: path,
+    open(signal) {
+      try {
+        return readSpecial(path, signal);
+      } catch (error) {
+        throw inputError(path, error);
+      }
+    },
+    ...(compression !== undefined && { compression }),
+  });
+}
+
+function knowStream(input: Extract<SortInput, { kind: "stream" }>): KnownInput {
+  return {
+    name: input.name,
+    input,
+    compression: plainCompression(input.compression),
+    storedBytes: undefined,
+    size: undefined,
+    identity: input.version ?? "",
+    path: undefined,
+  };
+}
+
+/** A file's first bytes; opening it tells whether it may be read at all. */
+function readHead(path: string): Uint8Array {
+  const fd = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(4);
+    return head.subarray(0, readSync(fd, head, 0, 4, 0));
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -91,6 +143,8 @@ export function inputError(name: string, error: unknown): unknown {
       return sortError("INPUT_FORBIDDEN", `${name} may not be read`, details);
     case "EISDIR":
       return unreadable(name, "it is a folder");
+    case "ENXIO":
+      return unreadable(name, "there is no such device");
     default:
       return error;
   }
@@ -100,24 +154,6 @@ function unreadable(name: string, why: string) {
   return sortError("INPUT_UNREADABLE", `${name} cannot be read: ${why}`, {
     metadata: { input: name },
   });
-}
-
-function fileCompression(
-  input: Extract<SortInput, { kind: "file" }>,
-): Compression {
-  // Opening tells whether it may be read at all.
-  const fd = openSync(input.path, "r");
-  try {
-    if (input.compression !== undefined && input.compression !== "auto") {
-      return input.compression;
-    }
-    if (!statSync(input.path).isFile()) return "none";
-    const head = Buffer.alloc(4);
-    readSync(fd, head, 0, 4, 0);
-    return compressionOf(head);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** gzip is RFC 1952's 1f 8b 08, zstd RFC 8878's 28 b5 2f fd. */

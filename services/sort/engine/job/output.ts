@@ -54,14 +54,17 @@ export async function openOutput(
     }
     await renewPartial(output.path, partial);
     const sink = compressed(compression, createWriteStream(partial), count);
-    return toFile(output.path, sink);
+    return toPlace(output.path, sink);
   }
   const sink = new Writable({
     write(chunk: Uint8Array, _encoding, done) {
       void settle(output.write(chunk, signal), done);
     },
   });
-  return compression === "none" ? ordered(sink) : compressed(compression, sink);
+  return toPlace(
+    output.name,
+    compression === "none" ? ordered(sink) : compressed(compression, sink),
+  );
 }
 
 /** Gives the whole output its name. */
@@ -137,17 +140,23 @@ export function outputError(path: string, error: unknown): unknown {
         `${path} cannot be written: its folder does not exist`,
         details,
       );
+    case "ELOOP":
+      return sortError(
+        "OUTPUT_FAILED",
+        `${path} cannot be written: its links lead in a circle`,
+        details,
+      );
     default:
       return outputDiskFull(path, error) ?? error;
   }
 }
 
-/** What goes wrong with it is told of the file. */
-function toFile(path: string, { write, end }: OrderedOutput): OrderedOutput {
+/** What goes wrong with it is told of where it goes. */
+function toPlace(name: string, { write, end }: OrderedOutput): OrderedOutput {
   return {
     kind: "ordered",
-    write: (bytes) => ofOutput(path, write(bytes)),
-    end: () => ofOutput(path, end()),
+    write: (bytes) => ofOutput(name, write(bytes)),
+    end: () => ofOutput(name, end()),
   };
 }
 
