@@ -123,9 +123,14 @@ function jobFolder({ options, tempFolder }: SortArgs): Disposable & {
 
 function inputsOf({ stdin }: Terminal, args: SortArgs): SortInput[] {
   const compression = args.inputCompression ?? "auto";
+  const readStdin = (signal: AbortSignal) => {
+    // Whoever has it open and says nothing would keep the process from its end.
+    signal.addEventListener("abort", () => stdin.destroy(), { once: true });
+    return stdin;
+  };
   return args.inputs.map((path) =>
     path === "-"
-      ? { kind: "stream", name: "-", open: () => stdin, compression }
+      ? { kind: "stream", name: "-", open: readStdin, compression }
       : { kind: "file", path, compression },
   );
 }

@@ -2,13 +2,11 @@ import { checkOptions, checkSpec } from "./check-spec.ts";
 import { compareStored } from "./job/compare-stored.ts";
 import { knowInput } from "./job/inputs.ts";
 import type { Manifest } from "./job/manifest.ts";
-import { linkSignal, openJob, wantedWorkers } from "./job/open-job.ts";
+import { openJob, openStop, wantedWorkers } from "./job/open-job.ts";
 import { forEachChunk } from "./job/sort-phase.ts";
 import { startWorkers } from "./job/worker-pool.ts";
-import { sortError } from "./sort-error.ts";
 import type { SortOptions } from "./sort-options.ts";
 import type { SortSpec } from "./sort-spec.ts";
-import { newControl } from "./worker/control.ts";
 import type { Checked } from "./worker/tasks.ts";
 
 export interface OrderCheck {
@@ -30,12 +28,8 @@ export async function checkOrder(
   const all: SortOptions = { ...options, jobFolder: "" };
   checkSpec(whole);
   checkOptions(all);
-  const stop = new AbortController();
-  const control = newControl();
-  using _cancel = linkSignal(options.signal, () => {
-    control.cancel();
-    stop.abort(sortError("CANCELLED", "the check was cancelled"));
-  });
+  using end = openStop(options.signal, "check");
+  const { stop, control } = end;
   const found = spec.inputs.map(knowInput);
   await using pool = await startWorkers(wantedWorkers(all));
   const start = { spec: whole, options: all, found, control, stop };

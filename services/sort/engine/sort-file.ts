@@ -6,7 +6,7 @@ import { knowInput, type KnownInput } from "./job/inputs.ts";
 import type { Job } from "./job/job.ts";
 import { openManifest, type Manifest } from "./job/manifest.ts";
 import { mergeRuns, type MergeTotals } from "./job/merge-phase.ts";
-import { linkSignal, openJob, wantedWorkers } from "./job/open-job.ts";
+import { openJob, openStop, wantedWorkers } from "./job/open-job.ts";
 import { commitOutput, newJobId, openOutput } from "./job/output.ts";
 import { reportProgress, type ProgressReport } from "./job/progress.ts";
 import { checkSameJob, takeOverRuns } from "./job/resume.ts";
@@ -14,10 +14,8 @@ import { sortInputs } from "./job/sort-phase.ts";
 import { specHash } from "./job/spec-hash.ts";
 import { limitTempSpace } from "./job/temp-space.ts";
 import { startWorkers } from "./job/worker-pool.ts";
-import { sortError } from "./sort-error.ts";
 import type { SortOptions, SortResult } from "./sort-options.ts";
 import type { SortSpec } from "./sort-spec.ts";
-import { newControl } from "./worker/control.ts";
 
 /**
  * Sorts the inputs of a spec into its output with a fixed amount of memory: worker threads sort what fits in their
@@ -50,12 +48,8 @@ async function sortJob(
   manifest: Manifest,
   startedAt: number,
 ): Promise<SortResult> {
-  const stop = new AbortController();
-  const control = newControl();
-  using _cancel = linkSignal(options.signal, () => {
-    control.cancel();
-    stop.abort(sortError("CANCELLED", "the sort was cancelled"));
-  });
+  using end = openStop(options.signal, "sort");
+  const { stop, control } = end;
   using progress = reportProgress(options, control);
   const found = spec.inputs.map(knowInput);
   const id = beginJob(manifest, spec, found);

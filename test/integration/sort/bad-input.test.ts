@@ -316,6 +316,54 @@ test("is cancelled, says so, and goes on when called again", async () => {
   expect(existsSync(world.path("out"))).toBe(false);
 });
 
+test.each([
+  ["its first byte", {}, []],
+  ["a header", { header: true }, ["a,b"]],
+  ["its next row", { header: true }, ["a,b\n1,2\n"]],
+])("does not wait for %s once it is cancelled", async (_what, csv, texts) => {
+  using world = createSortWorld();
+  const stop = new AbortController();
+  const silent: SortInput = {
+    kind: "stream",
+    name: "silent",
+    open: async function* () {
+      yield* texts.map((each) => Buffer.from(each));
+      stop.abort();
+      await new Promise(() => {});
+    },
+  };
+
+  const cancelled = world.sort(
+    {
+      record: { kind: "csv", ...csv },
+      keys: [{ kind: "column", column: 1 }],
+      inputs: [silent],
+    },
+    { signal: stop.signal },
+  );
+
+  await expect(cancelled).rejects.toMatchObject({ reason: "CANCELLED" });
+});
+
+test("tells what is wrong with an input while another says nothing", async () => {
+  using world = createSortWorld();
+  const path = world.write("in", '{"a":"no number"}\n');
+  const silent: SortInput = {
+    kind: "stream",
+    name: "silent",
+    open: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }),
+  };
+  const never = () => new Promise<never>(() => {});
+
+  const sorted = world.sort({
+    record: { kind: "ndjson" },
+    keys: [{ kind: "path", path: "a", type: "number" }],
+    inputs: [{ kind: "file", path }, silent],
+  });
+
+  await expect(sorted).rejects.toMatchObject({ reason: "INPUT_MALFORMED" });
+});
+
 test("reads ranges and writes in order, as an object store wants it", async () => {
   using world = createSortWorld();
   world.write("in", text);

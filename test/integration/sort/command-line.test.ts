@@ -136,6 +136,53 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
   },
 );
 
+test.each([
+  ["--ndjson", "--key=a:number", '{"a":"x"}\n', "INPUT_MALFORMED"],
+  ["--csv", "--key=9:number", "a,b\n", "INPUT_MALFORMED"],
+])(
+  "tells what is wrong while standard input stays open: %s %s",
+  async (kind, more, text, reason) => {
+    const child = spawn(process.execPath, [main, kind, more], {
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    const err = collect(child.stderr);
+    child.stdin.write(text);
+
+    const code = await new Promise<number | null>((resolve) =>
+      child.on("close", resolve),
+    );
+
+    expect(code).toBe(2);
+    expect(err()).toMatch(new RegExp(`^sort: ${reason}: `));
+  },
+);
+
+test.each(["sort", "check"])(
+  "is interrupted while it waits for standard input: %s",
+  async (what) => {
+    using world = createSortWorld();
+    const args = what === "check" ? ["-c"] : ["-T", world.path("temp")];
+    const child = spawn(process.execPath, [main, ...args], {
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    const err = collect(child.stderr);
+    const ended = new Promise<number | null>((resolve) =>
+      child.on("close", resolve),
+    );
+    // More than lies in the pipes on the way: it has begun to read.
+    await new Promise((resolve) =>
+      child.stdin.write("b\na\n".repeat(100_000), resolve),
+    );
+
+    child.kill("SIGINT");
+
+    expect({ code: await ended, err: err() }).toEqual({
+      code: 2,
+      err: `sort: CANCELLED: the ${what} was cancelled\n`,
+    });
+  },
+);
+
 test("says that the disk is full where the system lets no file grow", async () => {
   using world = createSortWorld();
   const input = world.write("in", "c\nb\na\n".repeat(400_000));

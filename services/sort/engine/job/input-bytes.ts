@@ -11,16 +11,49 @@ const RANGES_AHEAD = 4;
 type Buffered = Uint8Array<ArrayBuffer>;
 type RangesInput = Extract<KnownInput["input"], { kind: "ranges" }>;
 
-/** The records' bytes of an input in order, decompressed, from an offset on. */
+/** The records' bytes of an input in order, decompressed, from an offset on. Once the signal aborts, a silent source is not waited for. */
 export async function* inputBytes(
   known: KnownInput,
   from: number,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
+  const pieces = bytesFrom(known, from, signal);
+  try {
+    for (;;) {
+      const { value, done } = await untilAborted(pieces.next(), signal);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    const ended = pieces.return(undefined);
+    // A source hears of its end only once it has something to say.
+    if (signal.aborted) ended.catch(() => {});
+    else await ended;
+  }
+}
+
+/** Settles as `work` does, or rejects with the signal's reason if that comes first. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // What is not waited for any more may still fail.
+  work.catch(() => {});
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(signal.reason);
+  if (signal.aborted) giveUp();
+  signal.addEventListener("abort", giveUp, { once: true });
+  return Promise.race([work, promise]).finally(() =>
+    signal.removeEventListener("abort", giveUp),
+  );
+}
+
+async function* bytesFrom(
+  known: KnownInput,
+  from: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, undefined> {
   const { input } = known;
   if (input.kind === "ranges") {
     yield* readAhead(input, from, signal);
-    return;
+    return undefined;
   }
   let skip = from;
   for await (const piece of decompressed(known, signal)) {
@@ -28,6 +61,7 @@ export async function* inputBytes(
     skip -= piece.length - wanted.length;
     if (wanted.length > 0) yield wanted;
   }
+  return undefined;
 }
 
 async function* decompressed(

@@ -2,7 +2,8 @@ import { availableParallelism } from "node:os";
 import { planOrder } from "../keys/plan-keys.ts";
 import type { SortOptions } from "../sort-options.ts";
 import type { SortSpec } from "../sort-spec.ts";
-import type { Control } from "../worker/control.ts";
+import { sortError } from "../sort-error.ts";
+import { newControl, type Control } from "../worker/control.ts";
 import { readHeads } from "./heads.ts";
 import type { KnownInput } from "./inputs.ts";
 import type { Job } from "./job.ts";
@@ -119,14 +120,31 @@ function nextRunOf({ lines }: Manifest): number {
   }, 0);
 }
 
-/** Cancels a job's work when the caller's signal says so. */
-export function linkSignal(
+/** What ends a job's work: aborted when the caller gives up, or when a part of it has failed. */
+export interface JobStop extends Disposable {
+  readonly stop: AbortController;
+  readonly control: Control;
+}
+
+/** Links a job's end to its caller's signal. Disposing of it lets go of inputs that are still open. */
+export function openStop(
   signal: AbortSignal | undefined,
-  onAbort: () => void,
-): Disposable {
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
+  what: "sort" | "check",
+): JobStop {
+  const stop = new AbortController();
+  const control = newControl();
+  const cancel = () => {
+    control.cancel();
+    stop.abort(sortError("CANCELLED", `the ${what} was cancelled`));
+  };
+  if (signal?.aborted) cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
   return {
-    [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort),
+    stop,
+    control,
+    [Symbol.dispose]() {
+      signal?.removeEventListener("abort", cancel);
+      stop.abort();
+    },
   };
 }
