@@ -48,6 +48,29 @@ test.each([
   expect(unpack(world.read("out")).equals(expected)).toBe(true);
 });
 
+test.each([
+  ["gzip", gzipSync],
+  ["zstd", zstdCompressSync],
+  ["nothing", Buffer.from],
+])(
+  "sees by its first bytes what a stream is packed by: %s",
+  async (_, pack) => {
+    using world = createSortWorld();
+    const packed = pack(Buffer.from("b\na\n"));
+    const stream: SortInput = {
+      kind: "stream",
+      name: "stream",
+      open: async function* () {
+        for (const byte of packed) yield Uint8Array.of(byte);
+      },
+    };
+
+    await world.sort({ ...lines, inputs: [stream] });
+
+    expect(world.read("out").toString()).toBe("a\nb\n");
+  },
+);
+
 test.each(["gzip", "zstd"] as const)(
   "refuses truncated %s and leaves no output",
   async (compression) => {

@@ -3,10 +3,13 @@ import { pipeline } from "node:stream";
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { sortError } from "../sort-error.ts";
-import { inputError, type KnownInput } from "./inputs.ts";
+import type { Compression } from "../sort-spec.ts";
+import { compressionOf, inputError, type KnownInput } from "./inputs.ts";
 
 const RANGE_BYTES = 4 << 20;
 const RANGES_AHEAD = 4;
+/** As many as tell gzip and zstd from other bytes. */
+const MAGIC_BYTES = 4;
 
 type Buffered = Uint8Array<ArrayBuffer>;
 type RangesInput = Extract<KnownInput["input"], { kind: "ranges" }>;
@@ -68,20 +71,40 @@ async function* decompressed(
   known: KnownInput,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  const raw = rawBytes(known, signal);
-  if (known.compression === "none") {
+  const { compression, raw } = await lookInto(known, rawBytes(known, signal));
+  if (compression === "none") {
     yield* raw;
     return;
   }
   const decoder =
-    known.compression === "gzip" ? createGunzip() : createZstdDecompress();
+    compression === "gzip" ? createGunzip() : createZstdDecompress();
   // The decoder's own reads below throw what fails.
   pipeline(raw, decoder, () => {});
   try {
     yield* decoder;
   } catch (error) {
-    throw decodeError(known, error);
+    throw decodeError(known.name, compression, error);
   }
+}
+
+/** How bytes are compressed, from the first of them on. */
+async function lookInto(
+  { compression }: KnownInput,
+  raw: Readable,
+): Promise<{ compression: Compression; raw: AsyncIterable<Uint8Array> }> {
+  if (compression !== "auto") return { compression, raw };
+  const pieces: AsyncIterator<Uint8Array> = raw[Symbol.asyncIterator]();
+  let head = new Uint8Array();
+  while (head.length < MAGIC_BYTES) {
+    const { value, done } = await pieces.next();
+    if (done) break;
+    head = new Uint8Array(Buffer.concat([head, value]));
+  }
+  const whole = async function* () {
+    yield head;
+    yield* { [Symbol.asyncIterator]: () => pieces };
+  };
+  return { compression: compressionOf(head), raw: whole() };
 }
 
 function rawBytes(known: KnownInput, signal: AbortSignal): Readable {
@@ -90,25 +113,29 @@ function rawBytes(known: KnownInput, signal: AbortSignal): Readable {
   return createReadStream(known.name, { highWaterMark: 1 << 20, signal });
 }
 
-function decodeError(known: KnownInput, error: unknown): unknown {
+function decodeError(
+  name: string,
+  compression: Compression,
+  error: unknown,
+): unknown {
   const code =
     error instanceof Error && "code" in error ? String(error.code) : "";
-  const metadata = { input: known.name, compression: known.compression };
+  const metadata = { input: name, compression };
   if (code === "Z_BUF_ERROR" || code === "ZSTD_error_srcSize_wrong") {
     return sortError(
       "INPUT_TRUNCATED",
-      `${known.name} ends before its ${known.compression} data does`,
+      `${name} ends before its ${compression} data does`,
       { cause: error, metadata },
     );
   }
   if (code.startsWith("Z_") || code.startsWith("ZSTD_")) {
     return sortError(
       "INPUT_MALFORMED",
-      `${known.name} is not whole ${known.compression} data: ${code}`,
+      `${name} is not whole ${compression} data: ${code}`,
       { cause: error, metadata },
     );
   }
-  return inputError(known.name, error);
+  return inputError(name, error);
 }
 
 /**

@@ -14,7 +14,8 @@ import { readSpecial } from "./special-file.ts";
 export interface KnownInput {
   readonly name: string;
   readonly input: SortInput;
-  readonly compression: Compression;
+  /** "auto" of a stream: its first bytes tell. */
+  readonly compression: Compression | "auto";
   /** Of the bytes as they are stored; undefined for streams. */
   readonly storedBytes: number | undefined;
   /** Of the records' bytes, where they are known before they are read. */
@@ -112,7 +113,7 @@ function knowStream(input: Extract<SortInput, { kind: "stream" }>): KnownInput {
   return {
     name: input.name,
     input,
-    compression: plainCompression(input.compression),
+    compression: input.compression ?? "auto",
     storedBytes: undefined,
     size: undefined,
     identity: input.version ?? "",
@@ -162,10 +163,4 @@ export function compressionOf(head: Uint8Array): Compression {
   if (a === 0x1f && b === 0x8b && c === 8) return "gzip";
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return "zstd";
   return "none";
-}
-
-function plainCompression(compression: Compression | "auto" | undefined) {
-  return compression === undefined || compression === "auto"
-    ? "none"
-    : compression;
 }
