@@ -299,8 +299,12 @@ function readSortWord(draft: Draft, word: string): void {
 
 function one(text: string): string {
   const character = text === "\\0" ? "\0" : text;
-  if (character.length !== 1 || character.charCodeAt(0) > 255) {
-    throw new UsageError("a field separator is one character");
+  // Order is by bytes, so é is two characters: GNU sort refuses it too in the C locale.
+  const bytes = Buffer.byteLength(character);
+  if (bytes !== 1) {
+    throw new UsageError(
+      `a field separator is one byte, and ${JSON.stringify(text)} has ${bytes}`,
+    );
   }
   return character;
 }

@@ -59,6 +59,8 @@ test("tells by its exit code whether a file is sorted, and where it is not", asy
 test.each([
   [["--nonsense"], "USAGE"],
   [["-k0"], "USAGE"],
+  [["-t", "é", "-k2"], "USAGE"],
+  [["-t", "", "-k2"], "USAGE"],
   [["/does/not/exist"], "INPUT_MISSING"],
   [["--csv", "--key", "absent", "--header", "-"], "KEY_ABSENT"],
 ])(
