@@ -28,7 +28,7 @@ Means
       --parallel=N           worker threads (cores + 1)
   -T, --temporary-directory=DIR
       --temp-limit=SIZE      what temporary files may take
-      --job=DIR              keep what is done in DIR, and go on from there when called again
+      --job=DIR              keep what is done in DIR, and go on from there when called again; one sort at a time
       --verify               compare checksums of the records read and written
       --durable              sync runs and output
       --kernel=auto|wasm|typescript

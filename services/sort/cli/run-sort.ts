@@ -91,6 +91,8 @@ async function sort(
       ...baseOptions(args, signal),
       ...options,
       jobFolder: folder.path,
+      // A folder with a name that was made just now is nobody else's.
+      isFolderGuarded: options.jobFolder === undefined,
       discardOnFailure: options.jobFolder === undefined,
       ...(bar ? { onProgress: (progress) => bar.show(progress) } : {}),
     },

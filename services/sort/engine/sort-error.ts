@@ -16,6 +16,7 @@ export type SortFault =
   | "OUTPUT_SPACE_SHORT"
   | "MEMORY_TOO_SMALL"
   | "TEMP_SPACE_SHORT"
+  | "FOLDER_IN_USE"
   | "RUN_CORRUPT"
   | "CHECKSUM_DIFFERS"
   | "CANCELLED"
@@ -36,6 +37,7 @@ const codes: Readonly<Record<SortFault, ErrorCode>> = {
   OUTPUT_SPACE_SHORT: "resource_exhausted",
   MEMORY_TOO_SMALL: "invalid_argument",
   TEMP_SPACE_SHORT: "resource_exhausted",
+  FOLDER_IN_USE: "aborted",
   RUN_CORRUPT: "internal",
   CHECKSUM_DIFFERS: "internal",
   CANCELLED: "aborted",

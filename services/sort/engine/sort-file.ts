@@ -4,6 +4,7 @@ import { explainFailure } from "./job/explain-failure.ts";
 import { finishedResult, recordFinish } from "./job/finish.ts";
 import { knowInput, type KnownInput } from "./job/inputs.ts";
 import type { Job } from "./job/job.ts";
+import { lockFolder } from "./job/lock-folder.ts";
 import { openManifest, type Manifest } from "./job/manifest.ts";
 import { mergeRuns, type MergeTotals } from "./job/merge-phase.ts";
 import { openJob, openStop, wantedWorkers } from "./job/open-job.ts";
@@ -32,6 +33,9 @@ export async function sortFile(
   checkSpec(spec);
   checkOptions(options);
   const startedAt = performance.now();
+  using _lock = options.isFolderGuarded
+    ? undefined
+    : lockFolder(options.jobFolder);
   using manifest = openManifest(options.jobFolder);
   const done = await finishedResult(manifest, spec, options);
   if (done) return done;

@@ -5,6 +5,8 @@ export interface SortOptions {
    * and the same inputs in it goes on from there. It is removed when the sort has succeeded, and kept when it has not.
    */
   readonly jobFolder: string;
+  /** The caller lets nobody else into the folder. Otherwise it is locked, and FOLDER_IN_USE where another sort works in it. */
+  readonly isFolderGuarded?: boolean;
   readonly memory: MemoryBudget;
   /** Bytes that runs may take at once. Without one, what the disk has. */
   readonly tempBytes?: number;

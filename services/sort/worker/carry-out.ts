@@ -40,6 +40,8 @@ async function perform(
   let last: JobProgress | undefined;
   const options: SortOptions = {
     jobFolder: join(order.folder, "work"),
+    // By the lease: a process before this one that stands still is not waited for.
+    isFolderGuarded: true,
     memory: { bytes: order.memoryBytes, counts: "process" },
     ...(order.tempBytes !== undefined && { tempBytes: order.tempBytes }),
     workers: order.workers,

@@ -61,6 +61,40 @@ test.each(cases)(
   120_000,
 );
 
+test("lets no second sort into a job's folder, whatever its memory, and names the first", async () => {
+  using world = createSortWorld();
+  world.write("in", words(400_000));
+  const first = start(world, []);
+  await untilManifestGrows(world, first);
+  first.kill("SIGSTOP");
+
+  const second = start(world, ["-S", "300M"], "pipe");
+  const err = collect(second.stderr);
+  const code = await ended(second);
+  first.kill("SIGCONT");
+
+  expect({ code, err: err() }).toEqual({
+    code: 2,
+    err: `sort: FOLDER_IN_USE: another sort works in the job's folder ${world.path("job")}: process ${first.pid}\n`,
+  });
+  expect(await ended(first)).toBe(0);
+  expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
+}, 60_000);
+
+test("makes the right bytes where two start at once", async () => {
+  using world = createSortWorld();
+  world.write("in", words(400_000));
+
+  const codes = await Promise.all([
+    ended(start(world, [], "ignore")),
+    ended(start(world, [], "ignore")),
+  ]);
+
+  // One that comes too late for the other finds nothing, and begins anew.
+  expect(codes).toContain(0);
+  expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
+}, 60_000);
+
 test("does not share the output of unique records with a process before it, which may only have slept", async () => {
   using world = createSortWorld();
   const text = words(100_000);
@@ -133,11 +167,15 @@ test("stands still for a while and finishes all the same", async () => {
   expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
 }, 60_000);
 
-function start(world: SortWorld, args: readonly string[]): ChildProcess {
+function start(
+  world: SortWorld,
+  args: readonly string[],
+  err: "inherit" | "pipe" | "ignore" = "inherit",
+): ChildProcess {
   const means = ["-S", "256M", "--parallel", "2", "--job", world.path("job")];
   const places = ["-o", world.path("out"), world.path("in")];
-  return spawn(process.execPath, [main, ...args, ...means, ...places], {
-    stdio: ["ignore", "ignore", "inherit"],
+  return spawn(process.execPath, [main, ...means, ...args, ...places], {
+    stdio: ["ignore", "ignore", err],
   });
 }
 
@@ -145,7 +183,13 @@ function ended(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) {
     return Promise.resolve(child.exitCode);
   }
-  return new Promise((resolve) => child.once("exit", resolve));
+  return new Promise((resolve) => child.once("close", resolve));
+}
+
+function collect(stream: NodeJS.ReadableStream | null): () => string {
+  let text = "";
+  stream?.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+  return () => text;
 }
 
 /** Until the job has noted one more thing that it has done, or is over. */
