@@ -7,6 +7,7 @@ import {
   existsSync,
   openSync,
   readdirSync,
+  readFileSync,
   statSync,
   truncateSync,
   writeSync,
@@ -19,6 +20,7 @@ import {
 } from "node:zlib";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import type { SortInput } from "../../../services/sort/engine/sort-spec.ts";
@@ -322,21 +324,30 @@ test("is cancelled, says so, and goes on when called again", async () => {
   using world = createSortWorld();
   const stop = new AbortController();
   const path = world.write("in", text);
-  const endless: SortInput = {
-    kind: "stream",
-    name: "endless",
-    open: async function* () {
-      yield Buffer.from("x\n");
-      stop.abort();
-      yield Buffer.from("y\n");
-    },
+  const manifest = join(world.path("job"), "manifest.jsonl");
+  const sort = (read: () => AsyncIterable<Buffer>, signal?: AbortSignal) => {
+    const stream: SortInput = { kind: "stream", name: "stream", open: read };
+    const inputs = [{ kind: "file", path } as const, stream];
+    return world.sort({ ...lines, inputs }, { ...(signal && { signal }) });
   };
-  const inputs = [{ kind: "file", path } as const, endless];
 
-  const cancelled = world.sort({ ...lines, inputs }, { signal: stop.signal });
+  const cancelled = sort(async function* () {
+    yield Buffer.from("x\n");
+    while (!readFileSync(manifest, "utf8").includes('"kind":"run"')) {
+      await delay(5);
+    }
+    stop.abort();
+    yield Buffer.from("y\n");
+  }, stop.signal);
 
   await expect(cancelled).rejects.toMatchObject({ reason: "CANCELLED" });
   expect(existsSync(world.path("out"))).toBe(false);
+  const { reused } = await sort(async function* () {
+    yield Buffer.from("x\ny\n");
+  });
+  expect(reused).toBe(1);
+  world.write("in", `${text}\nx\ny\n`);
+  expect(world.read("out").equals(await world.gnu())).toBe(true);
 });
 
 test.each([

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { parseSortArgs } from "../../../services/sort/cli/parse-args.ts";
 import { createSortWorld, digest, type SortWorld } from "./sort-world.ts";
 
 const main = fileURLToPath(
@@ -52,14 +53,33 @@ test.each(cases)(
       await ended(child);
       expect(isUntouched(world)).toBe(true);
     }
-    const code = await ended(start(world, args));
+    const done = notedRuns(world);
+    const { spec } = parseSortArgs(args);
+    const { reused } = await world.sort(spec);
 
-    expect(code).toBe(0);
+    expect(reused).toBeGreaterThanOrEqual(done);
     expect(digest(world.read("out"))).toBe(expected);
     expect(readdirSync(world.folder).toSorted()).toEqual(["in", "out"]);
   },
   120_000,
 );
+
+test("makes no run again that was whole when its process was killed", async () => {
+  using world = createSortWorld();
+  world.write("in", words(400_000));
+  const child = start(world, []);
+  while (child.exitCode === null && notedRuns(world) === 0) await delay(5);
+  child.kill("SIGKILL");
+  await ended(child);
+  const done = notedRuns(world);
+
+  const { reused, runs } = await world.sort(parseSortArgs([]).spec);
+
+  expect(done).toBeGreaterThan(0);
+  expect(reused).toBeGreaterThanOrEqual(done);
+  expect(runs).toBeGreaterThanOrEqual(done);
+  expect(digest(world.read("out"))).toBe(digest(await world.gnu()));
+}, 60_000);
 
 test("lets no second sort into a job's folder, whatever its memory, and names the first", async () => {
   using world = createSortWorld();
@@ -143,12 +163,7 @@ test("refuses to go on when the input has changed", async () => {
   await ended(child);
   world.write("in", words(10));
 
-  const sorted = world.sort({
-    record: { kind: "lines", delimiter: 10 },
-    keys: [],
-    reverse: false,
-    stable: false,
-  });
+  const sorted = world.sort(parseSortArgs([]).spec);
 
   await expect(sorted).rejects.toMatchObject({ reason: "INPUT_CHANGED" });
 }, 60_000);
@@ -202,6 +217,14 @@ async function untilManifestGrows(
     existsSync(path) ? readFileSync(path, "utf8").split("\n").length : 0;
   const before = Math.max(2, lines());
   while (child.exitCode === null && lines() <= before) await delay(5);
+}
+
+/** How many runs a job that is not over has noted to be whole. */
+function notedRuns(world: SortWorld): number {
+  const path = join(world.path("job"), "manifest.jsonl");
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  if (text.includes('"kind":"finished"')) return 0;
+  return text.split('"kind":"run"').length - 1;
 }
 
 /** There is no output yet, or the whole one. */
