@@ -144,6 +144,24 @@ test("puts the header of several CSV inputs out once, however it is quoted and e
   expect(world.read("out").toString()).toBe("id,name\n9,bo\r\n10,al\n");
 });
 
+test("reads a long header that comes byte by byte", async () => {
+  using world = createSortWorld();
+  const header = `id,"two\nlines",${"x".repeat(200_000)}\n`;
+  const rows = ["10,al,y\n", "9,bo,z\n"];
+  const open = async function* () {
+    for (const byte of Buffer.from(header)) yield Uint8Array.of(byte);
+    yield Buffer.from(rows.join(""));
+  };
+
+  await world.sort({
+    ...byId,
+    inputs: [{ kind: "stream", name: "stream", open }],
+  });
+
+  const [al, bo] = rows;
+  expect(world.read("out").toString() === [header, bo, al].join("")).toBe(true);
+});
+
 test.each([
   ["name,id", 'column 1 is "name" in', 'and "id" in'],
   ["id,name,age", 'column 3 is "age" in', "and missing in"],

@@ -29,7 +29,7 @@ export async function readHeads(
   }
   const separator = (record.separator ?? ",").charCodeAt(0);
   const read = await Promise.all(
-    inputs.map((known) => readHead(known, separator, signal)),
+    inputs.map((known) => readHead(known, signal)),
   );
   const headers = read
     .filter(({ head }) => head.length > 0)
@@ -74,20 +74,23 @@ function shown(name: string | undefined): string {
 
 async function readHead(
   known: KnownInput,
-  separator: number,
   signal: AbortSignal,
 ): Promise<{ known: KnownInput; head: Uint8Array }> {
   const pieces = inputBytes(known, 0, signal)[Symbol.asyncIterator]();
-  let seen = new Uint8Array();
+  const findEnd = rowEndFinder();
+  const seen: Uint8Array[] = [];
+  let length = 0;
   for (;;) {
     const { value, done } = await pieces.next();
-    if (!done) seen = new Uint8Array(Buffer.concat([seen, value]));
-    const end = endOfRow(seen, separator);
-    if (end !== undefined || done) {
-      const head = withLineEnd(seen.subarray(0, end ?? seen.length));
-      return { known: await putBack(known, seen, pieces), head };
+    const end = done ? 0 : findEnd(value);
+    if (!done) seen.push(Uint8Array.from(value));
+    if (end !== undefined) {
+      const all = new Uint8Array(Buffer.concat(seen));
+      const head = withLineEnd(all.subarray(0, length + end));
+      return { known: await putBack(known, all, pieces), head };
     }
-    if (seen.length > LONGEST) {
+    length += value?.length ?? 0;
+    if (length > LONGEST) {
       throw sortError(
         "INPUT_MALFORMED",
         `${known.name} has no header row in its first ${LONGEST} bytes`,
@@ -97,13 +100,16 @@ async function readHead(
   }
 }
 
-function endOfRow(bytes: Uint8Array, _separator: number): number | undefined {
+/** Tells of piece after piece where in it the first row is over. No byte is looked at twice, however small the pieces. */
+function rowEndFinder(): (piece: Uint8Array) => number | undefined {
   let isQuoted = false;
-  for (const [i, byte] of bytes.entries()) {
-    if (byte === 34) isQuoted = !isQuoted;
-    if (byte === 10 && !isQuoted) return i + 1;
-  }
-  return undefined;
+  return (piece) => {
+    for (const [i, byte] of piece.entries()) {
+      if (byte === 34) isQuoted = !isQuoted;
+      if (byte === 10 && !isQuoted) return i + 1;
+    }
+    return undefined;
+  };
 }
 
 function withLineEnd(head: Uint8Array): Uint8Array {
