@@ -1,5 +1,5 @@
 import { newPipe, openPipe } from "../worker/pipe.ts";
-import { linkSignal } from "./open-job.ts";
+import { untilAborted } from "./input-bytes.ts";
 import { PIPE_BYTES } from "./sort-phase.ts";
 
 /** A bounded number of pipes, used again and again: memory of one that is dropped is free only when the collector has run. */
@@ -20,11 +20,9 @@ export class PipePool {
       this.#unmade--;
       return newPipe(PIPE_BYTES).shared;
     }
-    const { promise, resolve, reject } =
-      Promise.withResolvers<SharedArrayBuffer>();
+    const { promise, resolve } = Promise.withResolvers<SharedArrayBuffer>();
     this.#waiting.push(resolve);
-    using _stop = linkSignal(signal, () => reject(signal.reason));
-    return await promise;
+    return untilAborted(promise, signal);
   }
 
   /** It must be empty, and nobody may write to it any more. */
