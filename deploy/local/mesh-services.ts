@@ -138,7 +138,7 @@ function addressSettings(name: ServiceName, around: ServiceSurroundings) {
   };
 }
 
-/** Jobs read and write `<directory>/sort/shared`, files, and URLs of the object store. */
+/** Jobs read and write their tenant's folder in `<directory>/sort/shared`, files, and URLs of the object store. */
 function sortSettings({
   addresses,
   directory,

@@ -53,6 +53,7 @@ export function readSortConfig(env: NodeJS.ProcessEnv) {
       FILES_ADDRESS: address.optional(),
       /** Where runs go: a fast disk, and the same folder after a restart, so that jobs go on where they were. */
       SORT_TEMP_FOLDER: z.string().refine(isAbsolute, "must be absolute"),
+      /** Tenants read and write subfolders of their own in them: `acme` has `/absolute/folder/acme`. */
       SORT_READ_FOLDERS: folders,
       SORT_WRITE_FOLDERS: folders,
       /** `host` or `host:port`, a comma list, that URLs of users may name; `*` allows all that this machine can reach. */

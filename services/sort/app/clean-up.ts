@@ -41,7 +41,7 @@ export async function cleanUp(deps: CleanUpDeps, job: SortJob): Promise<void> {
 
 async function dropOutput(
   { places, tempFolder }: CleanUpDeps,
-  { id, plan }: SortJob,
+  { id, tenant, plan }: SortJob,
 ): Promise<void> {
   if (plan.output?.kind !== "path") {
     // A file of the caller's that was begun is swept as an abandoned upload; a PUT leaves nothing.
@@ -53,7 +53,7 @@ async function dropOutput(
   const sortId =
     line === "" ? undefined : (JSON.parse(line) as { id?: unknown }).id;
   if (typeof sortId === "string") {
-    const path = await writePath(places, plan.output.folder, plan.output.path);
+    const path = await writePath(places, { tenant, ...plan.output });
     await rm(partialPath(path, sortId), { force: true });
   }
 }

@@ -116,7 +116,10 @@ async function sizeOf(
       if (input.compression === "auto" && /\.(gz|zst)$/.test(input.path)) {
         return undefined;
       }
-      const path = await readPath(places, field, input.folder, input.path);
+      const path = await readPath(places, field, {
+        tenant: owner.tenant,
+        ...input,
+      });
       const found = await stat(path).catch(() => undefined);
       return found?.size;
     }

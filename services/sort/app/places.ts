@@ -1,11 +1,12 @@
-import { realpath } from "node:fs/promises";
+import { mkdir, realpath } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
 import { inputForbidden, outputForbidden } from "../domain/sort-refusals.ts";
 import type { PlannedInput, PlannedOutput } from "../domain/sort-plan.ts";
+import { tenantFolder } from "../domain/tenant-folder.ts";
 
 /** Where jobs may read and write: what the configuration names, and nothing else. */
 export interface Places {
-  /** Folders of the server by name. */
+  /** Folders of the server by name. Of each a tenant has a subfolder of its own, and sees nothing else. */
   readonly readFolders: ReadonlyMap<string, string>;
   readonly writeFolders: ReadonlyMap<string, string>;
   /** `host` or `host:port` that URLs may name; `*` allows all, and with them whatever this machine can reach. */
@@ -46,54 +47,72 @@ export function allowsUrl({ urlHosts }: Places, url: string): boolean {
   );
 }
 
+/** A path in a tenant's own part of a folder. */
+export interface TenantPath {
+  readonly tenant: string;
+  readonly folder: string;
+  readonly path: string;
+}
+
 /**
- * The machine's path of a file to read. A link that leads out of its folder is refused, wherever in the path it is.
+ * The machine's path of a file to read. A link that leads out of its tenant's part of the folder is refused, wherever in the
+ * path it is.
  *
  * @throws DomainError INPUT_FORBIDDEN.
  */
 export async function readPath(
   places: Places,
   field: string,
-  folder: string,
-  path: string,
+  { tenant, folder, path }: TenantPath,
 ): Promise<string> {
   const root = places.readFolders.get(folder);
   if (root === undefined) {
     throw inputForbidden(field, `no folder ${folder} may be read`);
   }
-  const wanted = join(root, path);
+  const realRoot = await realpath(root).catch(() => root);
+  const own = join(realRoot, tenantFolder(tenant));
+  const wanted = join(own, path);
   // A file that is not there is the engine's to tell of, as INPUT_MISSING.
   const real = await realpath(wanted).catch(() => wanted);
-  if (!isInside(await realpath(root).catch(() => root), real)) {
+  if (!isInside(own, real)) {
     throw inputForbidden(field, `${folder}/${path} leads out of its folder`);
   }
   return real;
 }
 
 /**
- * The machine's path of a file to write: its folder has to exist, and to lie where the configuration says, links followed.
+ * The machine's path of a file to write: its folder has to exist, and to lie in its tenant's part, links followed. That part
+ * is made where it is missing.
  *
  * @throws DomainError OUTPUT_FORBIDDEN.
  */
 export async function writePath(
   places: Places,
-  folder: string,
-  path: string,
+  { tenant, folder, path }: TenantPath,
 ): Promise<string> {
   const root = places.writeFolders.get(folder);
   if (root === undefined) {
     throw outputForbidden(`no folder ${folder} may be written to`);
   }
-  const wanted = join(root, path);
+  const own = await makeOwn(root, tenant).catch((cause: unknown) => {
+    throw outputForbidden(`${folder} has no place for the tenant`, cause);
+  });
+  const wanted = join(own, path);
   const real = await realpath(dirname(wanted)).catch(() => undefined);
   if (real === undefined) {
     throw outputForbidden(`the folder of ${folder}/${path} does not exist`);
   }
-  if (!isInside(await realpath(root), real)) {
+  if (!isInside(own, real)) {
     throw outputForbidden(`${folder}/${path} leads out of its folder`);
   }
   // The name itself may be a link: renaming onto it replaces the link, and touches nothing outside.
   return join(real, wanted.slice(dirname(wanted).length + 1));
+}
+
+async function makeOwn(root: string, tenant: string): Promise<string> {
+  const own = join(await realpath(root), tenantFolder(tenant));
+  await mkdir(own, { recursive: true });
+  return own;
 }
 
 function isInside(root: string, path: string): boolean {

@@ -1,7 +1,8 @@
 import { open, realpath, stat } from "node:fs/promises";
 import { relative } from "node:path";
 import { DomainError } from "../../platform/runtime/errors.ts";
-import { nameOfInput, type SortPlan } from "../domain/sort-plan.ts";
+import type { SortJob } from "../domain/sort-job.ts";
+import { nameOfInput } from "../domain/sort-plan.ts";
 import { sparkUnavailable } from "../domain/sort-refusals.ts";
 import { readPath, writePath, type Places } from "./places.ts";
 
@@ -27,7 +28,7 @@ export interface SharedInputs {
  */
 export async function lookAtInputs(
   deps: SparkPlacesDeps,
-  plan: SortPlan,
+  { tenant, plan }: Pick<SortJob, "tenant" | "plan">,
 ): Promise<SharedInputs> {
   const uris: string[] = [];
   let size = 0;
@@ -35,12 +36,10 @@ export async function lookAtInputs(
   for (const [index, input] of plan.inputs.entries()) {
     if (input.kind !== "path") throw new Error("Spark reads paths only");
     const field = `inputs[${index}]`;
-    const path = await readPath(
-      deps.places,
-      `job.${field}`,
-      input.folder,
-      input.path,
-    );
+    const path = await readPath(deps.places, `job.${field}`, {
+      tenant,
+      ...input,
+    });
     const name = nameOfInput(input);
     const found = await lookAt(path).catch((cause: unknown) => {
       throw unreadable(name, cause);
@@ -59,11 +58,11 @@ export async function lookAtInputs(
 /** An output's folder, here and as Spark calls it; `suffix` is added to both. */
 export async function sharedOutput(
   deps: SparkPlacesDeps,
-  plan: SortPlan,
+  { tenant, plan }: Pick<SortJob, "tenant" | "plan">,
 ): Promise<{ path: string; uri: string }> {
   const { output } = plan;
   if (output?.kind !== "path") throw new Error("Spark writes folders only");
-  const path = await writePath(deps.places, output.folder, output.path);
+  const path = await writePath(deps.places, { tenant, ...output });
   const root = deps.places.writeFolders.get(output.folder) ?? "";
   return { path, uri: await uriOf(deps, output.folder, root, path) };
 }

@@ -148,9 +148,9 @@ async function sortOnSpark(
 ): Promise<JobResult> {
   const { job } = leased;
   const name = `sortJobs/${job.id}`;
-  const output = await sharedOutput(deps, job.plan);
+  const output = await sharedOutput(deps, job);
   const known = await readManifest(output.path);
-  const inputs = await lookAtInputs(deps, job.plan);
+  const inputs = await lookAtInputs(deps, job);
   // Whoever had the job before may have been lost right after the last step.
   if (known?.job === name) return resultOf(known, inputs);
   if (await exists(output.path)) throw outputTaken();
@@ -370,7 +370,7 @@ async function leave(
 async function abandon(deps: SparkWorkDeps, job: SortJob): Promise<void> {
   const run = runOf(job.placement);
   await abandonRun(deps.client, run, bounded());
-  await removeAside(asideOf(await sharedOutput(deps, job.plan), run));
+  await removeAside(asideOf(await sharedOutput(deps, job), run));
 }
 
 function bounded(signal?: AbortSignal): AbortSignal {

@@ -37,10 +37,10 @@ export function jobFolder(tempFolder: string, id: string): string {
  */
 export async function writeOrder(
   { places, share, tempFolder }: WriteOrderDeps,
-  { id, plan }: SortJob,
+  { id, tenant, plan }: SortJob,
 ): Promise<WorkOrder> {
   const inputs = plan.inputs.map((input, index) =>
-    orderInput(places, input, `job.inputs[${index}]`),
+    orderInput(places, tenant, input, `job.inputs[${index}]`),
   );
   return {
     kind: "job",
@@ -50,12 +50,13 @@ export async function writeOrder(
     ...share,
     memoryBytes: Math.min(share.memoryBytes, plan.memoryBytes ?? Infinity),
     inputs: await Promise.all(inputs),
-    output: plan.output && (await orderOutput(places, plan.output)),
+    output: plan.output && (await orderOutput(places, tenant, plan.output)),
   };
 }
 
 async function orderInput(
   places: Places,
+  tenant: string,
   input: PlannedInput,
   field: string,
 ): Promise<OrderedInput> {
@@ -64,17 +65,18 @@ async function orderInput(
   if (input.kind !== "path") {
     return { kind: "remote", name, compression };
   }
-  const path = await readPath(places, field, input.folder, input.path);
+  const path = await readPath(places, field, { tenant, ...input });
   return { kind: "path", name, path, compression };
 }
 
 async function orderOutput(
   places: Places,
+  tenant: string,
   output: PlannedOutput,
 ): Promise<OrderedOutput> {
   const { kind, compression } = output;
   if (output.kind === "path") {
-    const path = await writePath(places, output.folder, output.path);
+    const path = await writePath(places, { tenant, ...output });
     const name = `${output.folder}/${output.path}`;
     return { kind: "path", name, path, compression };
   }

@@ -44,12 +44,13 @@ export function inputForbidden(field: string, why: string): DomainError {
   });
 }
 
-export function outputForbidden(why: string): DomainError {
+export function outputForbidden(why: string, cause?: unknown): DomainError {
   return new DomainError({
     code: "permission_denied",
     reason: "OUTPUT_FORBIDDEN",
     message: `output: ${why}`,
     metadata: { field: "output" },
+    cause,
   });
 }
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startMesh } from "../../../deploy/local/mesh.ts";
@@ -21,7 +21,8 @@ test("hands a sort to the Spark that it was started with, through the edge", asy
     edgePort: await freePort(),
   });
   if (!mesh.edge) throw new Error("the mesh has no edge");
-  const shared = join(directory.path, "sort", "shared");
+  const shared = join(directory.path, "sort", "shared", "demo");
+  await mkdir(shared);
   await writeFile(join(shared, "numbers"), "9\n10\n-1\n");
   using client = connectToEdge(
     { url: mesh.edge.url, ca: await readFile(mesh.caFile) },

@@ -30,7 +30,9 @@ beforeAll(async () => {
       SORT_TEMP_BYTES: "40000000",
     },
   });
-  await writeFile(join(world.inbox, "small"), "b\na\n");
+  for (const tenant of ["acme", "other"]) {
+    await writeFile(join(await world.inboxOf(tenant), "small"), "b\na\n");
+  }
 }, 600_000);
 afterAll(() => world[Symbol.asyncDispose]());
 beforeEach(() => {
@@ -63,7 +65,10 @@ test("runs another tenant's job at once where one has a job running and ten that
 }, 120_000);
 
 test("gives a job its share of the temp space, whatever another does with its own", async () => {
-  await writeFile(join(world.inbox, "large"), randomLines(500_000));
+  for (const tenant of ["acme", "other"]) {
+    const inbox = await world.inboxOf(tenant);
+    await writeFile(join(inbox, "large"), randomLines(500_000));
+  }
   const alone = await runJob(
     world.client(),
     jobFrom(inInbox("large"), "alone"),

@@ -72,6 +72,7 @@ test("tells whoever watches of phase, bytes, rate and the time that is left, and
 
 test("lists a tenant's jobs page by page, newest first, and takes nobody else's tokens", async () => {
   const sorter = world.client("lister");
+  await writeFile(join(await world.inboxOf("lister"), "in"), "b\na\n");
   const names: string[] = [];
   for (let n = 0; n < 5; n++) {
     const source = { case: "path", value: { folder: "inbox", path: "in" } };

@@ -34,7 +34,9 @@ function jobTo(path: string): StatedJob {
 }
 
 test("serves tenants in turn, whoever came with more, and bounds the queue", async () => {
-  await writeFile(join(world.inbox, "in"), "b\na\n");
+  for (const tenant of ["acme", "other"]) {
+    await writeFile(join(await world.inboxOf(tenant), "in"), "b\na\n");
+  }
   const [acme, other] = [world.client("acme"), world.client("other")];
   const names: string[] = [];
   const begin = async (client: typeof acme, path: string) => {
@@ -68,5 +70,7 @@ test("serves tenants in turn, whoever came with more, and bounds the queue", asy
     .toSorted((a, b) => a.at - b.at)
     .map(({ output }) => output);
   expect(order.slice(0, 4)).toEqual(["acme-1", "other-1", "acme-2", "other-2"]);
-  expect(await readFile(join(world.outbox, "other-2"), "utf8")).toBe("a\nb\n");
+  expect(
+    await readFile(join(world.outbox, "..", "other", "other-2"), "utf8"),
+  ).toBe("a\nb\n");
 }, 60_000);

@@ -41,8 +41,11 @@ export interface SortWorld extends AsyncDisposable {
   /** A second process of the service, on the same temp folder, until the world ends. */
   another(): Promise<{ readonly process: ServiceProcess; client: Sorter }>;
   readonly folder: string;
+  /** Where the tenant `acme` reads and writes. */
   readonly inbox: string;
   readonly outbox: string;
+  /** Where another tenant reads. */
+  inboxOf(tenant: string): Promise<string>;
   readonly temp: string;
   /** The path by which a folder that is a disk of the service's own is seen from outside. */
   seen(path: string): string;
@@ -61,7 +64,9 @@ export type Sorter = Client<typeof SortService>;
 
 export interface SortWorldOptions {
   readonly settings?:
-    Settings | ((folders: { inbox: string; outbox: string }) => Settings);
+    | Settings
+    // The folders of all tenants.
+    | ((folders: { inbox: string; outbox: string }) => Settings);
   /** What Files signs leads through the proxy. */
   readonly signsForProxy?: boolean;
   /** Folders that are disks of their own, as `mount -t tmpfs -o` takes them. */
@@ -80,7 +85,8 @@ export async function setupSort({
   const [inbox, outbox, temp] = ["inbox", "outbox", "temp"].map((name) =>
     join(folder, name),
   ) as [string, string, string];
-  await Promise.all([inbox, outbox, temp].map((each) => mkdir(each)));
+  const made = [temp, join(inbox, "acme"), join(outbox, "acme")];
+  await Promise.all(made.map((each) => mkdir(each, { recursive: true })));
   const env =
     typeof settings === "function" ? settings({ inbox, outbox }) : settings;
   const tls = starting.use(await createMeshTls(["sort", "files"]));
@@ -182,8 +188,13 @@ export async function setupSort({
       return { process, client };
     },
     folder,
-    inbox,
-    outbox,
+    inbox: join(inbox, "acme"),
+    outbox: join(outbox, "acme"),
+    async inboxOf(tenant) {
+      const own = join(inbox, tenant);
+      await mkdir(own, { recursive: true });
+      return own;
+    },
     temp,
     seen: (path) => `/proc/${sort.pid}/root${path}`,
     db,

@@ -232,6 +232,20 @@ test("says what is wrong with an input or the output, and leaves nothing", async
   );
 }, 60_000);
 
+test("reads and writes in the folder of a tenant whose name is escaped", async () => {
+  const inbox = await world.inboxOf("%47lobex%20%2a");
+  await writeFile(join(inbox, "in"), "b\na\n");
+
+  const job = await runJob(world.client("Globex *"), jobOf(["in"], "out"));
+
+  expect(job.failure).toBeUndefined();
+  const folder = join(world.outbox, "..", "%47lobex%20%2a", "out");
+  const parts = (job.result?.parts ?? []).map((part) =>
+    readFile(join(folder, part), "utf8"),
+  );
+  expect((await Promise.all(parts)).join("")).toBe("a\nb\n");
+}, 60_000);
+
 test("goes on with the same operation after the service was killed", async () => {
   await writeLarge("large");
   const begun = await beginOnSpark(jobOf(["large"], "survivor"));

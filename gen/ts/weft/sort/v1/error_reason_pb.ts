@@ -56,7 +56,7 @@ export const ErrorReason = {
   INPUT_MISSING: 4,
 
   /**
-   * An input, or the output, may not be touched: it lies outside of the folders that are allowed, or the store refuses.
+   * An input, or the output, may not be touched: it lies outside of the tenant's part of the folders, or the store refuses.
    *
    * @generated from enum value: ERROR_REASON_INPUT_FORBIDDEN = 5;
    */

@@ -315,7 +315,7 @@ export type SortInput = Message<"weft.sort.v1.SortInput"> & {
     case: "url";
   } | {
     /**
-     * A file in a folder of the server.
+     * A file in the caller's tenant's part of a folder of the server.
      *
      * @generated from field: weft.sort.v1.ServerPath path = 3;
      */
@@ -367,7 +367,7 @@ export type SortOutput = Message<"weft.sort.v1.SortOutput"> & {
     case: "url";
   } | {
     /**
-     * A file in a folder of the server: written aside and renamed when it is whole.
+     * A file in the caller's tenant's part of a folder of the server: written aside and renamed when it is whole.
      *
      * @generated from field: weft.sort.v1.ServerPath path = 3;
      */
@@ -419,7 +419,8 @@ export const NewFileSchema: GenMessage<NewFile> = /*@__PURE__*/
   messageDesc(file_weft_sort_v1_sort_job, 3);
 
 /**
- * A file in a folder that the service's configuration names.
+ * A file in a folder that the service's configuration names. Of each such folder a tenant has a part of its own: it neither
+ * sees nor changes what other tenants have there, and links lead nowhere else.
  *
  * @generated from message weft.sort.v1.ServerPath
  */
@@ -432,7 +433,7 @@ export type ServerPath = Message<"weft.sort.v1.ServerPath"> & {
   folder: string;
 
   /**
-   * The path below it, with slashes; neither absolute nor with `.` or `..`.
+   * The path in the tenant's part of it, with slashes; neither absolute nor with `.` or `..`.
    *
    * @generated from field: string path = 2;
    */

@@ -484,7 +484,7 @@ export const SortService: GenService<{
    * Begins a job: it answers as soon as the job is stored, QUEUED, and the job goes on by itself.
    *
    * Errors: INVALID_ARGUMENT (SPEC_INVALID, REQUEST_ID_REUSED, or a field breaks its rule); PERMISSION_DENIED with
-   * INPUT_FORBIDDEN or OUTPUT_FORBIDDEN (a folder that is not allowed); RESOURCE_EXHAUSTED with QUEUE_FULL.
+   * INPUT_FORBIDDEN or OUTPUT_FORBIDDEN (a folder or a host that is not allowed); RESOURCE_EXHAUSTED with QUEUE_FULL.
    *
    * @generated from rpc weft.sort.v1.SortService.CreateSortJob
    */
