@@ -3,6 +3,7 @@ import { isSettled, type SortJob } from "../domain/sort-job.ts";
 import type { SortPlan } from "../domain/sort-plan.ts";
 import {
   jobNotFound,
+  notOwner,
   specInvalid,
   wrongState,
 } from "../domain/sort-refusals.ts";
@@ -64,6 +65,12 @@ export async function deleteSortJob(
   }
 }
 
+/** Who asks for a change. */
+export interface Changer {
+  readonly tenant: string;
+  readonly subject: string;
+}
+
 export interface FreshUrls {
   /** By the position of the input. */
   readonly inputs: ReadonlyMap<number, string>;
@@ -71,17 +78,22 @@ export interface FreshUrls {
 }
 
 /**
- * Puts a suspended job back into the queue with fresh URLs.
+ * Puts a suspended job back into the queue with fresh URLs, for its owner alone: it reads as its owner, so whoever said where
+ * it writes would get what the owner may read.
  *
- * @throws DomainError SORT_JOB_NOT_FOUND, SORT_JOB_STATE, SPEC_INVALID (no such URL) or INPUT_FORBIDDEN.
+ * @throws DomainError SORT_JOB_NOT_FOUND, NOT_OWNER, SORT_JOB_STATE, SPEC_INVALID (no such URL), INPUT_FORBIDDEN or
+ * OUTPUT_FORBIDDEN.
  */
 export async function resumeSortJob(
   deps: ChangeSortJobsDeps,
-  tenant: string,
+  { tenant, subject }: Changer,
   id: string,
   urls: FreshUrls,
 ): Promise<SortJob> {
   const job = await existing(deps, tenant, id);
+  if (job.owner !== subject) {
+    throw notOwner(id);
+  }
   if (job.state !== "suspended") {
     throw wrongState(job, "it does not wait for URLs");
   }

@@ -11,6 +11,15 @@ export function jobNotFound(id: string): DomainError {
   });
 }
 
+export function notOwner(id: string): DomainError {
+  return new DomainError({
+    code: "permission_denied",
+    reason: "NOT_OWNER",
+    message: `sortJobs/${id} is a colleague's: its owner alone may say where it reads and writes`,
+    metadata: { sort_job: `sortJobs/${id}` },
+  });
+}
+
 export function wrongState(
   job: Pick<SortJob, "id" | "state">,
   advice: string,

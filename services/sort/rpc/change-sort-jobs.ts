@@ -25,8 +25,7 @@ export function deleteSortJob(deps: Deps): Impl["deleteSortJob"] {
 
 export function resumeSortJob(deps: Deps): Impl["resumeSortJob"] {
   return async ({ name, inputUrls, outputUrl }, context) => {
-    const { tenant } = callerOf(context);
-    const job = await app.resumeSortJob(deps, tenant, jobId(name), {
+    const job = await app.resumeSortJob(deps, callerOf(context), jobId(name), {
       inputs: new Map(
         Object.entries(inputUrls).map(([at, url]) => [Number(at), url]),
       ),

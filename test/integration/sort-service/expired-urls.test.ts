@@ -11,7 +11,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { SortJob_State } from "../../../gen/ts/weft/sort/v1/sort_job_pb.ts";
 import { withoutQuery } from "../../../services/sort/domain/sort-plan.ts";
 import { eventually } from "../../support/eventually.ts";
-import { runJob, settled, setupSort, type SortWorld } from "./sort-world.ts";
+import { uploadFile } from "../../support/upload-file.ts";
+import {
+  reasonOf,
+  runJob,
+  settled,
+  setupSort,
+  type SortWorld,
+} from "./sort-world.ts";
 
 let world: SortWorld;
 let s3: S3Client;
@@ -92,6 +99,32 @@ test("names the output whose URL the store calls expired, and sends what was sor
   expect(done.failure).toBeUndefined();
   const sent = await fetch(await signed("output", "GET", 600));
   expect(await sent.text()).toBe("a\nb\n");
+}, 60_000);
+
+test("sends a private file to no URL of a colleague's, who sees the job", async () => {
+  const file = await uploadFile(world.files(), Buffer.from("b\na\n"));
+  const expired = await signed("private", "PUT", 1);
+  await eventually("the store refuses the URL", async () => {
+    return (await fetch(expired, { method: "PUT", body: "x" })).status === 403;
+  });
+  const { name } = await runJob(world.client(), {
+    spec: {},
+    inputs: [{ source: { case: "file", value: file } }],
+    output: { target: { case: "url", value: expired } },
+  });
+  const colleague = world.client("acme", "bob");
+  const outputUrl = await signed("colleague's", "PUT", 600);
+
+  const seen = await colleague.getSortJob({ name });
+  const reason = await reasonOf(colleague.resumeSortJob({ name, outputUrl }));
+  const stranger = await reasonOf(
+    world.client("other").resumeSortJob({ name, outputUrl }),
+  );
+  const { job } = await world.client().getSortJob({ name });
+
+  expect(seen.job?.state).toBe(SortJob_State.SUSPENDED);
+  expect([reason, stranger]).toEqual(["NOT_OWNER", "SORT_JOB_NOT_FOUND"]);
+  expect(job).toEqual(seen.job);
 }, 60_000);
 
 const hasExpired = errorOf("AccessDenied", "Request has expired");

@@ -52,9 +52,9 @@ export interface SortWorld extends AsyncDisposable {
   readonly db: Database;
   readonly store: ObjectStore;
   readonly proxy: FaultProxy;
-  client(tenant?: string): Sorter;
+  client(tenant?: string, subject?: string): Sorter;
   files(tenant?: string): Client<typeof FilesService>;
-  headers(tenant?: string): Record<string, string>;
+  headers(tenant?: string, subject?: string): Record<string, string>;
 }
 
 type Settings = Readonly<Record<string, string>>;
@@ -160,9 +160,9 @@ export async function setupSort({
   };
   const toSort = transport("sort", ports.grpcPort);
   const toFiles = transport("files", files.grpcPort);
-  const headers = (tenant = "acme") => {
+  const headers = (tenant = "acme", sub = "ada") => {
     const claims = {
-      sub: "ada",
+      sub,
       tenant,
       scope: "sort:read sort:write files:read files:write",
     };
@@ -201,8 +201,8 @@ export async function setupSort({
     store,
     proxy,
     headers,
-    client: (tenant) =>
-      withHeaders(createClient(SortService, toSort), headers(tenant)),
+    client: (tenant, subject) =>
+      withHeaders(createClient(SortService, toSort), headers(tenant, subject)),
     files: (tenant) =>
       withHeaders(createClient(FilesService, toFiles), headers(tenant)),
     [Symbol.asyncDispose]: () => running.disposeAsync(),

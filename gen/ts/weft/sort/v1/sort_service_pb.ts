@@ -556,9 +556,11 @@ export const SortService: GenService<{
   },
   /**
    * Goes on with a SUSPENDED job: fresh URLs for the same bytes take the place of those that have expired, by position.
-   * What was sorted before is kept.
+   * What was sorted before is kept. The job's owner alone may do so, unlike the calls that read or stop a job, which are for
+   * its tenant: the job reads as its owner, and fresh URLs would lead that elsewhere.
    *
-   * Errors: NOT_FOUND; FAILED_PRECONDITION with SORT_JOB_STATE; INVALID_ARGUMENT (no such input, or it is not a URL).
+   * Errors: NOT_FOUND; PERMISSION_DENIED with NOT_OWNER (a colleague's job), or with INPUT_FORBIDDEN or OUTPUT_FORBIDDEN (a host
+   * that is not allowed); FAILED_PRECONDITION with SORT_JOB_STATE; INVALID_ARGUMENT (no such input, or it is not a URL).
    *
    * @generated from rpc weft.sort.v1.SortService.ResumeSortJob
    */
