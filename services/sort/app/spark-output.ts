@@ -1,4 +1,5 @@
 import {
+  open,
   readdir,
   readFile,
   rename,
@@ -6,7 +7,7 @@ import {
   stat,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { OutputPart } from "../domain/sort-job.ts";
@@ -70,7 +71,7 @@ export async function partsIn(
   return parts;
 }
 
-/** Gives an output that is whole its name. @throws DomainError OUTPUT_FAILED where something has it. */
+/** Gives an output that is whole its name, once it is on the disk. @throws DomainError OUTPUT_FAILED where something has it. */
 export async function publishOutput(
   aside: string,
   path: string,
@@ -83,11 +84,19 @@ export async function publishOutput(
   await writeFile(join(aside, manifestName), JSON.stringify(stated, null, 2), {
     flush: true,
   });
+  for (const { name } of stated.parts) await sync(join(aside, name));
+  await sync(aside);
   try {
     await rename(aside, path);
   } catch (cause) {
     throw outputTaken(cause);
   }
+  await sync(dirname(path));
+}
+
+async function sync(path: string): Promise<void> {
+  await using handle = await open(path);
+  await handle.sync();
 }
 
 export function outputTaken(cause?: unknown): DomainError {

@@ -1,5 +1,13 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import {
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import { checkOrder } from "../engine/check-order.ts";
 import { sortFile } from "../engine/sort-file.ts";
@@ -15,7 +23,7 @@ import { standardInput, standardOutput } from "./standard-streams.ts";
 
 /**
  * Carries out an order: sorts, and then sends the output where it has to go by a URL. What was done is kept in the order's
- * folder, so that the same order goes on where it was.
+ * folder, so that the same order goes on where it was. What a job has come to is on the disk before it is told.
  *
  * @throws DomainError with the engine's reasons, or URL_EXPIRED, INPUT_UNREADABLE, OUTPUT_FAILED.
  */
@@ -46,6 +54,7 @@ async function perform(
     ...(order.tempBytes !== undefined && { tempBytes: order.tempBytes }),
     workers: order.workers,
     verify: order.kind === "job",
+    durable: order.kind === "job",
     signal,
     onProgress: (progress) => {
       last = { ...progress, bytesUploaded: 0 };
@@ -83,7 +92,10 @@ async function perform(
       path: output.path,
       compression: output.compression,
     };
-    return resultOf(await sortFile(specOf(order, inputs, target), options));
+    const result = await sortFile(specOf(order, inputs, target), options);
+    // A process that was lost right after it gave the output its name has left no more to do for this one, but this.
+    await sync(dirname(output.path));
+    return resultOf(result);
   }
   // Sorted into a file first: a part can be sent again, and its length is known before the first byte goes.
   const path = join(order.folder, "output");
@@ -111,6 +123,11 @@ async function perform(
   );
   await rm(order.folder, { recursive: true, force: true });
   return { ...resultOf(result), ...(file !== undefined && { file }) };
+}
+
+async function sync(folder: string): Promise<void> {
+  await using handle = await open(folder);
+  await handle.sync();
 }
 
 async function checkOnly(
