@@ -10,7 +10,7 @@ import { serve } from "../platform/rpc/server.ts";
 import { tlsFiles } from "../platform/runtime/config.ts";
 import { newId } from "../platform/runtime/ids.ts";
 import type { Runtime } from "../platform/runtime/run-service.ts";
-import { sweepJobs } from "./app/clean-up.ts";
+import { cleanUp, sweepJobs } from "./app/clean-up.ts";
 import { startJobChanges } from "./app/job-changes.ts";
 import { startJobRunners } from "./app/job-runners.ts";
 import { streamSlots } from "./app/sort-stream.ts";
@@ -119,6 +119,7 @@ export async function startSort(runtime: Runtime): Promise<void> {
         ...deps,
         runners,
         changes,
+        cleanUp: (job) => cleanUp(deps, job),
         queueLimits: {
           all: config.SORT_QUEUE,
           perTenant: config.SORT_TENANT_QUEUE,

@@ -22,6 +22,8 @@ export interface ChangeSortJobsDeps {
   readonly announce: Announce;
   readonly places: Places;
   readonly runners: Pick<JobRunners, "wake" | "look">;
+  /** Removes what a settled job has left on this machine. */
+  readonly cleanUp: (job: SortJob) => Promise<void>;
   readonly now: () => Date;
 }
 
@@ -45,6 +47,8 @@ export async function cancelSortJob(
   if (cancelled) {
     deps.runners.look(id);
     deps.runners.wake();
+    // Nobody works on it who would: an attempt that was lost has left what it had.
+    if (isSettled(cancelled)) await deps.cleanUp(cancelled);
     return cancelled;
   }
   const job = await existing(deps, tenant, id);

@@ -101,8 +101,12 @@ async function sweepFolders(deps: SweepDeps): Promise<void> {
   const folders = await readdir(join(deps.tempFolder, "jobs")).catch(() => []);
   const ids = folders.filter((name) => isUuid(name) && !deps.isRunning(name));
   const unneeded = await findUnneeded(deps.db, deps.home, ids.slice(0, 1_000));
-  for (const id of unneeded) {
+  for (const { id, job } of unneeded) {
     if (deps.isRunning(id)) continue;
+    // The runs say what the partial output is called: they go last, and whatever comes of it.
+    await (job && dropOutput(deps, job))?.catch((error: unknown) =>
+      deps.logger.warn({ err: error, job: id }, "a partial output is left"),
+    );
     await rm(jobFolder(deps.tempFolder, id), { recursive: true, force: true });
   }
 }

@@ -200,14 +200,23 @@ export async function failStaleSuspensions(
   return rows.map(toJob);
 }
 
+/** A job whose folder nobody needs any more. */
+export interface Unneeded {
+  readonly id: string;
+  /** Undefined where it is gone. */
+  readonly job: SortJob | undefined;
+}
+
 /** Those among these whose folder nobody needs any more: settled, gone, or another's. */
 export async function findUnneeded(
   db: Executor,
   home: string,
   ids: readonly string[],
-): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>(
-    `select wanted.id
+): Promise<Unneeded[]> {
+  const { rows } = await db.query<
+    JobRow & { wanted_id: string; is_gone: boolean }
+  >(
+    `select wanted.id as wanted_id, sort_jobs.id is null as is_gone, ${jobColumns}
      from unnest($2::uuid[]) as wanted (id)
      left join sort_jobs on sort_jobs.id = wanted.id
      where sort_jobs.id is null
@@ -215,5 +224,8 @@ export async function findUnneeded(
         or sort_jobs.home is distinct from $1`,
     [home, ids],
   );
-  return rows.map(({ id }) => id);
+  return rows.map((row) => ({
+    id: row.wanted_id,
+    job: row.is_gone ? undefined : toJob(row),
+  }));
 }
