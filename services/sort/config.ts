@@ -88,6 +88,10 @@ export function readSortConfig(env: NodeJS.ProcessEnv) {
       /** Jobs at a time. Memory, temp space and workers are divided between them and the streams. */
       SORT_JOBS: count(64).default(2),
       SORT_STREAMS: count(64).default(2),
+      /** Streams of one tenant at a time: all but one if unset, so that there is one for others. */
+      SORT_TENANT_STREAMS: count(64).optional(),
+      /** A stream whose client sends nothing, or takes nothing, for so long is ended. */
+      SORT_STREAM_IDLE_SECONDS: count(3_600).default(60),
       SORT_MEMORY_BYTES: z.coerce
         .number()
         .int()

@@ -13,9 +13,9 @@ import type { Runtime } from "../platform/runtime/run-service.ts";
 import { cleanUp, sweepJobs } from "./app/clean-up.ts";
 import { startJobChanges } from "./app/job-changes.ts";
 import { startJobRunners } from "./app/job-runners.ts";
-import { streamSlots } from "./app/sort-stream.ts";
 import type { Spark, SparkWorkDeps } from "./app/spark-work.ts";
 import { openStreamFolders } from "./app/stream-folders.ts";
+import { streamSlots } from "./app/stream-slots.ts";
 import { openTempFolder } from "./app/temp-folder.ts";
 import type { Share } from "./app/write-order.ts";
 import { filesClient, type Files } from "./clients/files.ts";
@@ -125,7 +125,12 @@ export async function startSort(runtime: Runtime): Promise<void> {
           perTenant: config.SORT_TENANT_QUEUE,
         },
         pageTokens: createPageTokens(config.WEFT_PAGE_TOKEN_SECRET),
-        streams: streamSlots(config.SORT_STREAMS),
+        streams: streamSlots({
+          all: config.SORT_STREAMS,
+          perTenant:
+            config.SORT_TENANT_STREAMS ?? Math.max(1, config.SORT_STREAMS - 1),
+        }),
+        streamIdleMs: config.SORT_STREAM_IDLE_SECONDS * 1000,
         streamFolder: streamFolders.own,
         maxStreamBytes: config.SORT_STREAM_BYTES,
       }),

@@ -108,12 +108,23 @@ export function fitsNowhere(
   });
 }
 
-export function streamsBusy(limit: number): DomainError {
+export function streamsBusy(whose: string, limit: number): DomainError {
   return new DomainError({
     code: "resource_exhausted",
     reason: "STREAMS_BUSY",
-    message: `${limit} streams are being sorted, and that is as many as may be`,
+    message: `${limit} streams of ${whose} are being sorted, and that is as many as may be`,
+    metadata: { limit: String(limit) },
     retryAfterMs: 2_000,
+  });
+}
+
+/** Whoever has a stream, and neither sends nor takes what it is waited for. */
+export function streamIdle(what: "sent" | "taken", idleMs: number) {
+  return new DomainError({
+    code: "deadline_exceeded",
+    reason: "STREAM_IDLE",
+    message: `nothing was ${what} for ${idleMs / 1_000} s`,
+    metadata: { idle_ms: String(idleMs) },
   });
 }
 

@@ -1,6 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SortStreamRequest } from "../../../gen/ts/weft/sort/v1/sort_service_pb.ts";
 import type { SortService } from "../../../gen/ts/weft/sort/v1/sort_service_pb.ts";
+import { callerOf } from "../../platform/rpc/caller.ts";
+import { untilIdle } from "../app/idle-streams.ts";
 import * as app from "../app/sort-stream.ts";
 import { specInvalid, streamOutOfOrder } from "../domain/sort-refusals.ts";
 import { resultToProto } from "./job-to-proto.ts";
@@ -11,13 +13,14 @@ export function sortStream(
   deps: app.SortStreamDeps,
 ): ServiceImpl<typeof SortService>["sortStream"] {
   return async function* (requests, context) {
-    const messages = requests[Symbol.asyncIterator]();
+    const messages = untilIdle(requests, deps.streamIdleMs);
     const { value: first } = await messages.next();
-    const order = streamOrder(first);
+    const { tenant } = callerOf(context);
+    const order = streamOrder(tenant, first || undefined);
     const sorted = app.sortStream(
       deps,
       order,
-      chunksOf({ [Symbol.asyncIterator]: () => messages }),
+      chunksOf(messages),
       context.signal,
     );
     for await (const piece of sorted) {
@@ -28,7 +31,10 @@ export function sortStream(
   };
 }
 
-function streamOrder(first: SortStreamRequest | undefined): app.StreamOrder {
+function streamOrder(
+  tenant: string,
+  first: SortStreamRequest | undefined,
+): app.StreamOrder {
   if (first?.message.case !== "options") {
     throw streamOutOfOrder("the first message has to be the options");
   }
@@ -37,6 +43,7 @@ function streamOrder(first: SortStreamRequest | undefined): app.StreamOrder {
     throw specInvalid("options.spec.mode", "streams can only be sorted");
   }
   return {
+    tenant,
     order: orderFromProto(spec),
     inputCompression: inputCompression(compressions.inputCompression),
     outputCompression: outputCompression(compressions.outputCompression),

@@ -574,8 +574,11 @@ export const SortService: GenService<{
    * anywhere, then, when the client has closed its side, the sorted bytes in pieces, and a summary. A client that sends
    * faster than the data is sorted is held back, and so is the service by a client that reads slowly. Needs HTTP/2.
    *
-   * Errors: RESOURCE_EXHAUSTED with STREAMS_BUSY or STREAM_TOO_LARGE; FAILED_PRECONDITION (the data is not what the spec says);
-   * UNIMPLEMENTED with HTTP2_REQUIRED.
+   * So many streams are sorted at a time, and fewer of one tenant, so that none has all. A client that is waited for and
+   * neither sends nor takes anything for a while (60 s unless configured otherwise) loses its stream.
+   *
+   * Errors: RESOURCE_EXHAUSTED with STREAMS_BUSY or STREAM_TOO_LARGE; DEADLINE_EXCEEDED with STREAM_IDLE;
+   * FAILED_PRECONDITION (the data is not what the spec says); UNIMPLEMENTED with HTTP2_REQUIRED.
    *
    * @generated from rpc weft.sort.v1.SortService.SortStream
    */
