@@ -141,8 +141,10 @@ async function endOf(
   stopping.removeEventListener("abort", stop);
   const isOurs = await keeping;
   if (!isOurs) return undefined;
-  const waitMs = stopping.aborted ? 0 : retryMs(job.attempts);
-  return endOfWork(ended, new Date(deps.now().getTime() + waitMs));
+  const isDrained = stopping.aborted;
+  const waitMs = isDrained ? 0 : retryMs(job.attempts);
+  const dueAt = new Date(deps.now().getTime() + waitMs);
+  return endOfWork(ended, { state: "queued", dueAt, isDrained });
 }
 
 /** Decides where a job runs, once, and stores it. Undefined where somebody else has it now. */
@@ -243,19 +245,18 @@ async function keep(
   return true;
 }
 
-function endOfWork(ended: WorkEnd, retryAt: Date): JobEnd {
+function endOfWork(ended: WorkEnd, again: JobEnd): JobEnd {
   switch (ended.kind) {
     case "done":
       return { state: "succeeded", result: ended.result };
     case "lost":
       // Killed by us to stop, by the system for its memory, or by somebody: what it did is on the disk.
-      return { state: "queued", dueAt: retryAt };
+      return again;
     case "failed": {
       const { failure } = ended;
       if (failure.reason === "CANCELLED") return { state: "cancelled" };
       // A service that it needs does not answer: nothing is lost but time.
-      if (failure.reason === "WORKER_LOST")
-        return { state: "queued", dueAt: retryAt };
+      if (failure.reason === "WORKER_LOST") return again;
       return {
         state: isSuspension(failure) ? "suspended" : "failed",
         failure,

@@ -207,8 +207,8 @@ async function writeParts(
   const { job } = leased;
   let run = runOf(job.placement);
   if (run.read) return { run, read: run.read };
-  // The first to take a job up is the first to tell Spark of it.
-  let isBegun = job.attempts > 1;
+  // The first to take a job up is the first to tell Spark of it. Attempts would not tell: those that are drained don't count.
+  let isBegun = leased.epoch > 1n;
   const begunAt = performance.now();
   for (let runs = 1; runs <= maxRuns; runs += 1) {
     const end = await runOperation(

@@ -23,6 +23,7 @@ export interface SortJob {
   readonly result: JobResult | undefined;
   readonly failure: JobFailure | undefined;
   readonly version: bigint;
+  /** How often it was taken up, but for those times that a process that stopped gave it back. */
   readonly attempts: number;
   readonly createdAt: Date;
   readonly startedAt: Date | undefined;

@@ -148,7 +148,12 @@ export type JobEnd =
   | { readonly state: "succeeded"; readonly result: JobResult }
   | { readonly state: "failed" | "suspended"; readonly failure: JobFailure }
   | { readonly state: "cancelled" }
-  | { readonly state: "queued"; readonly dueAt: Date };
+  | {
+      readonly state: "queued";
+      readonly dueAt: Date;
+      /** Whether the attempt was given up for our own sake: it does not count. */
+      readonly isDrained: boolean;
+    };
 
 /** Ends the work on a job. Undefined where somebody else has it now. */
 export async function endJob(
@@ -163,7 +168,7 @@ export async function endJob(
     `update sort_jobs
      set state = $3, result = $4, failure = $5, progress = coalesce($6, progress),
          ended_at = $7, updated_at = $8, due_at = $9, lease_until = null,
-         version = version + 1
+         attempts = attempts - $10, version = version + 1
      where id = $1
        and epoch = $2
        and lease_until is not null
@@ -178,6 +183,7 @@ export async function endJob(
       isSettled ? now : null,
       now,
       "dueAt" in end ? end.dueAt : null,
+      "isDrained" in end && end.isDrained ? 1 : 0,
     ],
   );
   return rows[0] && toJob(rows[0]);

@@ -149,6 +149,28 @@ test("drains in the middle of a job: a watch ends clearly, and the next start go
   expect(await outputOf("drained")).toEqual(wanted);
 }, 180_000);
 
+test("counts no attempt that was given back by a drain", async () => {
+  const name = await beginAndHold("drained-at-last");
+  const id = name.slice("sortJobs/".length);
+  // The last that it has.
+  await world.db.query(`update sort_jobs set attempts = 12 where id = $1`, [
+    id,
+  ]);
+
+  const exitCode = await world.restart();
+  const done = await releasedJob(name);
+  const { rows } = await world.db.query<{ attempts: number }>(
+    `select attempts
+     from sort_jobs
+     where id = $1`,
+    [id],
+  );
+
+  expect(exitCode).toBe(0);
+  expect(rows).toEqual([{ attempts: 12 }]);
+  expect(Number(done.result?.reused)).toBeGreaterThan(0);
+}, 180_000);
+
 /** Begins a job whose input stands almost still once there are runs of it, and waits until then. */
 async function beginAndHold(path: string): Promise<string> {
   world.proxy.fault = holdTheRest;
