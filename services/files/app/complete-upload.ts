@@ -74,6 +74,9 @@ export async function completeUpload(
       at: deps.now(),
     });
     if (ready) {
+      // Another call may have found a fault and removed it; from here on none can, as the file's row is ours.
+      const still = await deps.objects.find(file);
+      if (still?.etag !== found.etag) throw objectMissing(file);
       await deps.announce(tx, { type: "FileUploaded", file: ready });
       return ready;
     }
@@ -131,10 +134,15 @@ async function checksumFault(
     : checksumMismatch(file);
 }
 
+/** Removes what was uploaded, unless another call has made the file ready, and keeps all from doing so meanwhile. */
 async function startOver(
   deps: CompleteUploadDeps,
   file: StoredFile,
 ): Promise<void> {
-  await deps.objects.remove(file);
-  await setUploadId(deps.db, file.id, file.uploadId, undefined);
+  await deps.db.transaction(async (tx) => {
+    const { id, uploadId } = file;
+    if (await setUploadId(tx, id, uploadId, undefined)) {
+      await deps.objects.remove(file);
+    }
+  });
 }

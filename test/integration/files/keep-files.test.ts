@@ -159,6 +159,27 @@ test("refuses bytes with another checksum", async () => {
   expect(reason).toBe("CHECKSUM_MISMATCH");
 });
 
+test("keeps the bytes of a file that one call makes ready while another states a wrong checksum", async () => {
+  const files = setupWorld(database, store).user();
+  const right = createHash("sha256").update("a\n").digest();
+  const wrong = createHash("sha256").update("b\n").digest();
+
+  const race = async (): Promise<string> => {
+    const { file, upload } = await files.createUpload({ file: csv("a\n") });
+    const name = file?.name ?? "";
+    await send(upload, "a\n");
+    const calls = [right, wrong, right, wrong, right].map((sha256) =>
+      files.completeUpload({ name, sha256 }).catch(() => undefined),
+    );
+    await Promise.all(calls);
+    const { file: now } = await files.getFile({ name });
+    return now?.state === File_State.READY ? textOf(files, name) : "not ready";
+  };
+  const ends = await Promise.all(Array.from({ length: 20 }, race));
+
+  for (const end of ends) expect(["a\n", "not ready"]).toContain(end);
+}, 60_000);
+
 test("joins a file that is uploaded in parts", async () => {
   const files = setupWorld(database, store).user();
   const bytes = randomBytes(17 * 1024 * 1024 + 5);
