@@ -155,7 +155,10 @@ export type JobEnd =
       readonly isDrained: boolean;
     };
 
-/** Ends the work on a job. Undefined where somebody else has it now. */
+/**
+ * Ends the work on a job. One that would go on and is being cancelled is left for the next to cancel, who may have it at
+ * once. Undefined where somebody else has it now.
+ */
 export async function endJob(
   db: Executor,
   { job, epoch }: LeasedJob,
@@ -166,8 +169,10 @@ export async function endJob(
   const isSettled = end.state !== "suspended" && end.state !== "queued";
   const { rows } = await db.query<JobRow>(
     `update sort_jobs
-     set state = $3, result = $4, failure = $5, progress = coalesce($6, progress),
-         ended_at = $7, updated_at = $8, due_at = $9, lease_until = null,
+     set state = case when state = 'cancelling' and $11 then state else $3 end,
+         lease_until = case when state = 'cancelling' and $11 then $8::timestamptz end,
+         result = $4, failure = $5, progress = coalesce($6, progress),
+         ended_at = $7, updated_at = $8, due_at = $9,
          attempts = attempts - $10, version = version + 1
      where id = $1
        and epoch = $2
@@ -184,6 +189,7 @@ export async function endJob(
       now,
       "dueAt" in end ? end.dueAt : null,
       "isDrained" in end && end.isDrained ? 1 : 0,
+      !isSettled,
     ],
   );
   return rows[0] && toJob(rows[0]);

@@ -61,6 +61,20 @@ test("kills a job's process that stands still, and goes on in another", async ()
   expect(await outputOf("frozen-worker")).toEqual(wanted);
 }, 180_000);
 
+test("cancels a job though its process stands still and is killed for it", async () => {
+  const name = await beginAndHold("frozen-cancelled");
+  const id = name.slice("sortJobs/".length);
+  process.kill(await workerOf(world.sort().pid), "SIGSTOP");
+
+  await world.client().cancelSortJob({ name });
+  const done = await settled(world.client(), name);
+  await eventually("its folder is gone", () => {
+    return !existsSync(join(world.temp, "jobs", id));
+  });
+
+  expect(done.state).toBe(SortJob_State.CANCELLED);
+}, 60_000);
+
 test("ends a job's process while its service stands still, and goes on after that", async () => {
   const name = await beginAndHold("frozen-service");
   const { pid } = world.sort();
