@@ -8,7 +8,12 @@ import { lockFolder } from "./job/lock-folder.ts";
 import { openManifest, type Manifest } from "./job/manifest.ts";
 import { mergeRuns, type MergeTotals } from "./job/merge-phase.ts";
 import { openJob, openStop, wantedWorkers } from "./job/open-job.ts";
-import { commitOutput, newJobId, openOutput } from "./job/output.ts";
+import {
+  commitOutput,
+  newJobId,
+  openOutput,
+  syncOutput,
+} from "./job/output.ts";
 import { reportProgress, type ProgressReport } from "./job/progress.ts";
 import { checkSameJob, takeOverRuns } from "./job/resume.ts";
 import { sortInputs } from "./job/sort-phase.ts";
@@ -98,8 +103,10 @@ async function finish(
   startedAt: number,
 ): Promise<SortResult> {
   const { options, spec } = job;
+  const { durable = false } = options;
+  if (durable) await syncOutput(spec.output, id);
   const result = recordFinish(job, totals, startedAt);
-  await commitOutput(spec.output, id, options.durable ?? false);
+  await commitOutput(spec.output, id, durable !== false);
   await rm(options.jobFolder, { recursive: true, force: true });
   progress.tell();
   return result;

@@ -18,8 +18,11 @@ export interface SortOptions {
   readonly kernel?: "auto" | "wasm" | "typescript";
   /** "auto" writes an output past the page cache where it and its runs are more than the cache takes in without writing. */
   readonly pageCache?: "auto" | "used" | "bypassed";
-  /** Makes runs and output survive a power cut too, not only the end of the process. */
-  readonly durable?: boolean;
+  /**
+   * Makes the output survive a power cut too, not only the end of the process, and with `true` runs as well; spoilt runs are
+   * made again.
+   */
+  readonly durable?: boolean | "output";
   /** Compares the records' checksums of input and output. */
   readonly verify?: boolean;
   /** Nothing of a sort that fails is kept to go on from. */

@@ -54,7 +54,7 @@ async function perform(
     ...(order.tempBytes !== undefined && { tempBytes: order.tempBytes }),
     workers: order.workers,
     verify: order.kind === "job",
-    durable: order.kind === "job",
+    durable: order.kind === "job" && "output",
     signal,
     onProgress: (progress) => {
       last = { ...progress, bytesUploaded: 0 };

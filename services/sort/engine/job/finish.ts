@@ -53,7 +53,8 @@ export async function finishedResult(
   if (job.spec !== specHash(spec)) return undefined;
   const { output } = spec;
   if (output.kind === "file" && existsSync(partialPath(output.path, job.id))) {
-    await commitOutput(output, job.id, options.durable ?? false);
+    const { durable = false } = options;
+    await commitOutput(output, job.id, durable !== false);
   }
   await rm(options.jobFolder, { recursive: true, force: true });
   // It was written by `recordFinish`.

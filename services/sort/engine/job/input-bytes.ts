@@ -36,7 +36,10 @@ export async function* inputBytes(
 }
 
 /** Settles as `work` does, or rejects with the signal's reason if that comes first. */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
   // What is not waited for any more may still fail.
   work.catch(() => {});
   const { promise, reject } = Promise.withResolvers<never>();

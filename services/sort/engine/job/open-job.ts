@@ -57,7 +57,7 @@ export async function openJob(
     kernel: options.kernel ?? "auto",
     arenaBytes,
     maxRecordBytes,
-    durable: options.durable ?? false,
+    durable: options.durable === true,
   });
   const job: Job = {
     spec,

@@ -67,6 +67,14 @@ export async function openOutput(
   );
 }
 
+/** Has the whole output on the disk, still without its name. Once that is noted, nobody makes it again. */
+export async function syncOutput(
+  output: SortOutput,
+  id: string,
+): Promise<void> {
+  if (output.kind === "file") await sync(partialPath(output.path, id));
+}
+
 /** Gives the whole output its name. */
 export async function commitOutput(
   output: SortOutput,
@@ -74,9 +82,7 @@ export async function commitOutput(
   durable: boolean,
 ): Promise<void> {
   if (output.kind !== "file") return;
-  const partial = partialPath(output.path, id);
-  if (durable) await sync(partial);
-  await rename(partial, output.path);
+  await rename(partialPath(output.path, id), output.path);
   if (durable) await sync(dirname(output.path));
 }
 
