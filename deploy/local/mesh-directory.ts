@@ -2,12 +2,13 @@ import {
   mkdir,
   readdir,
   readFile,
-  realpath,
+  readlink,
   rename,
   rm,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { systemDataFolder } from "./components/postgres-user.ts";
 import type { LocalConfig } from "./config.ts";
 import { dockerAnswers, removeVolume } from "./docker.ts";
 import { tryLock, type Lock } from "./lock.ts";
@@ -27,9 +28,19 @@ export class MeshAlreadyRunning extends Error {
   }
 }
 
+/** A fresh start would delete what no run has written. */
+export class NotARunsDirectory extends Error {
+  constructor(directory: string) {
+    super(
+      `${directory} holds files and was never a run's: a fresh start would delete them. Name an empty or a new folder, or leave --fresh out.`,
+    );
+    this.name = "NotARunsDirectory";
+  }
+}
+
 /**
  * Takes a run's directory for this process until the lock is released, and
- * empties it for a fresh start. Throws MeshAlreadyRunning.
+ * empties it for a fresh start. Throws MeshAlreadyRunning and NotARunsDirectory.
  */
 export async function claimDirectory(
   directory: string,
@@ -37,6 +48,8 @@ export async function claimDirectory(
   config: LocalConfig,
 ): Promise<Lock> {
   await mkdir(directory, { recursive: true });
+  // Before the lock, which would leave a file of ours.
+  if (fresh) await refuseForeign(directory);
   const lock = tryLock(join(directory, LOCK));
   if (lock === undefined) {
     const pid = await readFile(join(directory, OWNER), "utf8").catch(
@@ -71,6 +84,17 @@ export async function removeMeshFile(directory: string): Promise<void> {
   await rm(join(directory, MESH_FILE), { force: true });
 }
 
+/** The owner's pid is written before anything else but the lock, and stays: a run that was killed has it too. */
+async function refuseForeign(directory: string): Promise<void> {
+  const entries = await readdir(directory);
+  if (entries.every((entry) => entry.startsWith(LOCK))) return;
+  const isMarked =
+    entries.includes(LOCK) &&
+    entries.includes(OWNER) &&
+    /^\d+$/.test(await readFile(join(directory, OWNER), "utf8"));
+  if (!isMarked) throw new NotARunsDirectory(directory);
+}
+
 async function empty(directory: string, config: LocalConfig): Promise<void> {
   const entries = await readdir(directory);
   if (entries.includes("run")) {
@@ -85,10 +109,24 @@ async function empty(directory: string, config: LocalConfig): Promise<void> {
     }
   }
   for (const entry of entries) {
-    if (entry.startsWith(LOCK)) continue;
+    if (entry.startsWith(LOCK) || entry === OWNER) continue;
     const path = join(directory, entry);
-    // Root's Postgres may live elsewhere, behind a link; see postgres-user.ts.
-    await rm(await realpath(path), { recursive: true, force: true });
+    const target = await linkTarget(path);
+    // Root's Postgres may live there, behind a link of ours; where other links lead is not ours.
+    if (target === systemDataFolder(directory)) {
+      await rm(target, { recursive: true, force: true });
+    }
     await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Undefined for what is no link. */
+async function linkTarget(path: string): Promise<string | undefined> {
+  try {
+    return resolve(path, "..", await readlink(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EINVAL" || code === "ENOENT") return undefined;
+    throw error;
   }
 }

@@ -68,7 +68,7 @@ interface Run {
 /**
  * Starts the whole mesh on this machine and writes `<directory>/mesh.json` when
  * it is ready. What was started is stopped again when a later part fails.
- * Throws MeshAlreadyRunning, ComponentUnavailable, and InvalidEnvironment.
+ * Throws MeshAlreadyRunning, NotARunsDirectory, ComponentUnavailable, and InvalidEnvironment.
  */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const run = planRun(options);

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { ComponentUnavailable } from "./component.ts";
 import { InvalidEnvironment } from "./config.ts";
 import { runDemo } from "./demo/run-demo.ts";
-import { MeshAlreadyRunning } from "./mesh-directory.ts";
+import { MeshAlreadyRunning, NotARunsDirectory } from "./mesh-directory.ts";
 import { measureMemory } from "./mesh-memory.ts";
 import type { Mesh } from "./mesh-handle.ts";
 import { startMesh, type MeshOptions } from "./mesh.ts";
@@ -114,6 +114,7 @@ function isExpected(error: unknown): error is Error {
   return (
     error instanceof ComponentUnavailable ||
     error instanceof MeshAlreadyRunning ||
+    error instanceof NotARunsDirectory ||
     error instanceof InvalidEnvironment
   );
 }

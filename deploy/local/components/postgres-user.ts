@@ -66,7 +66,7 @@ export async function postgresDataFolder(
   await chmod(directory, (mode & 0o777) | 0o011);
   let folder = wanted;
   if (!(await canEnter(dirname(wanted)))) {
-    folder = join(SYSTEM_FOLDER, "data", hash(wanted));
+    folder = systemDataFolder(directory);
     await mkdir(dirname(folder), { recursive: true, mode: 0o755 });
     if (!existsSync(wanted)) {
       // A run's folder that was deleted took its password along: the data is lost with it.
@@ -78,6 +78,12 @@ export async function postgresDataFolder(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await chown(folder, user.uid, user.gid);
   return folder;
+}
+
+/** Where a run's `postgres` leads when it is a link. */
+export function systemDataFolder(directory: string): string {
+  const wanted = join(resolve(directory), "postgres");
+  return join(SYSTEM_FOLDER, "data", hash(wanted));
 }
 
 /** The binaries' folder, or a copy of it that the user can reach. */
