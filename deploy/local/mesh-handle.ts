@@ -5,6 +5,7 @@ import type { Edge } from "./mesh-edge.ts";
 import type { LocalIssuer } from "./mesh-issuer.ts";
 import type { StartedPart, StartedParts } from "./mesh-parts.ts";
 import type { ServiceAddresses } from "./mesh-services.ts";
+import { signalGroup } from "./signal-group.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 const STOP_DEADLINE_MS = 10_000;
@@ -83,7 +84,11 @@ export function meshHandle(
   state: MeshState,
   stack: AsyncDisposableStack,
 ): Mesh {
-  const kill = () => killGroups(Object.values(currentPids(state)));
+  const kill = () => {
+    for (const pid of Object.values(currentPids(state))) {
+      signalGroup(pid, "SIGKILL");
+    }
+  };
   let stopped: Promise<void> | undefined;
   const stop = () => {
     state.parts.expectEnds();
@@ -123,16 +128,5 @@ async function stopInTime(
     await stack.disposeAsync();
   } finally {
     clearTimeout(late);
-  }
-}
-
-function killGroups(pids: readonly number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(-pid, "SIGKILL");
-    } catch (error) {
-      // It ended between the list and the signal.
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
   }
 }

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { openLineLog, type LineLog } from "./line-log.ts";
-import { awaitPredecessor } from "./predecessor.ts";
+import { awaitPredecessor, writePidFile } from "./predecessor.ts";
 import { guardedLaunch, startGuard } from "./process-guard.ts";
+import { signalGroup } from "./signal-group.ts";
 
 const LAST_WORDS_MS = 500;
 
@@ -58,16 +59,16 @@ export async function startProcess(
   const guard = startGuard();
   const child = launch(options, guard);
   const exited = observeExit(child, guard, log, pidFile);
+  const ready = untilReady(child);
   const pid = await spawned(child);
-  mkdirSync(join(options.directory, "run"), { recursive: true });
-  writeFileSync(pidFile, `${pid} ${options.command}\n`);
+  await writePidFile(pidFile, pid, options.command);
 
   return {
     name: options.name,
     pid,
     logFile,
     exited,
-    ready: untilReady(child),
+    ready,
     lastLines: log.tail,
     stop: (graceMs = options.graceMs ?? 5_000) =>
       stop(child, exited, `SIG${options.stopSignal ?? "TERM"}`, graceMs),
@@ -137,7 +138,7 @@ function observeExit(
   child.once("close", () => log.close());
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
-      signalGroup(child, "SIGKILL");
+      if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
       guard.end("seen\n");
       rmSync(pidFile, { force: true });
       // Its last words may still be in the pipe; a stranger may hold the other end.
@@ -169,22 +170,12 @@ async function stop(
   graceMs: number,
 ): Promise<ProcessExit> {
   child.kill(signal);
-  const timer = setTimeout(() => signalGroup(child, "SIGKILL"), graceMs);
+  const timer = setTimeout(() => {
+    if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
+  }, graceMs);
   try {
     return await exited;
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** What is left of a group outlives its leader, so the group is signalled. */
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    // ESRCH: nobody is left. macOS says EPERM for a group of zombies.
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== "ESRCH" && code !== "EPERM") throw error;
   }
 }

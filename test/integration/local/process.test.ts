@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startProcess } from "../../../deploy/local/process.ts";
 import { waitUntil } from "../../../deploy/local/wait.ts";
 import { isAlive, runDirectory } from "./setup.ts";
@@ -98,6 +98,28 @@ test("a start waits for the process of the same name that an earlier run left, a
 
   expect(isAlive(first.pid)).toBe(false);
   expect(isAlive(second.pid)).toBe(true);
+  await second.stop();
+}, 20_000);
+
+test("a start leaves a stranger alone that was given the pid of an earlier run's process", async () => {
+  await using directory = await runDirectory();
+  const options = {
+    name: "twin",
+    directory: directory.path,
+    command: "sleep",
+    args: ["600"],
+  };
+  const pidFile = join(directory.path, "run", "twin.pid");
+  const first = await startProcess(options);
+  const text = await readFile(pidFile, "utf8");
+  await first.stop();
+  const stranger = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
+  onTestFinished(() => void stranger.kill());
+  await writeFile(pidFile, text.replace(`${first.pid}`, `${stranger.pid}`));
+
+  const second = await startProcess(options);
+
+  expect(isAlive(stranger.pid ?? Number.NaN)).toBe(true);
   await second.stop();
 }, 20_000);
 
