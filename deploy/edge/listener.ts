@@ -15,6 +15,8 @@ export function edgeListener(options: {
   return {
     name: "edge",
     address: socketAddress({ host: options.host, port: options.edgePort }),
+    // A second edge on the port would start, and answer every other client.
+    enable_reuse_port: false,
     per_connection_buffer_limit_bytes: BUFFER_LIMIT_BYTES,
     filter_chains: [
       {

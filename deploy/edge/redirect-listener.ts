@@ -9,6 +9,8 @@ export function redirectListener(options: {
   return {
     name: "redirect",
     address: socketAddress({ host: options.host, port: options.port }),
+    // See listener.ts.
+    enable_reuse_port: false,
     per_connection_buffer_limit_bytes: 32 * 1024,
     filter_chains: [
       {

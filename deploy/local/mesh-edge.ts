@@ -14,7 +14,7 @@ import { startEnvoy } from "./components/envoy.ts";
 import type { LocalConfig } from "./config.ts";
 import { issuerForEdge, type LocalIssuer } from "./mesh-issuer.ts";
 import type { ServiceAddresses } from "./mesh-services.ts";
-import { freePort, portNear } from "./ports.ts";
+import { freePort } from "./ports.ts";
 
 /** Documented commands use it. */
 export const DOCUMENTED_EDGE_PORT = 8443;
@@ -27,7 +27,7 @@ export interface EdgeOptions {
   readonly otlpUrl: string | undefined;
   /** None: the edge is open to everybody. */
   readonly issuer: LocalIssuer | undefined;
-  readonly preferredPort: number;
+  readonly edgePort: number;
   readonly onProgress: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -40,19 +40,12 @@ export interface Edge {
 
 /** Renders the bootstrap into the run's folder and starts Envoy with it. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const edgePort = await portNear(options.preferredPort);
-  if (edgePort !== options.preferredPort) {
-    options.onProgress(
-      `edge: port ${options.preferredPort} is in use, so the edge takes ${edgePort}`,
-    );
-  }
   const adminPort = await freePort();
-  const { issuer, certificates } = options;
+  const { issuer, certificates, edgePort } = options;
   const bootstrapFile = await writeEdgeFiles({
     ...options,
     issuer: issuer && issuerForEdge(issuer, certificates.ca),
     host: "127.0.0.1",
-    edgePort,
     adminPort,
   });
   const envoy = await startEnvoy({

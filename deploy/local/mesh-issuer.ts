@@ -7,12 +7,11 @@ import type { LocalConfig } from "./config.ts";
 import { AUDIENCE } from "./issuer/demo-users.ts";
 import { requestToken } from "./issuer/request-token.ts";
 import { ROOT } from "./mesh-services.ts";
-import { freePort, portNear } from "./ports.ts";
 import { persistentSecret } from "./secrets.ts";
 import type { SupervisedService } from "./supervisor.ts";
 
 /** As long as nobody else has it, so that tokens outlive a restart of the mesh. */
-const PREFERRED_PORT = 8444;
+export const DOCUMENTED_ISSUER_PORT = 8444;
 /** After a failure to renew the demo token. */
 const RETRY_MS = 5_000;
 
@@ -27,15 +26,6 @@ export interface LocalIssuer {
   readonly demoTokenFile: string;
   /** The same as a line of a request's header, for `curl -H @file`. */
   readonly demoHeaderFile: string;
-}
-
-/** Chooses the issuer's address and files; `isDocumented` where the edge has its documented port. */
-export async function planIssuer(
-  directory: string,
-  isDocumented: boolean,
-): Promise<LocalIssuer> {
-  const port = isDocumented ? await portNear(PREFERRED_PORT) : await freePort();
-  return issuerAt(directory, port);
 }
 
 /** The issuer whose files are in the directory, as this machine's users reach it by a port. */

@@ -15,8 +15,9 @@ import {
 } from "./mesh-directory.ts";
 import { DOCUMENTED_EDGE_PORT, startEdge, type Edge } from "./mesh-edge.ts";
 import {
+  DOCUMENTED_ISSUER_PORT,
+  issuerAt,
   keepDemoToken,
-  planIssuer,
   removeDemoToken,
   type LocalIssuer,
 } from "./mesh-issuer.ts";
@@ -34,6 +35,7 @@ import {
 } from "./mesh-handle.ts";
 import { registerWebhooks, startServices } from "./mesh-start-services.ts";
 import { collectParts, type StartedParts } from "./mesh-parts.ts";
+import { claimPort, freePort } from "./ports.ts";
 import { createSupervisor } from "./supervisor.ts";
 
 export interface MeshOptions {
@@ -97,8 +99,8 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     directory,
     components.postgres.url,
   );
+  const issuer = await chooseIssuer(directory, options, stack);
   const supervisor = stack.use(createSupervisor(run));
-  const issuer = await chooseIssuer(directory, options);
   const plan = {
     ...run,
     certificates,
@@ -152,11 +154,14 @@ function planRun(options: MeshOptions): Run {
 async function chooseIssuer(
   directory: string,
   { open = false, edgePort }: MeshOptions,
+  stack: AsyncDisposableStack,
 ): Promise<LocalIssuer | undefined> {
   if (open || edgePort === false) return undefined;
   const isDocumented =
     edgePort === undefined || edgePort === DOCUMENTED_EDGE_PORT;
-  return planIssuer(directory, isDocumented);
+  if (!isDocumented) return issuerAt(directory, await freePort());
+  const { port } = stack.use(await claimPort(DOCUMENTED_ISSUER_PORT));
+  return issuerAt(directory, port);
 }
 
 /** Renewed while the mesh runs, and gone with it. */
@@ -183,7 +188,13 @@ async function openEdge(
   if (preferredPort === false) return undefined;
   const startedAt = performance.now();
   const otlpUrl = run.components.jaeger?.otlpUrl;
-  const edge = await startEdge({ ...run, otlpUrl, preferredPort });
+  const { port: edgePort } = stack.use(await claimPort(preferredPort));
+  if (edgePort !== preferredPort) {
+    run.onProgress(
+      `edge: port ${preferredPort} is in use, so the edge takes ${edgePort}`,
+    );
+  }
+  const edge = await startEdge({ ...run, otlpUrl, edgePort });
   // Above the services on the stack: the edge stops before them.
   stack.use(edge.envoy);
   parts.own(edge.envoy, (performance.now() - startedAt) / 1_000);

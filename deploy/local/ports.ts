@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { createSocket, type Socket } from "node:dgram";
 import { createServer, type Server } from "node:net";
 
 /**
@@ -54,9 +55,26 @@ async function claimBlock(): Promise<void> {
   throw new Error(`no free block of ports in ${ATTEMPTS} attempts`);
 }
 
-/** The preferred port, or a free one where that is taken. */
-export async function portNear(preferred: number): Promise<number> {
-  return (await isPortFree(preferred)) ? preferred : freePort();
+/** A port that nobody else who claims is given until it is disposed of. */
+export interface ClaimedPort extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * The preferred port, or a free one where somebody listens there or has claimed
+ * it. Whoever claims may listen much later. The claim is the UDP port of the
+ * same number: the kernel gives it to one process, and frees it with that.
+ */
+export async function claimPort(preferred: number): Promise<ClaimedPort> {
+  const claim = await bindUdp(preferred);
+  if (claim !== undefined && (await isPortFree(preferred))) {
+    return {
+      port: preferred,
+      [Symbol.asyncDispose]: () => closeUdp(claim),
+    };
+  }
+  if (claim !== undefined) await closeUdp(claim);
+  return { port: await freePort(), [Symbol.asyncDispose]: async () => {} };
 }
 
 /** Whether 127.0.0.1 and all addresses (a listener on 0.0.0.0) are unbound. */
@@ -77,4 +95,20 @@ function listen(port: number, host: string): Promise<Server | undefined> {
     server.once("error", () => resolve(undefined));
     server.listen({ port, host, exclusive: true }, () => resolve(server));
   });
+}
+
+function bindUdp(port: number): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket("udp4");
+    socket.once("error", () => resolve(undefined));
+    socket.bind({ port, address: "127.0.0.1", exclusive: true }, () => {
+      // No reason for its process to go on.
+      socket.unref();
+      resolve(socket);
+    });
+  });
+}
+
+function closeUdp(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(resolve));
 }

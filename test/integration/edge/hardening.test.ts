@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:http2";
+import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../../deploy/local/ports.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
@@ -205,4 +206,19 @@ it("speaks no HTTP/2 to who comes by plain HTTP", async () => {
   const session = connect(`http://localhost:${redirectPort}`);
 
   await expect(once(session, "close")).rejects.toThrow();
+});
+
+it("shares its ports with nobody, not even with one who would share", async () => {
+  const redirectPort = await freePort();
+  await using plain = await startEdgeWorld({ bootstrap: { redirectPort } });
+
+  for (const port of [plain.port, redirectPort]) {
+    const second = createServer().listen({
+      port,
+      host: "127.0.0.1",
+      reusePort: true,
+    });
+
+    await expect(once(second, "listening")).rejects.toThrow("EADDRINUSE");
+  }
 });

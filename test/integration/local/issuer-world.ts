@@ -7,10 +7,11 @@ import { readLocalConfig } from "../../../deploy/local/config.ts";
 import { requestToken } from "../../../deploy/local/issuer/request-token.ts";
 import { signingKeysFile } from "../../../deploy/local/issuer/signing-keys.ts";
 import {
+  issuerAt,
   issuerForEdge,
   issuerProcess,
-  planIssuer,
 } from "../../../deploy/local/mesh-issuer.ts";
+import { freePort } from "../../../deploy/local/ports.ts";
 import { createSupervisor } from "../../../deploy/local/supervisor.ts";
 import { runDirectory } from "./setup.ts";
 
@@ -19,7 +20,7 @@ export async function startIssuerWorld(env: Record<string, string> = {}) {
   await using stack = new AsyncDisposableStack();
   const directory = stack.use(await runDirectory());
   const certificates = await ensureCertificates(`${directory.path}/tls`, []);
-  const issuer = await planIssuer(directory.path, false);
+  const issuer = await issuerAt(directory.path, await freePort());
   const supervisor = stack.use(
     createSupervisor({
       directory: directory.path,

@@ -1,9 +1,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../../deploy/local/ports.ts";
+import { claimPort, freePort } from "../../../deploy/local/ports.ts";
 import { runDirectory } from "./setup.ts";
 
 /** So many of 12,000 that one of the other's 90 would be among them. */
@@ -25,6 +26,34 @@ test("ports that are asked for at once are different ones", async () => {
   expect(new Set(ports).size).toBe(150);
 });
 
+test("a preferred port that several claim at once is one's until it lets go", async () => {
+  const preferred = await freePort();
+
+  const [one, two] = await Promise.all([
+    claimPort(preferred),
+    claimPort(preferred),
+  ]);
+  const [winner, other] = one.port === preferred ? [one, two] : [two, one];
+  const second = await claimPort(preferred);
+  await winner[Symbol.asyncDispose]();
+  await using last = await claimPort(preferred);
+
+  expect(winner.port).toBe(preferred);
+  expect([other.port, second.port]).not.toContain(preferred);
+  expect(last.port).toBe(preferred);
+});
+
+test("a preferred port that somebody listens on is not claimed", async () => {
+  const preferred = await freePort();
+  const squatter = createServer().listen(preferred, "127.0.0.1");
+  onTestFinished(() => void squatter.close());
+  await once(squatter, "listening");
+
+  const { port } = await claimPort(preferred);
+
+  expect(port).not.toBe(preferred);
+});
+
 /** Of one that lives on until the test is over. */
 async function portsOfAnotherProcess(count: number): Promise<number[]> {
   const directory = await runDirectory();
@@ -33,7 +62,7 @@ async function portsOfAnotherProcess(count: number): Promise<number[]> {
   const ports = new URL("../../../deploy/local/ports.ts", import.meta.url);
   await writeFile(
     file,
-    `import { freePort } from ${JSON.stringify(ports.href)};
+    `import { claimPort, freePort } from ${JSON.stringify(ports.href)};
      const ports = [];
      for (let n = 0; n < ${count}; n += 1) ports.push(await freePort());
      process.send(ports);
