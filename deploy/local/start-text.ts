@@ -32,13 +32,12 @@ export function describeParts(mesh: Mesh, memory: MemoryUse): string {
     "address",
   ];
   const rows = mesh.parts.map((part) => {
-    const megabytes = memory.byName[part.name];
     return [
       part.name,
       part.version,
       part.source,
       `${part.seconds.toFixed(1)} s`,
-      megabytes === undefined ? "-" : `${megabytes} MB`,
+      inMegabytes(memory.byName[part.name]),
       part.address,
     ];
   });
@@ -46,7 +45,7 @@ export function describeParts(mesh: Mesh, memory: MemoryUse): string {
     "",
     ...table([header, ...rows]),
     "",
-    `  memory, idle: ${memory.totalMegabytes} MB in all, pages that processes share counted once (npm start itself: ${memory.byName["start"] ?? 0} MB)`,
+    `  memory, idle: ${inMegabytes(memory.totalMegabytes)} in all, pages that processes share counted once (npm start itself: ${inMegabytes(memory.byName["start"])})`,
     "",
     ...(mesh.issuer ? [] : OPEN_MODE_WARNING),
     "",
@@ -81,6 +80,10 @@ const OPEN_MODE_WARNING = [
   "  The edge asks for no token: every caller is the demo tenant and may do everything.",
   "  It listens on 127.0.0.1 only. Do not forward its port, and do not run this in production.",
 ];
+
+function inMegabytes(megabytes: number | undefined): string {
+  return megabytes === undefined ? "-" : `${megabytes} MB`;
+}
 
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
