@@ -93,15 +93,15 @@ export async function startLocalComponent(
   local: LocalComponent,
 ): Promise<Component> {
   let running = await startAndWait(local, local.signal);
+  const version = await versionOf(local, running);
   let isStopped = false;
   const stop = async () => {
     isStopped = true;
     await running.stop();
   };
-  const { version } = local;
   return {
     name: local.process.name,
-    version: typeof version === "string" ? version : await version(),
+    version,
     source: "local",
     address: local.address,
     get pid() {
@@ -130,6 +130,20 @@ async function startAndWait(
   const { deadlineMs } = local;
   await waitReady(process, local.probe, { deadlineMs, signal });
   return process;
+}
+
+async function versionOf(
+  { version }: LocalComponent,
+  running: RunningProcess,
+): Promise<string> {
+  if (typeof version === "string") return version;
+  try {
+    return await version();
+  } catch (error) {
+    // Nobody else knows of the process yet, and this one would not end before it.
+    await running.stop();
+    throw error;
+  }
 }
 
 /** Refuses a port that is taken, before a process says so in its own words. */
