@@ -102,7 +102,7 @@ function paymentProvider(plan: ServicesPlan, port: number) {
       LOG_LEVEL: plan.config.logLevel,
       NODE_COMPILE_CACHE: join(plan.config.cacheDirectory, "compile-cache"),
       // It calls the edge, whose certificate is of our own authority.
-      NODE_EXTRA_CA_CERTS: plan.certificates.ca,
+      WEBHOOK_CA_FILE: plan.certificates.ca,
     },
     probe: async () => {
       const response = await fetch(`http://127.0.0.1:${port}/healthz`, {

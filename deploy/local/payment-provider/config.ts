@@ -5,6 +5,7 @@ const schema = z.object({
   HOST: z.string().min(1).default("127.0.0.1"),
   DATA_DIR: z.string().min(1),
   LATE_MS: z.coerce.number().int().min(1).max(60_000).default(8_000),
+  WEBHOOK_CA_FILE: z.string().min(1).optional(),
 });
 
 export interface ProviderConfig {
@@ -12,10 +13,18 @@ export interface ProviderConfig {
   readonly host: string;
   readonly dataDir: string;
   readonly lateMs: number;
+  /** Of the authority whose certificates webhooks' endpoints show; one that Node knows when left out. */
+  readonly webhookCaFile: string | undefined;
 }
 
 /** @throws ZodError that names every fault. */
 export function readProviderConfig(env: NodeJS.ProcessEnv): ProviderConfig {
-  const { PORT, HOST, DATA_DIR, LATE_MS } = schema.parse(env);
-  return { port: PORT, host: HOST, dataDir: DATA_DIR, lateMs: LATE_MS };
+  const read = schema.parse(env);
+  return {
+    port: read.PORT,
+    host: read.HOST,
+    dataDir: read.DATA_DIR,
+    lateMs: read.LATE_MS,
+    webhookCaFile: read.WEBHOOK_CA_FILE,
+  };
 }

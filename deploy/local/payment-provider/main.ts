@@ -20,7 +20,12 @@ const journal = await openJournal(
 const stop = new AbortController();
 const now = () => new Date();
 const webhooks = await openWebhooks(
-  { directory: config.dataDir, now, stop: stop.signal },
+  {
+    directory: config.dataDir,
+    caFile: config.webhookCaFile,
+    now,
+    stop: stop.signal,
+  },
   history,
 );
 history.length = 0;

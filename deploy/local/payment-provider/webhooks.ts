@@ -3,6 +3,7 @@ import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JournalEntry } from "./journal.ts";
+import { postWebhook } from "./post-webhook.ts";
 import { eventOf, type WebhookEvent } from "./webhook-event.ts";
 import { NO_FAULTS, type WebhookFaults } from "./webhook-faults.ts";
 import { signWebhook } from "./webhook-signature.ts";
@@ -34,6 +35,8 @@ export interface Webhooks {
 
 export interface WebhookOptions {
   readonly directory: string;
+  /** Of the authority that the endpoint's certificate is by. */
+  readonly caFile?: string | undefined;
   readonly now: () => Date;
   /** Aborts when the process ends. */
   readonly stop: AbortSignal;
@@ -74,20 +77,14 @@ export async function openWebhooks(
   async function post(payload: string, signature: string): Promise<boolean> {
     if (endpoint === undefined) return false;
     try {
-      const response = await fetch(endpoint.url, {
-        method: "POST",
-        body: payload,
-        headers: {
-          "content-type": "application/json; charset=utf-8",
-          "stripe-signature": signature,
-        },
+      const webhook = { payload, signature };
+      return await postWebhook(endpoint.url, webhook, {
+        caFile: options.caFile,
         signal: AbortSignal.any([
           options.stop,
           AbortSignal.timeout(attemptTimeoutMs),
         ]),
       });
-      await response.body?.cancel();
-      return response.ok;
     } catch {
       // Nobody answers: it is tried again.
       return false;

@@ -55,12 +55,19 @@ export interface ProviderProcess {
 
 /** The real provider, as a process of its own, for one test. */
 export async function setupProvider(
-  options: { lateMs?: number } = {},
+  options: { lateMs?: number; webhookCaFile?: string } = {},
 ): Promise<ProviderProcess> {
   const directory = await mkdtemp(join(tmpdir(), "weft-provider-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const start = () => startProvider(directory, port, options.lateMs ?? 8_000);
+  const { lateMs = 8_000, webhookCaFile } = options;
+  const env = {
+    PORT: String(port),
+    DATA_DIR: directory,
+    LATE_MS: String(lateMs),
+    ...(webhookCaFile === undefined ? {} : { WEBHOOK_CA_FILE: webhookCaFile }),
+  };
+  const start = () => startProvider(directory, port, env);
   let running = await start();
   onTestFinished(async () => {
     await running.stop();
@@ -113,18 +120,14 @@ function lines(text: string): string[] {
 async function startProvider(
   directory: string,
   port: number,
-  lateMs: number,
+  env: Readonly<Record<string, string>>,
 ): Promise<RunningProcess> {
   const running = await startProcess({
     name: "payment-provider",
     directory,
     command: process.execPath,
     args: [MAIN],
-    env: {
-      PORT: String(port),
-      DATA_DIR: directory,
-      LATE_MS: String(lateMs),
-    },
+    env,
   });
   await waitReady(
     running,
