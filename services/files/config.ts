@@ -19,7 +19,7 @@ export function readFilesConfig(env: NodeJS.ProcessEnv) {
       ...kafkaSettings,
       WEFT_PAGE_TOKEN_SECRET: secret(32),
       FILES_S3_ENDPOINT: httpUrl,
-      /** The address by which users reach the store, if it is another. */
+      /** The address by which users reach the store, if it is another than the one by which services do. */
       FILES_S3_PUBLIC_ENDPOINT: httpUrl.optional(),
       FILES_S3_REGION: z.string().min(1).default("us-east-1"),
       FILES_S3_BUCKET: z

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Database } from "../../platform/data/database.ts";
 import type { ObjectStore } from "../clients/object-store.ts";
-import type { Signed } from "../domain/signed.ts";
+import type { Reach, Signed } from "../domain/signed.ts";
 import {
   expiryPassed,
   quotaExceeded,
@@ -33,6 +33,8 @@ export interface CreateUpload {
   readonly sizeBytes: bigint;
   readonly expiresAt: Date | undefined;
   readonly isMultipart: boolean;
+  /** From where the upload is made. */
+  readonly reach: Reach;
 }
 
 /**
@@ -54,7 +56,11 @@ export async function createUpload(
   }
   const upload = command.isMultipart
     ? undefined
-    : await deps.objects.signPut(file, at, deps.limits.uploadUrlSeconds);
+    : await deps.objects.signPut(file, {
+        at,
+        seconds: deps.limits.uploadUrlSeconds,
+        reach: command.reach,
+      });
   return { file, upload };
 }
 
@@ -118,7 +124,7 @@ async function beginFile(
 }
 
 function newFile(command: CreateUpload, id: string, at: Date): StoredFile {
-  const { owner, isMultipart, ...stated } = command;
+  const { owner, isMultipart, reach: _, ...stated } = command;
   return {
     ...stated,
     id,

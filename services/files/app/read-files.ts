@@ -1,6 +1,6 @@
 import type { Database } from "../../platform/data/database.ts";
 import type { ObjectStore } from "../clients/object-store.ts";
-import type { Signed } from "../domain/signed.ts";
+import type { Reach, Signed } from "../domain/signed.ts";
 import { fileNotFound, wrongState } from "../domain/file-refusals.ts";
 import type { Owner, StoredFile } from "../domain/file.ts";
 import { findFile, listFilesAfter } from "../store/files.ts";
@@ -44,12 +44,13 @@ export async function createDownload(
   deps: ReadFilesDeps,
   owner: Owner,
   id: string,
-  seconds: number,
+  { seconds, reach }: { seconds: number; reach: Reach },
 ): Promise<{ file: StoredFile; download: Signed }> {
   const file = await getFile(deps, owner, id);
   if (file.state !== "ready") {
     throw wrongState(file, "complete its upload first");
   }
-  const download = await deps.objects.signGet(file, deps.now(), seconds);
+  const signing = { at: deps.now(), seconds, reach };
+  const download = await deps.objects.signGet(file, signing);
   return { file, download };
 }

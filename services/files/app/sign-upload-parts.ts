@@ -1,6 +1,6 @@
 import type { Database } from "../../platform/data/database.ts";
 import type { ObjectStore } from "../clients/object-store.ts";
-import type { Signed } from "../domain/signed.ts";
+import type { Reach, Signed } from "../domain/signed.ts";
 import {
   fileNotFound,
   partInvalid,
@@ -22,7 +22,7 @@ export async function signUploadParts(
   deps: SignUploadPartsDeps,
   owner: Owner,
   id: string,
-  partNumbers: readonly number[],
+  { partNumbers, reach }: { partNumbers: readonly number[]; reach: Reach },
 ): Promise<Signed[]> {
   const file = await findFile(deps.db, owner, id);
   if (!file) {
@@ -41,19 +41,18 @@ export async function signUploadParts(
     throw partInvalid(file, `it has ${count} parts, and no part ${beyond}`);
   }
   const uploadId = await uploadOf(deps, file);
-  const at = deps.now();
+  const signing = {
+    at: deps.now(),
+    seconds: deps.limits.uploadUrlSeconds,
+    reach,
+  };
   return Promise.all(
     partNumbers.map((partNumber) => {
       const start = BigInt(partNumber - 1) * partBytes;
       const rest = file.sizeBytes - start;
       const sizeBytes = rest < partBytes ? rest : partBytes;
       const part = { uploadId, partNumber, sizeBytes };
-      return deps.objects.signPart(
-        file,
-        part,
-        at,
-        deps.limits.uploadUrlSeconds,
-      );
+      return deps.objects.signPart(file, part, signing);
     }),
   );
 }

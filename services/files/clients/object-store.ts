@@ -3,11 +3,11 @@ import type { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { Secret } from "../../platform/runtime/config.ts";
 import { partsDiffer, storeUnavailable } from "../domain/file-refusals.ts";
 import { objectKey, type StoredFile } from "../domain/file.ts";
-import type { Signed } from "../domain/signed.ts";
+import type { Signed, Signing } from "../domain/signed.ts";
 
 export interface ObjectStoreOptions {
   readonly endpoint: string;
-  /** The address by which users reach the store; signatures name it. */
+  /** The address by which users reach the store; what is signed for them names it. */
   readonly publicEndpoint: string;
   readonly region: string;
   readonly bucket: string;
@@ -29,14 +29,13 @@ type File = Pick<StoredFile, "id" | "contentType" | "sizeBytes">;
 
 /** What the service does with objects. @throws DomainError OBJECT_STORE_UNAVAILABLE. */
 export interface ObjectStore {
-  signPut(file: File, at: Date, seconds: number): Promise<Signed>;
+  signPut(file: File, signing: Signing): Promise<Signed>;
   signPart(
     file: File,
     part: { uploadId: string; partNumber: number; sizeBytes: bigint },
-    at: Date,
-    seconds: number,
+    signing: Signing,
   ): Promise<Signed>;
-  signGet(file: StoredFile, at: Date, seconds: number): Promise<Signed>;
+  signGet(file: StoredFile, signing: Signing): Promise<Signed>;
   beginParts(file: File): Promise<string>;
   /** False where there is no such upload: it was completed or aborted before. @throws DomainError PART_INVALID. */
   completeParts(
@@ -81,8 +80,9 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
   });
 
   return {
-    signPut: (file, at, seconds) =>
-      run(async ({ sdk, sign, outside }) => {
+    signPut: (file, signing) =>
+      run(async (opened) => {
+        const { sdk, sign } = opened;
         const headers = {
           "content-type": file.contentType,
           "content-length": String(file.sizeBytes),
@@ -95,16 +95,17 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
           ContentLength: Number(file.sizeBytes),
           IfNoneMatch: "*",
         });
-        const url = await sign(outside, command, {
-          expiresIn: seconds,
-          signingDate: at,
+        const url = await sign(opened[signing.reach], command, {
+          expiresIn: signing.seconds,
+          signingDate: signing.at,
           signableHeaders: new Set(["host", ...Object.keys(headers)]),
           unhoistableHeaders: new Set(Object.keys(headers)),
         });
-        return signed("PUT", url, headers, at, seconds);
+        return signed("PUT", url, headers, signing);
       }),
-    signPart: (file, { uploadId, partNumber, sizeBytes }, at, seconds) =>
-      run(async ({ sdk, sign, outside }) => {
+    signPart: (file, { uploadId, partNumber, sizeBytes }, signing) =>
+      run(async (opened) => {
+        const { sdk, sign } = opened;
         const headers = { "content-length": String(sizeBytes) };
         const command = new sdk.UploadPartCommand({
           ...target(file),
@@ -112,26 +113,27 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
           PartNumber: partNumber,
           ContentLength: Number(sizeBytes),
         });
-        const url = await sign(outside, command, {
-          expiresIn: seconds,
-          signingDate: at,
+        const url = await sign(opened[signing.reach], command, {
+          expiresIn: signing.seconds,
+          signingDate: signing.at,
           signableHeaders: new Set(["host", "content-length"]),
         });
-        return signed("PUT", url, headers, at, seconds);
+        return signed("PUT", url, headers, signing);
       }),
-    signGet: (file, at, seconds) =>
-      run(async ({ sdk, sign, outside }) => {
+    signGet: (file, signing) =>
+      run(async (opened) => {
+        const { sdk, sign } = opened;
         const command = new sdk.GetObjectCommand({
           ...target(file),
           ResponseContentType: file.contentType,
           // Never shown in a page of the store's own origin, whatever it holds.
           ResponseContentDisposition: `attachment; filename*=UTF-8''${encodeRfc8187(file.displayName)}`,
         });
-        const url = await sign(outside, command, {
-          expiresIn: seconds,
-          signingDate: at,
+        const url = await sign(opened[signing.reach], command, {
+          expiresIn: signing.seconds,
+          signingDate: signing.at,
         });
-        return signed("GET", url, {}, at, seconds);
+        return signed("GET", url, {}, signing);
       }),
     beginParts: (file) =>
       run(async ({ sdk, inside }) => {
@@ -275,8 +277,7 @@ function signed(
   method: Signed["method"],
   url: string,
   headers: Signed["headers"],
-  at: Date,
-  seconds: number,
+  { at, seconds }: Signing,
 ): Signed {
   return {
     method,

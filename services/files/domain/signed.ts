@@ -6,3 +6,12 @@ export interface Signed {
   readonly headers: Readonly<Record<string, string>>;
   readonly expiresAt: Date;
 }
+
+/** From where a signed request is sent: the object store may have another address there. */
+export type Reach = "inside" | "outside";
+
+export interface Signing {
+  readonly at: Date;
+  readonly seconds: number;
+  readonly reach: Reach;
+}

@@ -5,6 +5,7 @@ import { pageSize, type PageTokens } from "../../platform/rpc/page-token.ts";
 import * as app from "../app/read-files.ts";
 import { fileId } from "./file-name.ts";
 import { fileToProto, signedToProto } from "./file-to-proto.ts";
+import { reachOf } from "./reach.ts";
 
 export interface ReadFilesDeps extends app.ReadFilesDeps {
   readonly pageTokens: PageTokens;
@@ -58,7 +59,7 @@ export function createDownload(deps: ReadFilesDeps): Impl["createDownload"] {
       deps,
       owner,
       fileId(name),
-      seconds,
+      { seconds, reach: reachOf(owner) },
     );
     return { file: fileToProto(file), download: signedToProto(download) };
   };

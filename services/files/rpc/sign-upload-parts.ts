@@ -4,6 +4,7 @@ import { callerOf } from "../../platform/rpc/caller.ts";
 import * as app from "../app/sign-upload-parts.ts";
 import { fileId } from "./file-name.ts";
 import { signedToProto } from "./file-to-proto.ts";
+import { reachOf } from "./reach.ts";
 
 export function signUploadParts(
   deps: app.SignUploadPartsDeps,
@@ -11,7 +12,8 @@ export function signUploadParts(
   return async ({ name, partNumbers }, context) => {
     const owner = callerOf(context);
     const id = fileId(name);
-    const parts = await app.signUploadParts(deps, owner, id, partNumbers);
+    const wanted = { partNumbers, reach: reachOf(owner) };
+    const parts = await app.signUploadParts(deps, owner, id, wanted);
     return { parts: parts.map(signedToProto) };
   };
 }

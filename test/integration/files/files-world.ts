@@ -42,6 +42,8 @@ export interface World {
   readonly tenant: string;
   /** A user of this world's tenant, with every scope. */
   user(subject?: string, tenant?: string): FilesClient;
+  /** The service `sort`, for a user of this world's tenant. */
+  sort(subject?: string): FilesClient;
   sweep(): Promise<void>;
   /** Moves the service's clock. */
   pass(ms: number): void;
@@ -66,6 +68,7 @@ export function setupWorld(
     "url" | "region" | "accessKeyId" | "secretAccessKey"
   >,
   limits: Partial<FileLimits> = {},
+  publicEndpoint = server.url,
 ): World {
   const tenant = `tenant-${randomUUID()}`;
   const db = createDatabase({
@@ -83,7 +86,7 @@ export function setupWorld(
     newId: () => newId(),
     objects: createObjectStore({
       endpoint: server.url,
-      publicEndpoint: server.url,
+      publicEndpoint,
       region: server.region,
       bucket: "weft-files",
       accessKeyId: server.accessKeyId,
@@ -104,6 +107,26 @@ export function setupWorld(
     FilesService,
     filesService(deps).implementation,
   );
+  const clientOf = (peer: string, headers: Readonly<Record<string, string>>) =>
+    createClient(
+      FilesService,
+      createRouterTransport(
+        (router) => void router.service(FilesService, implementation),
+        {
+          router: {
+            interceptors: [
+              (next) => (request) => {
+                request.contextValues.set(peerKey, peer);
+                for (const [name, value] of Object.entries(headers)) {
+                  request.header.set(name, value);
+                }
+                return next(request);
+              },
+            ],
+          },
+        },
+      ),
+    );
   return {
     db,
     tenant,
@@ -114,24 +137,13 @@ export function setupWorld(
         scope: "files:read files:write",
       };
       const encoded = Buffer.from(JSON.stringify(claims)).toString("base64url");
-      return createClient(
-        FilesService,
-        createRouterTransport(
-          (router) => void router.service(FilesService, implementation),
-          {
-            router: {
-              interceptors: [
-                (next) => (request) => {
-                  request.contextValues.set(peerKey, "edge");
-                  request.header.set(identityHeaders.claims, encoded);
-                  return next(request);
-                },
-              ],
-            },
-          },
-        ),
-      );
+      return clientOf("edge", { [identityHeaders.claims]: encoded });
     },
+    sort: (subject = "ada") =>
+      clientOf("sort", {
+        [identityHeaders.tenant]: tenant,
+        [identityHeaders.subject]: subject,
+      }),
     sweep: () => sweepOnce(deps, new AbortController().signal),
     pass: (ms) => void (offsetMs += ms),
     async announced() {

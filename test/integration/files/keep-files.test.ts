@@ -55,6 +55,32 @@ test("goes from a local file to a file that can be read", async () => {
   expect(await world.announced()).toEqual(["FileUploaded"]);
 });
 
+test("signs for users by the store's public address, and for services by the inner one", async () => {
+  const outside = "http://files.example";
+  const world = setupWorld(database, store, {}, outside);
+  const [user, sort] = [world.user(), world.sort()];
+  const bytes = "a,b\n";
+
+  const { file, upload } = await sort.createUpload({ file: csv(bytes) });
+  const sent = await send(upload, bytes);
+  await sort.completeUpload({ name: file?.name ?? "" });
+  const download = { name: file?.name ?? "" };
+  const inner = await sort.createDownload(download);
+  const outer = await user.createDownload(download);
+  const began = await user.createUpload({ file: csv(bytes), multipart: true });
+  const parts = { name: began.file?.name ?? "", partNumbers: [1] };
+  const innerParts = await sort.signUploadParts(parts);
+  const outerParts = await user.signUploadParts(parts);
+  const single = await user.createUpload({ file: csv(bytes) });
+
+  expect(sent.status).toBe(200);
+  expect((await fetch(url(inner.download))).status).toBe(200);
+  expect(originOf(innerParts.parts[0])).toBe(store.url);
+  for (const signed of [outer.download, outerParts.parts[0], single.upload]) {
+    expect(originOf(signed)).toBe(outside);
+  }
+});
+
 test("refuses whatever the URL was not signed for", async () => {
   const files = setupWorld(database, store).user();
   const bytes = "a,b\n";
@@ -400,6 +426,10 @@ test("says so where the object store does not answer", async () => {
 
   expect(reason).toBe("OBJECT_STORE_UNAVAILABLE");
 });
+
+function originOf(signed: SignedRequest | undefined): string {
+  return new URL(url(signed)).origin;
+}
 
 function url(signed: SignedRequest | undefined): string {
   if (!signed) throw new Error("nothing was signed");

@@ -67,7 +67,7 @@ export interface SortWorldOptions {
     | Settings
     // The folders of all tenants.
     | ((folders: { inbox: string; outbox: string }) => Settings);
-  /** What Files signs leads through the proxy. */
+  /** What Files signs leads through the proxy, as its own requests do. */
   readonly signsForProxy?: boolean;
   /** Folders that are disks of their own, as `mount -t tmpfs -o` takes them. */
   readonly disks?: Readonly<Partial<Record<"outbox" | "temp", string>>>;
@@ -107,10 +107,7 @@ export async function setupSort({
       env: {
         ...brokers,
         DATABASE_URL: filesDatabase.url,
-        FILES_S3_ENDPOINT: store.url,
-        ...(signsForProxy && {
-          FILES_S3_PUBLIC_ENDPOINT: `http://${proxy.host}`,
-        }),
+        FILES_S3_ENDPOINT: signsForProxy ? `http://${proxy.host}` : store.url,
         FILES_S3_ACCESS_KEY_ID: store.accessKeyId,
         FILES_S3_SECRET_ACCESS_KEY: store.secretAccessKey,
       },
