@@ -5,6 +5,7 @@ import type { LocalConfig } from "./config.ts";
 import { openLineLog } from "./line-log.ts";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import type { GenericContainer } from "testcontainers";
 import { persistentSecret } from "./secrets.ts";
 
 const START_TIMEOUT_MS = 180_000;
@@ -43,10 +44,10 @@ export async function startContainer(
   options: ContainerOptions,
   start: StartOptions,
 ): Promise<Component> {
-  const { GenericContainer, Wait } = await import("testcontainers");
+  const { Wait } = await import("testcontainers");
   start.onProgress?.(`${options.name}: starting ${options.image} in Docker`);
   const log = openLineLog(`${start.directory}/logs/${options.name}.log`);
-  const container = new GenericContainer(options.image)
+  const container = (await loopbackContainer(options))
     .withExposedPorts(
       ...Object.entries(options.ports).map(([inside, outside]) => ({
         container: Number(inside),
@@ -81,6 +82,24 @@ export async function startContainer(
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Docker publishes on every address of the machine unless it is told one, and components ask nobody who they are. */
+async function loopbackContainer({
+  image,
+  ports,
+}: ContainerOptions): Promise<GenericContainer> {
+  const { GenericContainer } = await import("testcontainers");
+  const bindings = Object.entries(ports).map(([inside, outside]) => [
+    `${inside}/tcp`,
+    [{ HostIp: "127.0.0.1", HostPort: String(outside) }],
+  ]);
+  class LoopbackContainer extends GenericContainer {
+    protected override async beforeContainerCreated(): Promise<void> {
+      this.hostConfig.PortBindings = Object.fromEntries(bindings);
+    }
+  }
+  return new LoopbackContainer(image);
 }
 
 /** Removes a run's volume, for a fresh start. */
