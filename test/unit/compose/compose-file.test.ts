@@ -14,6 +14,10 @@ const container = z.object({
   environment: z.record(z.string(), z.string()).default({}),
   healthcheck: z.object({ test: z.array(z.string()) }).optional(),
   ports: z.array(z.string()).default([]),
+  restart: z.string(),
+  depends_on: z
+    .record(z.string(), z.object({ condition: z.string() }))
+    .default({}),
   read_only: z.boolean().default(false),
   cap_drop: z.array(z.string()).default([]),
 });
@@ -87,6 +91,21 @@ test("opens ports to this machine alone", () => {
   const ports = Object.values(services).flatMap((each) => each.ports);
   expect(ports.length).toBe(4);
   for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+});
+
+test("waits for what ends by itself: to `up --wait` it would be a service that has died", () => {
+  const awaited = Object.values(services).flatMap(({ depends_on }) =>
+    Object.entries(depends_on).flatMap(([name, { condition }]) =>
+      condition === "service_completed_successfully" ? [name] : [],
+    ),
+  );
+
+  const ending = Object.entries(services).filter(([, { restart }]) =>
+    restart.startsWith("on-failure"),
+  );
+
+  expect(ending.map(([name]) => name)).toEqual(["prepare", "webhooks"]);
+  for (const [name] of ending) expect(awaited).toContain(name);
 });
 
 test("builds on the Node that the project pins", () => {
