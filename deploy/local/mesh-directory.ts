@@ -15,7 +15,10 @@ import { tryLock, type Lock } from "./lock.ts";
 import { awaitPredecessor } from "./predecessor.ts";
 
 const LOCK = "lock";
+/** Holds the pid, and marks a folder in which everything is a run's. */
 const OWNER = "owner";
+/** Holds the pid where files were in the folder before its first run. */
+const GUEST = "guest";
 const MESH_FILE = "mesh.json";
 
 /** Another mesh runs in the directory. */
@@ -32,7 +35,7 @@ export class MeshAlreadyRunning extends Error {
 export class NotARunsDirectory extends Error {
   constructor(directory: string) {
     super(
-      `${directory} holds files and was never a run's: a fresh start would delete them. Name an empty or a new folder, or leave --fresh out.`,
+      `${directory} holds files that are no run's: a fresh start would delete them. Name an empty or a new folder, or leave --fresh out.`,
     );
     this.name = "NotARunsDirectory";
   }
@@ -49,18 +52,18 @@ export async function claimDirectory(
 ): Promise<Lock> {
   await mkdir(directory, { recursive: true });
   // Before the lock, which would leave a file of ours.
-  if (fresh) await refuseForeign(directory);
+  const isOurs = await holdsRunsAlone(directory);
+  if (fresh && !isOurs) throw new NotARunsDirectory(directory);
   const lock = tryLock(join(directory, LOCK));
   if (lock === undefined) {
-    const pid = await readFile(join(directory, OWNER), "utf8").catch(
-      () => "unknown",
-    );
-    throw new MeshAlreadyRunning(directory, pid);
+    const pid = await readPid(join(directory, isOurs ? OWNER : GUEST));
+    throw new MeshAlreadyRunning(directory, pid ?? "unknown");
   }
   try {
     if (fresh) await empty(directory, config);
     await rm(join(directory, MESH_FILE), { force: true });
-    await writeFile(join(directory, OWNER), String(process.pid));
+    const pidFile = join(directory, isOurs ? OWNER : GUEST);
+    await writeFile(pidFile, String(process.pid));
     return lock;
   } catch (error) {
     lock.release();
@@ -84,15 +87,19 @@ export async function removeMeshFile(directory: string): Promise<void> {
   await rm(join(directory, MESH_FILE), { force: true });
 }
 
-/** The owner's pid is written before anything else but the lock, and stays: a run that was killed has it too. */
-async function refuseForeign(directory: string): Promise<void> {
+/** The mark is written before anything else but the lock, and stays: a run that was killed has it too. */
+async function holdsRunsAlone(directory: string): Promise<boolean> {
   const entries = await readdir(directory);
-  if (entries.every((entry) => entry.startsWith(LOCK))) return;
-  const isMarked =
+  if (entries.every((entry) => entry.startsWith(LOCK))) return true;
+  return (
     entries.includes(LOCK) &&
-    entries.includes(OWNER) &&
-    /^\d+$/.test(await readFile(join(directory, OWNER), "utf8"));
-  if (!isMarked) throw new NotARunsDirectory(directory);
+    (await readPid(join(directory, OWNER))) !== undefined
+  );
+}
+
+async function readPid(file: string): Promise<string | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return /^\d+$/.test(text) ? text : undefined;
 }
 
 async function empty(directory: string, config: LocalConfig): Promise<void> {

@@ -18,7 +18,7 @@ import { runDirectory } from "./setup.ts";
 
 const config = readLocalConfig({ WEFT_DOCKER: "off" });
 
-test("a fresh start refuses a folder with files that was never a run's, and leaves all of it", async () => {
+test("a fresh start refuses a folder with files that are no run's, and leaves all of it", async () => {
   await using directory = await runDirectory();
   await writeFile(join(directory.path, "precious"), "mine");
 
@@ -26,6 +26,17 @@ test("a fresh start refuses a folder with files that was never a run's, and leav
 
   await expect(claim).rejects.toThrow(NotARunsDirectory);
   expect(await readdir(directory.path)).toEqual(["precious"]);
+});
+
+test("a fresh start refuses a folder that a run shares with files of others", async () => {
+  await using directory = await runDirectory();
+  await writeFile(join(directory.path, "precious"), "mine");
+  (await claimDirectory(directory.path, false, config)).release();
+
+  const claim = claimDirectory(directory.path, true, config);
+
+  await expect(claim).rejects.toThrow(NotARunsDirectory);
+  expect(await readdir(directory.path)).toContain("precious");
 });
 
 test("a fresh start takes a new folder, and one of a run that was killed early", async () => {
