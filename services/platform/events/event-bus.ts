@@ -5,8 +5,8 @@
  */
 export interface EventBus extends AsyncDisposable {
   /**
-   * Appends the records; records of one key keep their order. Resolves when
-   * every in-sync replica has all of them. On a rejection any of them may have
+   * Appends the records, however many bytes they are together; records of one
+   * key keep their order. Resolves when every in-sync replica has all of them. On a rejection any of them may have
    * been appended: produce the same ones again, in the same order.
    *
    * @throws DomainError `invalid_argument` (NO_PARTITION_KEY) for an empty key.

@@ -6,6 +6,7 @@ import { startKafkaConsumption } from "./kafka-consumption.ts";
 import { kafkaLogger } from "./kafka-logger.ts";
 import { createTopicEnsurer } from "./kafka-topics.ts";
 import { stopIdleSpin } from "./kafkajs-idle-fix.ts";
+import { splitRecords } from "./split-records.ts";
 
 export interface KafkaBusOptions {
   readonly brokers: readonly string[];
@@ -47,7 +48,8 @@ export function createKafkaBus(options: KafkaBusOptions): EventBus {
       const names = records.map((record) => record.topic);
       await topics.ensure(names);
       try {
-        await producer.send(records);
+        // One after the other, so that records of one key keep their order.
+        for (const part of splitRecords(records)) await producer.send(part);
       } catch (error) {
         topics.forget(names);
         throw error;

@@ -119,6 +119,29 @@ describe("the outbox relay", () => {
     expect(await unpublished(world.db)).toBe(0);
   });
 
+  it("publishes what is too large for one batch of Kafka's, in order", async () => {
+    await using world = await setup();
+    const sizes = [
+      ...Array<number>(60).fill(20_000),
+      ...Array<number>(3).fill(600_000),
+    ];
+    for (const [index, bytes] of sizes.entries()) {
+      const large = { ...event("a", index + 1), data: new Uint8Array(bytes) };
+      await world.db.transaction((tx) => world.outbox.add(tx, large));
+    }
+
+    world.startRelay();
+
+    await eventually("all arrive", () => ids(world.received).size === 63);
+    expect(firstDeliveries(world.received, "a")).toEqual(
+      sizes.map((_, index) => index + 1),
+    );
+    await eventually(
+      "all are marked",
+      async () => (await unpublished(world.db)) === 0,
+    );
+  });
+
   it("publishes again after a crash between publishing and marking, the same event id", async () => {
     await using world = await setup();
     const crash = crashAfterProduce(world.bus);
