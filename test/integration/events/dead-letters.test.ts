@@ -10,6 +10,7 @@ import {
 } from "../../../gen/ts/weft/events/v1/dead_letter_pb.ts";
 import { OrderLineSchema } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { toRecord } from "../../../services/platform/events/cloud-event.ts";
+import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type EventsWorld, line, setupEvents } from "./events-world.ts";
@@ -377,6 +378,17 @@ test("sends what was decided though the process died before it could", async () 
   await world.consumers.until("it is in", (effects) => effects.length === 1);
 });
 
+test("redrives what is too large for one batch of Kafka's, in order", async () => {
+  await using world = await setupEvents(database.url);
+  const mended = await buryRounds(world, 20, 60_000);
+
+  const { redrivenCount } = await world.client().batchRedriveDeadLetters({});
+
+  expect(redrivenCount).toBe(20);
+  await world.consumers.until("all are in", (effects) => effects.length === 20);
+  expect(await world.consumers.effects()).toEqual(mended);
+});
+
 test("stores a letter that is delivered twice once, and a stale one does not reopen it", async () => {
   await using world = await setupEvents(database.url);
   world.startGroup("one", refuse(["bad"]).check);
@@ -422,6 +434,36 @@ function refuse(skus: readonly string[]) {
       if (refused.has(sku)) throw new Error("refused");
     },
   };
+}
+
+/** Has a group give up so many events of one key, each of so many bytes; answers the effects of their redrive, in order. */
+async function buryRounds(
+  world: EventsWorld,
+  count: number,
+  bytes = 0,
+): Promise<string[]> {
+  let broken = true;
+  world.startGroup("one", (sku) => {
+    if (!broken) return;
+    throw new DomainError({
+      code: "invalid_argument",
+      reason: "BAD",
+      message: sku,
+    });
+  });
+  const skus = Array.from({ length: count }, (_, n) => `round-${n}`);
+  for (const sku of skus) {
+    // Field 900 is of a contract that is newer than this code.
+    const data = new BinaryWriter()
+      .raw(payload(sku))
+      .tag(900, WireType.LengthDelimited)
+      .bytes(new Uint8Array(bytes))
+      .finish();
+    await world.consumers.publish({ ...line("a", sku), data });
+  }
+  await world.pending(count);
+  broken = false;
+  return skus.map((sku) => `one ${sku}`);
 }
 
 function payload(sku: string, quantity = 1): Uint8Array {
