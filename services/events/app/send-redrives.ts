@@ -5,6 +5,7 @@ import { toRedriveRecord } from "../../platform/events/retry-topic.ts";
 import type { WakeUp } from "../../platform/events/wake-up.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import {
+  claimSending,
   type LetterToSend,
   lockLettersToSend,
   markRedriven,
@@ -22,7 +23,7 @@ const BATCH = 20;
 const POLL_MS = 2_000;
 
 /**
- * Sends what is decided to each group's own retry topic until `stopping` aborts. It is marked after Kafka has it, so a
+ * Sends what is decided to each group's own retry topic until `stopping` aborts; of several processes one does at a time. It is marked after Kafka has it, so a
  * crash in between sends it twice, and the group's inbox knows the second.
  */
 export async function sendRedrives(
@@ -46,6 +47,7 @@ export async function sendRedrives(
 
 function sendBatch(deps: SendRedrivesDeps): Promise<number> {
   return deps.db.transaction(async (tx) => {
+    if (!(await claimSending(tx))) return 0;
     const letters = await lockLettersToSend(tx, BATCH);
     if (letters.length === 0) return 0;
     await deps.bus.produce(letters.map((letter) => toRecord(deps, letter)));

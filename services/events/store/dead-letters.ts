@@ -113,7 +113,7 @@ export async function lockPending(
     `select ${columns}, ${contentColumns}
      from dead_letters
      where ${filterSql}
-     order by last_failure_at, id
+     order by last_failure_at, record_offset, id
      limit $9
      for update skip locked`,
     [...filterParams({ ...filter, states: ["pending"] }), limit],
@@ -192,7 +192,19 @@ export interface LetterToSend extends WholeDeadLetter {
   readonly redriveId: string;
 }
 
-/** Those whose sending is decided, which nobody else sends meanwhile. */
+/** Any number does, as long as nothing else in this database uses it. */
+const SENDING_LOCK = 7_306_514_211;
+
+/** Makes the transaction the only one that sends until it ends. False where another one does: two would send the letters of a key out of order. */
+export async function claimSending(tx: Executor): Promise<boolean> {
+  const { rows } = await tx.query<{ claimed: boolean }>(
+    "select pg_try_advisory_xact_lock($1) as claimed",
+    [SENDING_LOCK],
+  );
+  return rows[0]?.claimed ?? false;
+}
+
+/** Those whose sending is decided, which nobody changes meanwhile. One that is locked is waited for: its key's next must not overtake it. */
 export async function lockLettersToSend(
   tx: Executor,
   limit: number,
@@ -205,7 +217,7 @@ export async function lockLettersToSend(
      where state = 'redriving'
      order by updated_at
      limit $1
-     for update skip locked`,
+     for update`,
     [limit],
   );
   return rows.map((row) => ({ ...wholeOfRow(row), redriveId: row.redriveId }));

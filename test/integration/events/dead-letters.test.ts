@@ -11,6 +11,7 @@ import {
 import { OrderLineSchema } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import { toRecord } from "../../../services/platform/events/cloud-event.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
+import type { EventBus } from "../../../services/platform/events/event-bus.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type EventsWorld, line, setupEvents } from "./events-world.ts";
@@ -387,6 +388,34 @@ test("redrives what is too large for one batch of Kafka's, in order", async () =
   expect(redrivenCount).toBe(20);
   await world.consumers.until("all are in", (effects) => effects.length === 20);
   expect(await world.consumers.effects()).toEqual(mended);
+});
+
+test("sends the letters of a key in order though two senders run", async () => {
+  await using world = await setupEvents(database.url, { sends: false });
+  await buryRounds(world, 40);
+  const letters = await world.consumers.db.query<{ id: string }>(
+    "select event_id as id from dead_letters order by record_offset",
+  );
+  await world.client().batchRedriveDeadLetters({});
+  const sent: (string | undefined)[] = [];
+  let tries = 0;
+  const bus: Pick<EventBus, "produce"> = {
+    async produce(records) {
+      tries += 1;
+      if (tries === 1) {
+        // It takes so long that the other sender could overtake it.
+        const overtaken = eventually("it sends", () => tries > 1, 1_000);
+        await overtaken.catch(() => undefined);
+      }
+      sent.push(...records.map(({ headers }) => headers["ce_id"]));
+    },
+  };
+
+  world.startSender(bus);
+  world.startSender(bus);
+
+  await eventually("all are sent", () => sent.length === 40);
+  expect(sent).toEqual(letters.rows.map(({ id }) => id));
 });
 
 test("stores a letter that is delivered twice once, and a stale one does not reopen it", async () => {

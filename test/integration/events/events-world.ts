@@ -19,6 +19,7 @@ import {
   newEvent,
   type NewEvent,
 } from "../../../services/platform/events/cloud-event.ts";
+import type { EventBus } from "../../../services/platform/events/event-bus.ts";
 import { on } from "../../../services/platform/events/event-handler.ts";
 import { createWakeUp } from "../../../services/platform/events/wake-up.ts";
 import { identityHeaders } from "../../../services/platform/rpc/authorize.ts";
@@ -47,8 +48,8 @@ export interface EventsWorld extends AsyncDisposable {
   startGroup(group: string, before?: (sku: string) => void): void;
   /** An operator, or a caller with other scopes. */
   client(scope?: string): EventsClient;
-  /** Starts another sender; the world has one unless told otherwise. */
-  startSender(): void;
+  /** Starts another sender, on another bus where one is given; the world has one unless told otherwise. */
+  startSender(bus?: Pick<EventBus, "produce">): void;
   /** Waits until so many dead letters are pending, and returns them, the first failed first. */
   pending(count: number): Promise<DeadLetter[]>;
 }
@@ -74,8 +75,10 @@ export async function setupEvents(
   const background: Promise<void>[] = [
     takeDeadLettersIn({ ...shared, discoverEveryMs: 200 }, stopping.signal),
   ];
-  const startSender = (): void =>
-    void background.push(sendRedrives({ ...shared, bell }, stopping.signal));
+  const startSender: EventsWorld["startSender"] = (other = bus) =>
+    void background.push(
+      sendRedrives({ ...shared, bus: other, bell }, stopping.signal),
+    );
   if (options.sends ?? true) startSender();
   stack.defer(async () => {
     stopping.abort();
