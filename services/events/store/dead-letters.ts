@@ -75,8 +75,10 @@ function storable(text: string, limit = 1_024): string {
   return text.replaceAll("\0", "\u{fffd}").slice(0, limit);
 }
 
+/** A header may hold anything, and a cast that fails would stop the intake for ever. */
 function uuidOrNull(text: string | undefined): string | null {
-  return text !== undefined && /^[0-9a-f-]{36}$/.test(text) ? text : null;
+  const isUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+  return text !== undefined && isUuid.test(text) ? text : null;
 }
 
 /** Those after the cursor, the last failed first. */

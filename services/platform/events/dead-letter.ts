@@ -68,7 +68,8 @@ export function fromDeadLetter(
   const partition = headers["dlt_original_partition"];
   const offset = headers["dlt_original_offset"];
   const group = headers["dlt_group"];
-  if (!topic || !group || !isNumber(partition) || !isNumber(offset)) {
+  const attempts = headers["dlt_attempts"];
+  if (!topic || !group || !isInt32(partition) || !isNumber(offset)) {
     return undefined;
   }
   return {
@@ -85,7 +86,7 @@ export function fromDeadLetter(
       ),
     },
     group,
-    attempts: Number(headers["dlt_attempts"]) || 0,
+    attempts: isInt32(attempts) ? Number(attempts) : 0,
     firstFailureAt: timeOf(headers["dlt_first_failure_time"]),
     lastFailureAt: timeOf(headers["dlt_last_failure_time"]),
     error: headers["dlt_error"] ?? "",
@@ -96,6 +97,10 @@ export function fromDeadLetter(
 
 function isNumber(text: string | undefined): text is string {
   return text !== undefined && /^\d{1,18}$/.test(text);
+}
+
+function isInt32(text: string | undefined): text is string {
+  return isNumber(text) && Number(text) < 2 ** 31;
 }
 
 function timeOf(text: string | undefined): Date {

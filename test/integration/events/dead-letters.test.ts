@@ -9,9 +9,16 @@ import {
   DeadLetterAuditRecord_Action as Action,
 } from "../../../gen/ts/weft/events/v1/dead_letter_pb.ts";
 import { OrderLineSchema } from "../../../gen/ts/weft/order/v1/order_pb.ts";
-import { toRecord } from "../../../services/platform/events/cloud-event.ts";
+import {
+  type NewEvent,
+  toRecord,
+} from "../../../services/platform/events/cloud-event.ts";
+import { toDeadLetter } from "../../../services/platform/events/dead-letter.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
-import type { EventBus } from "../../../services/platform/events/event-bus.ts";
+import type {
+  EventBus,
+  OutgoingRecord,
+} from "../../../services/platform/events/event-bus.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type EventsWorld, line, setupEvents } from "./events-world.ts";
@@ -438,6 +445,27 @@ test("stores a letter that is delivered twice once, and a stale one does not reo
   await untilState(world, letter?.name, State.DISCARDED);
 });
 
+test("takes letters in whatever their headers hold", async () => {
+  await using world = await setupEvents(database.url);
+  const odd = [
+    { weft_redrive: "-".repeat(36) },
+    { dlt_attempts: "1.5" },
+    { dlt_attempts: "1e30" },
+    { dlt_original_partition: "4000000000" },
+  ];
+
+  await world.consumers.bus.produce(
+    odd.map((headers, offset) => {
+      const letter = buried(line("a", "x"), offset);
+      return { ...letter, headers: { ...letter.headers, ...headers } };
+    }),
+  );
+  await world.consumers.bus.produce([buried(line("a", "x"), 9)]);
+
+  const letters = await world.pending(4);
+  expect(letters.map(({ offset }) => Number(offset))).toEqual([0, 1, 2, 9]);
+});
+
 test("lets nobody in without its scope, and tells what does not exist", async () => {
   await using world = await setupEvents(database.url);
   const name = `deadLetters/${randomUUID()}`;
@@ -493,6 +521,22 @@ async function buryRounds(
   await world.pending(count);
   broken = false;
   return skus.map((sku) => `one ${sku}`);
+}
+
+/** What the group "one" writes when it gives up an event that came from this offset. */
+function buried(event: NewEvent, offset: number): OutgoingRecord {
+  const record = toRecord({ ...event, source: "/weft/test" }, {});
+  const at = new Date(1_800_000_000_000 + offset);
+  return toDeadLetter(
+    { ...record, partition: 0, offset: BigInt(offset) },
+    {
+      group: "one",
+      error: new Error("refused"),
+      attempts: 1,
+      firstFailureAt: at,
+      lastFailureAt: at,
+    },
+  );
 }
 
 function payload(sku: string, quantity = 1): Uint8Array {
