@@ -37,7 +37,7 @@ export async function receiveLetter(
        attempts, first_failure_at, last_failure_at, error, error_reason, record, payload
      )
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-     on conflict (consumer_group, topic, partition, record_offset) do update
+     on conflict (consumer_group, topic, partition, record_offset, event_id) do update
      set state = 'pending',
          version = present.version + 1,
          attempts = excluded.attempts,
@@ -49,8 +49,8 @@ export async function receiveLetter(
        and present.redrive_id = $17::uuid`,
     [
       id,
-      storable(buried.group),
-      storable(record.topic),
+      storable(buried.group, 255),
+      storable(record.topic, 255),
       record.partition,
       record.offset,
       storable(record.key ?? ""),
@@ -70,7 +70,7 @@ export async function receiveLetter(
   return rowCount === 1;
 }
 
-/** Columns are for finding it, so what Postgres can't hold may be lost in them; `record` keeps it all. */
+/** Columns are for finding it, so what Postgres can't hold may be lost in them, or what no index takes; `record` keeps it all. */
 function storable(text: string, limit = 1_024): string {
   return text.replaceAll("\0", "\u{fffd}").slice(0, limit);
 }

@@ -445,6 +445,24 @@ test("stores a letter that is delivered twice once, and a stale one does not reo
   await untilState(world, letter?.name, State.DISCARDED);
 });
 
+test("takes another event for another letter though it came from the same offset, as of a topic that was made anew", async () => {
+  await using world = await setupEvents(database.url);
+  const [first, second] = [line("a", "x"), line("a", "x")];
+
+  await world.consumers.bus.produce(
+    [first, second, second].map((each) => buried(each, 0)),
+  );
+  await world.consumers.bus.produce([buried(line("a", "x"), 1)]);
+
+  const letters = await world.pending(3);
+  expect(
+    letters
+      .slice(0, 2)
+      .map(({ eventId }) => eventId)
+      .toSorted(),
+  ).toEqual([first.id, second.id].toSorted());
+});
+
 test("takes letters in whatever their headers hold", async () => {
   await using world = await setupEvents(database.url);
   const odd = [
