@@ -27,7 +27,7 @@ const waitingColumns = `event_id as "eventId", attempts, round, first_failure_at
 
 /**
  * Makes a key wait for its event, which is the first of its parked events from
- * then on. False, and nothing is done, where it waits for one already.
+ * then on. False, and nothing is done or locked, where it waits for one already.
  */
 export async function blockKey(
   tx: Executor,

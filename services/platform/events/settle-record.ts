@@ -19,7 +19,12 @@ import {
 import { forwardWaiting } from "./forward-waiting.ts";
 import type { OutageGate } from "./outage-gate.ts";
 import type { JoinedBatches } from "./process-batch.ts";
-import { blockKey, type GroupKey, parkEvent } from "./parked-events.ts";
+import {
+  blockKey,
+  type GroupKey,
+  lockWaiting,
+  parkEvent,
+} from "./parked-events.ts";
 import {
   type Outcome,
   processRecord,
@@ -152,6 +157,9 @@ export function holdForOutage(deps: SettleDeps, error: unknown): Again {
   return again(deps.gate.waitMs());
 }
 
+/** `freed`: the event that the key waited for was settled meanwhile, and nobody would look for one that is parked behind it. */
+type Place = "parked" | "full" | "freed";
+
 /** Makes the key wait for this event, then sends it: in that order, so that whoever reads it in retry finds the key. */
 async function waitInRetry(
   deps: SettleDeps,
@@ -163,11 +171,17 @@ async function waitInRetry(
   const eventId = fromRecord(record).id;
   const next = { dueAt: dueAt(deps, failure), error: errorText(error) };
   try {
-    const room = await deps.db.transaction(async (tx) => {
-      await blockKey(tx, ref, eventId, failure, next);
-      return parkEvent(tx, ref, eventId, record, deps.maxParkedPerKey);
+    const place = await deps.db.transaction(async (tx): Promise<Place> => {
+      const isHeld =
+        (await blockKey(tx, ref, eventId, failure, next)) ||
+        (await lockWaiting(tx, ref)) !== undefined;
+      if (!isHeld) return "freed";
+      const limit = deps.maxParkedPerKey;
+      const parked = await parkEvent(tx, ref, eventId, record, limit);
+      return parked ? "parked" : "full";
     });
-    if (!room) return again(LOOK_AGAIN_MS);
+    if (place === "freed") return again(0);
+    if (place === "full") return again(LOOK_AGAIN_MS);
   } catch (failed) {
     if (isForWant(failed)) return holdForOutage(deps, failed);
     if (isLocked(failed)) return again(LOOK_AGAIN_MS);

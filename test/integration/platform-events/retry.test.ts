@@ -210,6 +210,32 @@ describe("a consumer whose handler fails", () => {
     expect(await parked(world)).toBe(0);
   });
 
+  it("loses no event that fails just when the one that its key waited for is settled", async () => {
+    await using world = await setupConsumers(database.url);
+    const late = event("a", "late");
+    const first = Promise.withResolvers<{ settle(): Promise<void> }>();
+    let tries = 0;
+    world.start({
+      handlers: [
+        world.handler(async () => {
+          tries += 1;
+          if (tries > 1) return;
+          first.resolve(await holdWaiting("a", late.id));
+          throw new Error("not yet");
+        }),
+      ],
+      retry: { inPlaceAttempts: 1, delaysMs: [50, 50, 50] },
+    });
+
+    await world.publish(late);
+    const another = await first.promise;
+    await eventually("it waits for the key", () => hasLockWaiter(world));
+    await another.settle();
+
+    await world.until("it is in", (effects) => effects.length === 1);
+    expect(await parked(world)).toBe(0);
+  });
+
   it("goes on trying past its rounds while something else is down, and holds the group when all fail", async () => {
     await using world = await setupConsumers(database.url);
     const deadLetters = world.collect(`${TOPIC}.test.dlt`);
@@ -401,6 +427,40 @@ async function holdKey(key: string): Promise<AsyncDisposable> {
       isHeld = false;
     },
   };
+}
+
+/** Takes the key of an event that waits in retry, and the place that `nextId` would have behind it, until it is settled. */
+async function holdWaiting(key: string, nextId: string) {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(
+    `insert into parked_key (consumer_group, topic, key, event_id, attempts, round, due_at, forwarded_at)
+     values ('test', $1, $2, 'another', 1, 1, now(), now())`,
+    [TOPIC, key],
+  );
+  await client.query("begin");
+  await client.query("select from parked_key where key = $1 for update", [key]);
+  await client.query(
+    `insert into parked_event (consumer_group, topic, key, event_id, partition, record_offset, headers, value)
+     values ('test', $1, $2, $3, 0, 0, '{}', '')`,
+    [TOPIC, key, nextId],
+  );
+  return {
+    async settle() {
+      await client.query("delete from parked_event where key = $1", [key]);
+      await client.query("delete from parked_key where key = $1", [key]);
+      await client.query("commit");
+      await client.end();
+    },
+  };
+}
+
+async function hasLockWaiter({ db }: World): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `select from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rowCount > 0;
 }
 
 /** Ends the connections of the tests' role and lets no new one in, until disposed of. */
