@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createAuditLog } from "../platform/audit/audit-log.ts";
+import { startDatabaseClock } from "../platform/data/database-clock.ts";
 import { createDatabase } from "../platform/data/database.ts";
 import { migrate } from "../platform/data/migrate.ts";
 import { createKafkaBus } from "../platform/events/kafka-bus.ts";
@@ -36,13 +37,15 @@ export async function startEvents(runtime: Runtime): Promise<void> {
   const bus = createKafkaBus({ brokers, clientId: "events", logger });
   onDrain("event bus", () => bus.close());
 
+  const clock = await startDatabaseClock({ db, logger }, signal);
+  onDrain("clock", () => clock.done);
   const bell = createWakeUp();
   const shared = {
     db,
     bus,
     logger,
     newId: () => newId(),
-    now: () => new Date(),
+    now: clock.now,
   };
   const discoverEveryMs = config.EVENTS_DISCOVER_MS;
   const retentionMs = config.EVENTS_RETENTION_DAYS * 86_400_000;

@@ -88,6 +88,7 @@ export async function startInventory(runtime: Runtime): Promise<void> {
     logger,
     group: "inventory-choreography",
     handlers: onChoreographedOrder(deps),
+    now: clock.now,
   });
   runtime.onDrain("consumer", () => consumer.stop());
   const chores = Promise.all([

@@ -73,6 +73,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
     logger,
     group: "order-timeline",
     handlers: onOrderEvent({ now }),
+    now,
     // Nobody waits for a timeline: it may be a second behind.
     fetchEveryMs: 1_000,
   });
@@ -120,6 +121,7 @@ export async function startOrder(runtime: Runtime): Promise<void> {
       logger,
       group: "order-choreography",
       handlers: onChoreographedOrder({ ...saving, wake, drivers }),
+      now,
     });
     onDrain("follower", () => follower.stop());
   }

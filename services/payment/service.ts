@@ -128,6 +128,7 @@ export async function startPayment(runtime: Runtime): Promise<void> {
         { ...deps, providerLane: createProviderLane(PROVIDER_LANE) },
         config.PAYMENT_TOKEN_SECRET,
       ),
+      now: clock.now,
     });
     onDrain("consumer", () => consumer.stop());
   }

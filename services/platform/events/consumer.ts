@@ -39,6 +39,7 @@ export interface ConsumerOptions {
   readonly keepEveryMs?: number;
   /** Raised to the time that topic, retry topics and dead-letter topics keep an event. Default 30 days. */
   readonly inboxRetentionMs?: number;
+  /** By which events are due again. The database's clock in services: their machines' clocks differ, and jump. */
   readonly now?: () => Date;
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { REDRIVE_HEADER } from "./dead-letter.ts";
-import type { Failure } from "./failure-policy.ts";
+import type { Failure, RetryPolicy } from "./failure-policy.ts";
 import type { IncomingRecord, OutgoingRecord } from "./event-bus.ts";
 
 /** A record as it comes out of a retry topic: the original, and when and why it is there. */
@@ -100,6 +100,20 @@ export function fromRetryRecord(
     dueAt,
     isRedrive: headers["retry_redrive"] !== undefined,
   };
+}
+
+/**
+ * How long the record has still to wait, in milliseconds; none where it is not above 0. One that has to wait twice as long
+ * as any delay was sent before a clock jumped back, and when it is due nobody knows: it is tried at once. Otherwise it would
+ * hold its partition for as long as the clock jumped.
+ */
+export function waitOf(
+  { dueAt }: Pick<RetryRecord, "dueAt">,
+  now: Date,
+  { delaysMs }: Pick<RetryPolicy, "delaysMs">,
+): number {
+  const leftMs = dueAt.getTime() - now.getTime();
+  return leftMs > 2 * Math.max(0, ...delaysMs) ? 0 : leftMs;
 }
 
 function originHeaders(record: IncomingRecord): Record<string, string> {

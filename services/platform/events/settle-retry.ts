@@ -17,6 +17,7 @@ import {
   fromRetryRecord,
   orderingKey,
   type RetryRecord,
+  waitOf,
 } from "./retry-topic.ts";
 import {
   type Again,
@@ -45,24 +46,18 @@ export async function settleRetry(
 ): Promise<Settled> {
   const retry = fromRetryRecord(incoming);
   if (retry === undefined) return passOver(deps, incoming);
-  const waitMs = waitOf(deps, retry);
-  if (waitMs > 0) return again(waitMs);
-  // An operator's redrive is like a new delivery: its key does not wait for it.
+  // An operator's redrive is like a new delivery: it does not wait, nor does its key wait for it.
   if (retry.isRedrive) {
     return settleRecord(deps, retry.record, signal);
   }
+  const waitMs = waitOf(retry, deps.now(), deps.policy);
+  if (waitMs > 0) return again(waitMs);
   const ref = {
     group: deps.group,
     topic: retry.record.topic,
     key: orderingKey(retry.record),
   };
   return settleKey(deps, ref, expectedOf(retry), signal);
-}
-
-/** A clock that jumped back must not make an event wait longer than any delay there is. */
-function waitOf(deps: SettleDeps, { dueAt }: RetryRecord): number {
-  const left = dueAt.getTime() - deps.now().getTime();
-  return Math.min(left, Math.max(0, ...deps.policy.delaysMs));
 }
 
 interface Expected {

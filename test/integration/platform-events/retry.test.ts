@@ -365,7 +365,8 @@ describe("a consumer whose handler fails", () => {
     const original = { ...letter, topic: TOPIC, partition: 0, offset: 0n };
     const redriven = toRedriveRecord(original, "one", {
       id: "r-1",
-      at: new Date(),
+      // By the clock of who sends it, which is an hour ahead.
+      at: new Date(Date.now() + 3_600_000),
     });
     await world.bus.produce([redriven, redriven]);
     await world.publish(event("a", "y"));
