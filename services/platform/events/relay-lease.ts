@@ -51,7 +51,10 @@ export function claimLease(
   });
 }
 
-/** Holds the lease for another `ttlMs`. False when it has a newer owner. */
+/**
+ * Holds the lease for another `ttlMs`. False when it has a newer owner, or ran out: another may own a range that overlaps,
+ * so it has to be claimed anew.
+ */
 export async function renewLease(
   db: Executor,
   lease: Lease,
@@ -60,7 +63,8 @@ export async function renewLease(
   const { rowCount } = await db.query(
     `update relay_lease
      set expires_at = clock_timestamp() + $4 * interval '1 millisecond'
-     where first_slot = $1 and last_slot = $2 and epoch = $3`,
+     where first_slot = $1 and last_slot = $2 and epoch = $3
+       and expires_at > clock_timestamp()`,
     [lease.firstSlot, lease.lastSlot, lease.epoch, ttlMs],
   );
   return rowCount === 1;

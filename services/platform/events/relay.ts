@@ -195,7 +195,9 @@ async function keepLease(
     const askedAt = performance.now();
     try {
       if (!(await renewLease(deps.db, lease, deps.leaseMs))) {
-        throw new LeaseLostError("another process owns the outbox now");
+        throw new LeaseLostError(
+          "the lease ran out, or another process has it",
+        );
       }
       validUntil = askedAt + deps.leaseMs;
     } catch (error) {

@@ -261,6 +261,39 @@ describe("the outbox relay", () => {
     expect(await unpublished(world.db)).toBe(1);
   });
 
+  it("renews no lease that ran out: a process that splits the keys differently may have claimed them", async () => {
+    await using world = await setup();
+    const late = await claimLease(world.db, ALL_SLOTS, "late", 1);
+    const half = { firstSlot: 0, lastSlot: 31 };
+    await eventually("another owns half of it", async () => {
+      return (await claimLease(world.db, half, "next", 60_000)) !== undefined;
+    });
+
+    expect(late).toBeDefined();
+    if (late === undefined) return;
+    expect(await renewLease(world.db, late, 60_000)).toBe(false);
+  });
+
+  it("claims its lease anew once that ran out, and publishes on", async () => {
+    await using world = await setup();
+    world.startRelay({ leaseMs: 1_000 });
+    await world.appendNext("a");
+    await eventually("it arrives", () => ids(world.received).size === 1);
+
+    await world.db.query(
+      "update relay_lease set expires_at = clock_timestamp()",
+    );
+    await eventually("it has another epoch", async () => {
+      const { rows } = await world.db.query<{ epoch: bigint }>(
+        "select epoch from relay_lease where expires_at > clock_timestamp()",
+      );
+      return rows[0]?.epoch === 2n;
+    });
+    await world.appendNext("a");
+
+    await eventually("the next arrives", () => ids(world.received).size === 2);
+  });
+
   it("excludes a process that splits the keys differently", async () => {
     await using world = await setup();
     const whole = await claimLease(world.db, ALL_SLOTS, "one", 60_000);
