@@ -1,6 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
+import { fullJitter, sleep } from "./backoff.ts";
+import { hasSqlState } from "./database-errors.ts";
 import type { Logger } from "../runtime/logger.ts";
 
 export interface MigrateOptions {
@@ -18,6 +20,16 @@ export interface MigrateOptions {
   readonly lockTimeoutMs?: number;
 }
 
+/**
+ * How long a statement of a migration waits for a table. Whoever comes after it waits behind it, so that one long reader
+ * would stop all traffic for as long.
+ */
+const TABLE_LOCK_MS = 2_000;
+/** Tries of a set of files; the pauses between them let the traffic through. */
+const ATTEMPTS = 15;
+const PAUSE_MS = 500;
+const LOCK_NOT_AVAILABLE = "55P03";
+
 /** Any number does, as long as every service uses the same one in its database. */
 const LOCK_ID = 7_306_514_209;
 const PLATFORM_FOLDER = fileURLToPath(
@@ -30,7 +42,8 @@ const PLATFORM_FOLDER = fileURLToPath(
  * names where numbers are the same (a file's name is its identity once it has
  * run, so it stays). Instances that start together take turns,
  * each set of files is one transaction, and a file that fails leaves the schema
- * as it was.
+ * as it was. One that finds a table locked for 2 s is tried again, about half a
+ * minute long.
  *
  * @throws Error that names the schema and keeps Postgres' own error as cause.
  */
@@ -44,9 +57,15 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     await client.connect();
     await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? 60_000}`);
     await client.query("select pg_advisory_lock($1)", [LOCK_ID]);
-    await apply(client, options, PLATFORM_FOLDER, "platform_migrations");
-    if (options.folder !== undefined) {
-      await apply(client, options, options.folder, "service_migrations");
+    await client.query(`set lock_timeout = ${TABLE_LOCK_MS}`);
+    await patiently(options, () =>
+      apply(client, options, PLATFORM_FOLDER, "platform_migrations"),
+    );
+    const { folder } = options;
+    if (folder !== undefined) {
+      await patiently(options, () =>
+        apply(client, options, folder, "service_migrations"),
+      );
     }
   } catch (error) {
     throw new Error(`migration of schema "${options.schema}" failed`, {
@@ -55,6 +74,26 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   } finally {
     // The end of the session releases the lock too.
     await client.end();
+  }
+}
+
+async function patiently(
+  { logger, schema }: MigrateOptions,
+  migration: () => Promise<void>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await migration();
+    } catch (error) {
+      if (!hasSqlState(error, LOCK_NOT_AVAILABLE) || attempt === ATTEMPTS) {
+        throw error;
+      }
+      logger.warn(
+        { err: error, schema, attempt },
+        "a table is locked, the migration tries again",
+      );
+      await sleep(PAUSE_MS / 2 + fullJitter(1, PAUSE_MS, PAUSE_MS));
+    }
   }
 }
 

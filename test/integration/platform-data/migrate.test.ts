@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { createDatabase } from "../../../services/platform/data/database.ts";
 import { migrate } from "../../../services/platform/data/migrate.ts";
 import { setupDatabase } from "../../support/database.ts";
+import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 const SCHEMA = "data";
@@ -76,6 +77,23 @@ describe("migrate", () => {
     });
   });
 
+  it("lets others read a table that it waits for, and has it in the end", async () => {
+    await using world = await setup({
+      "001_item.sql": "create table item (id int);",
+    });
+    await world.migrate();
+    await using reader = await world.readFor("item");
+    await world.write("002_name.sql", "alter table item add name text;");
+    const migrated = world.migrate();
+    await eventually("it waits for the reader", () => world.hasLockWaiter());
+
+    await world.db.query("select id from item");
+
+    await reader[Symbol.asyncDispose]();
+    await migrated;
+    await world.db.query("select name from item");
+  });
+
   it("gives up when another instance holds the lock for too long", async () => {
     await using world = await setup({
       "001_item.sql": "select pg_sleep(1.5);",
@@ -116,6 +134,27 @@ async function setup(files: Record<string, string> = {}) {
         logger: silentLogger,
         ...options,
       }),
+    /** Reads the table in a transaction that stays open until it is disposed of. */
+    async readFor(table: string) {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await client.query("begin");
+      await client.query(`select from ${SCHEMA}.${table}`);
+      return {
+        isOpen: true,
+        async [Symbol.asyncDispose]() {
+          if (this.isOpen) await client.end();
+          this.isOpen = false;
+        },
+      };
+    },
+    async hasLockWaiter() {
+      const { rowCount } = await db.query(
+        `select from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rowCount > 0;
+    },
     async untilLocked() {
       for (;;) {
         const { rowCount } = await db.query(
