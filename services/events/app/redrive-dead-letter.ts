@@ -2,6 +2,7 @@ import type { Database } from "../../platform/data/database.ts";
 import type { Transaction } from "../../platform/data/transaction.ts";
 import {
   deadLetterNotFound,
+  requireSendable,
   requirePending,
   type WholeDeadLetter,
 } from "../domain/dead-letter.ts";
@@ -97,6 +98,7 @@ function edited(
     edit.kind === "bytes"
       ? edit.payload
       : contracts.fromJson(eventType, edit.json, content.payload);
+  requireSendable(eventType, payload);
   contracts.check(eventType, payload);
   return payload;
 }

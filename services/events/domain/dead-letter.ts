@@ -106,6 +106,17 @@ export function requirePending(letter: DeadLetter, etag: string): void {
   }
 }
 
+/** Kafka refuses a record over 1 MB by default: one that can't be sent would keep all that is decided after it from being sent. */
+const MAX_PAYLOAD_BYTES = 900_000;
+
+/** @throws DomainError MALFORMED_EVENT. */
+export function requireSendable(type: string, payload: Uint8Array): void {
+  const bytes = payload.byteLength;
+  if (bytes <= MAX_PAYLOAD_BYTES) return;
+  const limit = `it has ${bytes} bytes, more than ${MAX_PAYLOAD_BYTES}`;
+  throw malformedPayload(type, new RangeError(limit));
+}
+
 export function deadLetterNotFound(id: string): DomainError {
   return new DomainError({
     code: "not_found",

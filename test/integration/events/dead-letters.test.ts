@@ -253,6 +253,9 @@ test("redrives an edited payload, checked against its contract, and keeps the or
     "colour",
   );
   await expect(
+    edit(`{"sku": "${"x".repeat(950_000)}", "quantity": 3}`),
+  ).rejects.toThrow("more than 900000");
+  await expect(
     client.redriveDeadLetter({
       name,
       edited: { case: "payload", value: Buffer.from([0xff]) },
