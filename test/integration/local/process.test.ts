@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
+import { birthOf } from "../../../deploy/local/process-birth.ts";
 import { startProcess } from "../../../deploy/local/process.ts";
 import { waitUntil } from "../../../deploy/local/wait.ts";
 import { isAlive, runDirectory } from "./setup.ts";
@@ -115,7 +116,10 @@ test("a start leaves a stranger alone that was given the pid of an earlier run's
   await first.stop();
   const stranger = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
   onTestFinished(() => void stranger.kill());
-  await writeFile(pidFile, text.replace(`${first.pid}`, `${stranger.pid}`));
+  // The first may be born in the same hundredth of a second as the stranger; this process is older.
+  const [, , ...command] = text.split("\n");
+  const birth = await birthOf(process.pid);
+  await writeFile(pidFile, [stranger.pid, birth, ...command].join("\n"));
 
   const second = await startProcess(options);
 

@@ -11,8 +11,8 @@ import type { WorkOrder } from "../../../services/sort/domain/work-order.ts";
 import { eventually } from "../../support/eventually.ts";
 import { randomLines } from "./sort-world.ts";
 
-/** Enough for several runs of the smallest memory. */
-const lines = randomLines(1_000_000);
+/** Enough for several runs, however little the process takes of its memory for itself. */
+const lines = randomLines(2_500_000);
 
 test.each([
   ["none", (bytes: Buffer) => bytes],
@@ -61,7 +61,7 @@ function orderIn(folder: string): WorkOrder {
       path: join(folder, "out"),
       compression: "none",
     },
-    memoryBytes: 230_000_000,
+    memoryBytes: 260_000_000,
     tempBytes: undefined,
     workers: 2,
   };
