@@ -1,5 +1,6 @@
 import type { Executor } from "../../platform/data/executor.ts";
 import type { BuriedRecord } from "../../platform/events/dead-letter.ts";
+import { isUuid } from "../../platform/runtime/ids.ts";
 import type {
   DeadLetter,
   DeadLetterFilter,
@@ -77,8 +78,7 @@ function storable(text: string, limit = 1_024): string {
 
 /** A header may hold anything, and a cast that fails would stop the intake for ever. */
 function uuidOrNull(text: string | undefined): string | null {
-  const isUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-  return text !== undefined && isUuid.test(text) ? text : null;
+  return text !== undefined && isUuid(text) ? text : null;
 }
 
 /** Those after the cursor, the last failed first. */

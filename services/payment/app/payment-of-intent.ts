@@ -1,4 +1,5 @@
 import type { Executor } from "../../platform/data/executor.ts";
+import { isUuid } from "../../platform/runtime/ids.ts";
 import type { Payment } from "../domain/payment.ts";
 import { plainTenant } from "../domain/plain-tenant.ts";
 import { findPayment, findPaymentsOfHashedTenants } from "../store/payments.ts";
@@ -14,7 +15,7 @@ export async function paymentOfIntent(
   db: Executor,
   { tenant, paymentId }: IntentMetadata,
 ): Promise<Payment | undefined> {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(paymentId)) {
+  if (!isUuid(paymentId)) {
     return undefined;
   }
   const named = await findPayment(db, { tenant, id: paymentId });

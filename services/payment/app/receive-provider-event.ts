@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Executor } from "../../platform/data/executor.ts";
 import type { Secret } from "../../platform/runtime/config.ts";
+import { isUuid } from "../../platform/runtime/ids.ts";
 import { webhookUnreadable } from "../domain/webhook-refusals.ts";
 import { insertProviderEvent } from "../store/provider-events.ts";
 import { verifyWebhook, type SignedWebhook } from "./verify-webhook.ts";
@@ -12,8 +13,6 @@ export interface ReceiveProviderEventDeps {
   /** How long an event waits: what we ourselves ask for is mostly answered by then, and the event tells nothing new. */
   readonly eventDelayMs: number;
 }
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const eventShape = z.object({
   id: z.string().min(1).max(255),
@@ -58,7 +57,7 @@ export async function receiveProviderEvent(
     type,
     reference: object.payment_intent ?? object.id,
     tenant: metadata["tenant"],
-    paymentId: uuid.test(paymentId) ? paymentId : undefined,
+    paymentId: isUuid(paymentId) ? paymentId : undefined,
     refunded: BigInt(object.amount_refunded),
     receivedAt: at,
     dueAt: new Date(at.getTime() + deps.eventDelayMs),

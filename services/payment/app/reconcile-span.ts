@@ -1,3 +1,4 @@
+import { isUuid } from "../../platform/runtime/ids.ts";
 import type { ReportedIntent } from "../clients/provider-messages.ts";
 import type { PaymentProvider, ReportSpan } from "../clients/provider.ts";
 import {
@@ -66,9 +67,7 @@ async function comparePage(
   intents: readonly ReportedIntent[],
 ): Promise<Found[]> {
   const keys = intents.flatMap(({ metadata: { tenant, paymentId } }) =>
-    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(paymentId)
-      ? [{ tenant, id: paymentId }]
-      : [],
+    isUuid(paymentId) ? [{ tenant, id: paymentId }] : [],
   );
   const books = await findBooks(deps.db, keys);
   const ours = new Map(

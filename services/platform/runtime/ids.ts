@@ -23,3 +23,10 @@ export function newId(now: number = Date.now()): string {
   const hex = tail.toString("hex");
   return `${time.slice(0, 8)}-${time.slice(8)}-${hex.slice(0, 4)}-${hex.slice(4, 8)}-${hex.slice(8)}`;
 }
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether a text is a UUID as we write them, in lower case: what Postgres takes for one, and what may stand in a log. */
+export function isUuid(text: string): boolean {
+  return uuid.test(text);
+}

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pruneInBatches } from "../../platform/events/prune.ts";
 import { sleep } from "../../platform/data/backoff.ts";
 import type { Database } from "../../platform/data/database.ts";
+import { isUuid } from "../../platform/runtime/ids.ts";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { Files } from "../clients/files.ts";
 import type { SortJob } from "../domain/sort-job.ts";
@@ -119,8 +120,4 @@ async function endSuspensions(deps: SweepDeps): Promise<void> {
       await deps.announce(tx, { type: "SortJobFinished", job });
     }
   });
-}
-
-function isUuid(name: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
 }
