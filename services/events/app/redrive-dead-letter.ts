@@ -1,5 +1,6 @@
 import type { Database } from "../../platform/data/database.ts";
 import type { Transaction } from "../../platform/data/transaction.ts";
+import { MAX_BATCH_BYTES } from "../../platform/events/split-records.ts";
 import {
   deadLetterNotFound,
   requireSendable,
@@ -98,7 +99,7 @@ function edited(
     edit.kind === "bytes"
       ? edit.payload
       : contracts.fromJson(eventType, edit.json, content.payload);
-  requireSendable(eventType, payload);
+  requireSendable(eventType, payload, MAX_BATCH_BYTES);
   contracts.check(eventType, payload);
   return payload;
 }

@@ -106,14 +106,19 @@ export function requirePending(letter: DeadLetter, etag: string): void {
   }
 }
 
-/** Kafka refuses a record over 1 MB by default: one that can't be sent would keep all that is decided after it from being sent. */
-const MAX_PAYLOAD_BYTES = 900_000;
-
-/** @throws DomainError MALFORMED_EVENT. */
-export function requireSendable(type: string, payload: Uint8Array): void {
+/**
+ * A payload that Kafka refuses would keep all that is decided after it from being sent.
+ *
+ * @throws DomainError MALFORMED_EVENT.
+ */
+export function requireSendable(
+  type: string,
+  payload: Uint8Array,
+  maxBytes: number,
+): void {
   const bytes = payload.byteLength;
-  if (bytes <= MAX_PAYLOAD_BYTES) return;
-  const limit = `it has ${bytes} bytes, more than ${MAX_PAYLOAD_BYTES}`;
+  if (bytes <= maxBytes) return;
+  const limit = `it has ${bytes} bytes, more than ${maxBytes}`;
   throw malformedPayload(type, new RangeError(limit));
 }
 

@@ -3,12 +3,10 @@ import { crc32 } from "node:zlib";
 import { hexBytes } from "../data/record-set.ts";
 import { DomainError } from "../runtime/errors.ts";
 import type { NewEvent } from "./cloud-event.ts";
+import { MAX_BATCH_BYTES } from "./split-records.ts";
 
 /** Slots that the keys of all aggregates are spread over; a relay owns a range of them. Changing it reorders events under way. */
 export const SLOTS = 64;
-
-/** Kafka refuses a record over 1 MB by default; refused here, it cannot stop the relay later. */
-const MAX_EVENT_BYTES = 900_000;
 
 /** An event as a row of the outbox, in the form that `recordSet` takes. */
 export interface OutboxRow {
@@ -68,11 +66,12 @@ function refuseUnpublishable(event: NewEvent): void {
       message: `No partition key found for an event ${event.type}`,
     });
   }
-  if (event.data.byteLength > MAX_EVENT_BYTES) {
+  // Kafka would refuse it; refused here, it cannot stop the relay later.
+  if (event.data.byteLength > MAX_BATCH_BYTES) {
     throw new DomainError({
       code: "invalid_argument",
       reason: "EVENT_TOO_LARGE",
-      message: `an event ${event.type} has ${event.data.byteLength} bytes, more than ${MAX_EVENT_BYTES}`,
+      message: `an event ${event.type} has ${event.data.byteLength} bytes, more than ${MAX_BATCH_BYTES}`,
     });
   }
 }

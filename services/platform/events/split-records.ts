@@ -1,10 +1,11 @@
 import type { OutgoingRecord } from "./event-bus.ts";
 
 /**
- * The most that one request holds. Kafka takes a batch of 1,048,588 bytes by default, and kafkajs makes one batch of all
- * records that go to one partition: 60 events of 20 kB of one key are refused together, however often they are tried.
+ * The most that one request holds, and so one event. Kafka takes a batch of 1,048,588 bytes by default, and kafkajs makes one
+ * batch of all records that go to one partition: 60 events of 20 kB of one key are refused together, however often they are
+ * tried.
  */
-const MAX_BYTES = 900_000;
+export const MAX_BATCH_BYTES = 900_000;
 /** What Kafka's format adds at most: lengths, a time and an offset to a record, two lengths to a header. */
 const RECORD_BYTES = 40;
 const HEADER_BYTES = 10;
@@ -18,7 +19,7 @@ export function splitRecords(
   for (const record of records) {
     const size = sizeOf(record);
     bytes += size;
-    if (bytes > MAX_BYTES) {
+    if (bytes > MAX_BATCH_BYTES) {
       parts.push([]);
       bytes = size;
     }
