@@ -1,5 +1,4 @@
 import {
-  open,
   readdir,
   readFile,
   rename,
@@ -11,6 +10,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import type { OutputPart } from "../domain/sort-job.ts";
+import { syncPath } from "../engine/job/sync-path.ts";
 
 /** What lies beside the parts of a whole output. */
 const manifestName = "_manifest.json";
@@ -84,19 +84,14 @@ export async function publishOutput(
   await writeFile(join(aside, manifestName), JSON.stringify(stated, null, 2), {
     flush: true,
   });
-  for (const { name } of stated.parts) await sync(join(aside, name));
-  await sync(aside);
+  for (const { name } of stated.parts) await syncPath(join(aside, name));
+  await syncPath(aside);
   try {
     await rename(aside, path);
   } catch (cause) {
     throw outputTaken(cause);
   }
-  await sync(dirname(path));
-}
-
-async function sync(path: string): Promise<void> {
-  await using handle = await open(path);
-  await handle.sync();
+  await syncPath(dirname(path));
 }
 
 export function outputTaken(cause?: unknown): DomainError {

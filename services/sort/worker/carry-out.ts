@@ -1,12 +1,4 @@
-import {
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DomainError } from "../../platform/runtime/errors.ts";
 import { checkOrder } from "../engine/check-order.ts";
@@ -20,6 +12,7 @@ import { openRemote } from "./open-remote.ts";
 import type { Service } from "./parent-link.ts";
 import { sendOutput } from "./send-output.ts";
 import { standardInput, standardOutput } from "./standard-streams.ts";
+import { syncPath } from "../engine/job/sync-path.ts";
 
 /**
  * Carries out an order: sorts, and then sends the output where it has to go by a URL. What was done is kept in the order's
@@ -94,7 +87,7 @@ async function perform(
     };
     const result = await sortFile(specOf(order, inputs, target), options);
     // A process that was lost right after it gave the output its name has left no more to do for this one, but this.
-    await sync(dirname(output.path));
+    await syncPath(dirname(output.path));
     return resultOf(result);
   }
   // Sorted into a file first: a part can be sent again, and its length is known before the first byte goes.
@@ -123,11 +116,6 @@ async function perform(
   );
   await rm(order.folder, { recursive: true, force: true });
   return { ...resultOf(result), ...(file !== undefined && { file }) };
-}
-
-async function sync(folder: string): Promise<void> {
-  await using handle = await open(folder);
-  await handle.sync();
 }
 
 async function checkOnly(

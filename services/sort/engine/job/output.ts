@@ -8,6 +8,7 @@ import { createGzip, createZstdCompress } from "node:zlib";
 import { sortError } from "../sort-error.ts";
 import type { SortOutput } from "../sort-spec.ts";
 import { outputDiskFull } from "./full-disk.ts";
+import { syncPath } from "./sync-path.ts";
 
 /** Where the result goes: a file that workers write to at any place, or bytes in order. */
 export type Output =
@@ -72,7 +73,7 @@ export async function syncOutput(
   output: SortOutput,
   id: string,
 ): Promise<void> {
-  if (output.kind === "file") await sync(partialPath(output.path, id));
+  if (output.kind === "file") await syncPath(partialPath(output.path, id));
 }
 
 /** Gives the whole output its name. */
@@ -83,7 +84,7 @@ export async function commitOutput(
 ): Promise<void> {
   if (output.kind !== "file") return;
   await rename(partialPath(output.path, id), output.path);
-  if (durable) await sync(dirname(output.path));
+  if (durable) await syncPath(dirname(output.path));
 }
 
 export async function dropOutput(
@@ -93,11 +94,6 @@ export async function dropOutput(
   if (output.kind === "file") {
     await rm(partialPath(output.path, id), { force: true });
   }
-}
-
-async function sync(path: string): Promise<void> {
-  await using handle = await open(path, "r");
-  await handle.sync();
 }
 
 /**
