@@ -5,6 +5,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { sortError } from "../sort-error.ts";
 import type { Compression } from "../sort-spec.ts";
 import { compressionOf, inputError, type KnownInput } from "./inputs.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 const RANGE_BYTES = 4 << 20;
 const RANGES_AHEAD = 4;
@@ -33,22 +34,6 @@ export async function* inputBytes(
     if (signal.aborted) ended.catch(() => {});
     else await ended;
   }
-}
-
-/** Settles as `work` does, or rejects with the signal's reason if that comes first. */
-export function untilAborted<T>(
-  work: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  // What is not waited for any more may still fail.
-  work.catch(() => {});
-  const { promise, reject } = Promise.withResolvers<never>();
-  const giveUp = () => reject(signal.reason);
-  if (signal.aborted) giveUp();
-  signal.addEventListener("abort", giveUp, { once: true });
-  return Promise.race([work, promise]).finally(() =>
-    signal.removeEventListener("abort", giveUp),
-  );
 }
 
 async function* bytesFrom(

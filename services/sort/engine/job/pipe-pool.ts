@@ -1,6 +1,6 @@
 import { newPipe, openPipe } from "../worker/pipe.ts";
-import { untilAborted } from "./input-bytes.ts";
 import { PIPE_BYTES } from "./sort-phase.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** A bounded number of pipes, used again and again: memory of one that is dropped is free only when the collector has run. */
 export class PipePool {
