@@ -8,12 +8,15 @@ export function median(values: readonly number[]): number {
 }
 
 /** The value that a share (0 to 1) of the values does not exceed. */
-export function percentile(values: readonly number[], share: number): number {
+export function percentile(
+  values: readonly number[] | Float64Array,
+  share: number,
+): number {
   const sorted = values.toSorted((a, b) => a - b);
   return at(sorted, Math.ceil(sorted.length * share) - 1);
 }
 
-function at(values: readonly number[], index: number): number {
+function at(values: ArrayLike<number>, index: number): number {
   const value = values[Math.max(0, index)];
   if (value === undefined) throw new Error("no values were measured");
   return value;

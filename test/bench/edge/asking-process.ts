@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { serveQuestions } from "../bench-child.ts";
-import { percentile } from "../median.ts";
 import type { Load, LoadResult } from "../rpc/load.ts";
 import { DECIDE_PATH, decisionRequests } from "./decision-requests.ts";
 import { readGrpcOptions } from "./grpc-process.ts";
+import { Latencies } from "./latencies.ts";
 import { connectLean } from "./lean-client.ts";
 import type { OpenLoad } from "./open-load.ts";
 
@@ -43,8 +43,8 @@ serveQuestions((question) => makeLoad(question as Load | OpenLoad));
 async function makeLoad(
   load: Load | OpenLoad,
 ): Promise<LoadResult & { maxMs: number; lateP99Ms: number }> {
-  const latencies: number[] = [];
-  const late: number[] = [];
+  const latencies = new Latencies();
+  const late = new Latencies();
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   await ("inFlight" in load
@@ -56,19 +56,19 @@ async function makeLoad(
     calls: latencies.length,
     seconds,
     cpuUs: cpu.user + cpu.system,
-    p50Ms: percentile(latencies, 0.5),
-    p99Ms: percentile(latencies, 0.99),
-    lateP99Ms: late.length > 0 ? percentile(late, 0.99) : 0,
-    maxMs: latencies.reduce((most, each) => Math.max(most, each), 0),
+    p50Ms: latencies.percentile(0.5),
+    p99Ms: latencies.percentile(0.99),
+    lateP99Ms: late.length > 0 ? late.percentile(0.99) : 0,
+    maxMs: latencies.percentile(1),
   };
 }
 
 /** Keeps so many calls under way for so long. */
 function keepInFlight(
   { inFlight, ms }: Load,
-  latencies: number[],
+  latencies: Latencies,
 ): Promise<void> {
-  const sentAt = Array.from({ length: inFlight }, () => 0);
+  const sentAt = new Float64Array(inFlight);
   const endsAt = performance.now() + ms;
   let underWay = 0;
   const send = (call: number) => {
@@ -80,7 +80,7 @@ function keepInFlight(
     failed = reject;
     answered = (call) => {
       const now = performance.now();
-      latencies.push(now - (sentAt[call] ?? now));
+      latencies.add(now - (sentAt[call] ?? now));
       underWay -= 1;
       if (now < endsAt) send(call);
       else if (underWay === 0) resolve();
@@ -97,34 +97,34 @@ function keepInFlight(
  */
 function sendEvenly(
   { perSecond, ms }: OpenLoad,
-  latencies: number[],
-  late: number[],
+  latencies: Latencies,
+  late: Latencies,
 ): Promise<void> {
   const beganAt = performance.now();
   const calls = Math.floor((perSecond * ms) / 1_000);
   const dueAt = (call: number) => beganAt + (call * 1_000) / perSecond;
-  const countsFrom: number[] = [];
+  const countsFrom = new Float64Array(calls);
+  let sent = 0;
   let waits = false;
   return new Promise((resolve, reject) => {
     failed = reject;
     answered = (call) => {
       const now = performance.now();
-      latencies.push(now - (countsFrom[call] ?? now));
+      latencies.add(now - (countsFrom[call] ?? now));
       if (latencies.length === calls) resolve();
     };
     const sendDue = () => {
       const now = performance.now();
       const most = Math.min(calls, latencies.length + MOST_OPEN);
-      while (countsFrom.length < most && dueAt(countsFrom.length) <= now) {
-        const call = countsFrom.length;
-        if (!waits) late.push(now - dueAt(call));
-        countsFrom.push(waits ? dueAt(call) : now);
-        client.send(followingRequest(), call);
+      while (sent < most && dueAt(sent) <= now) {
+        if (!waits) late.add(now - dueAt(sent));
+        countsFrom[sent] = waits ? dueAt(sent) : now;
+        client.send(followingRequest(), sent);
+        sent += 1;
       }
-      const next = countsFrom.length;
-      waits = next === most && next < calls && dueAt(next) <= now;
+      waits = sent === most && sent < calls && dueAt(sent) <= now;
       client.flush();
-      if (next < calls) setTimeout(sendDue, TICK_MS);
+      if (sent < calls) setTimeout(sendDue, TICK_MS);
     };
     sendDue();
   });

@@ -28,29 +28,38 @@ export function frame(
   return bytes;
 }
 
+/** A frame's payload is `bytes` from `start` to `end`. */
+export type FrameRead = (
+  type: number,
+  flags: number,
+  stream: number,
+  start: number,
+  end: number,
+) => void;
+
 /** Tells of every whole frame, and returns what is left of one that is not. */
-export function readFrames(
-  bytes: Buffer,
-  each: (type: number, flags: number, stream: number, payload: Buffer) => void,
-): Buffer {
+export function readFrames(bytes: Buffer, each: FrameRead): Buffer {
   let at = 0;
   while (bytes.length - at >= HEADER_BYTES) {
-    const end = at + HEADER_BYTES + bytes.readUIntBE(at, 3);
+    const start = at + HEADER_BYTES;
+    const end = start + bytes.readUIntBE(at, 3);
     if (end > bytes.length) break;
     const stream = bytes.readUInt32BE(at + 5) & 0x7f_ff_ff_ff;
-    const payload = bytes.subarray(at + HEADER_BYTES, end);
     // There is room for a header.
-    each(bytes[at + 3] ?? 0, bytes[at + 4] ?? 0, stream, payload);
+    each(bytes[at + 3] ?? 0, bytes[at + 4] ?? 0, stream, start, end);
     at = end;
   }
   return bytes.subarray(at);
 }
 
-/** The two frames of a unary gRPC request, written once; what is returned gives them for a stream. */
-export function requestFrames(
-  path: string,
-  message: Buffer,
-): (stream: number) => Buffer {
+/** The two frames of a unary gRPC request, made once and written for a stream after the other. */
+export interface RequestFrames {
+  readonly length: number;
+  /** Writes them for a stream into `bytes` at `at`. */
+  write(bytes: Buffer, at: number, stream: number): void;
+}
+
+export function requestFrames(path: string, message: Buffer): RequestFrames {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   const headers = frame(FrameType.headers, END_HEADERS, 0, headerBlock(path));
@@ -61,11 +70,13 @@ export function requestFrames(
     Buffer.concat([prefix, message]),
   );
   const both = Buffer.concat([headers, data]);
-  return (stream) => {
-    const bytes = Buffer.from(both);
-    bytes.writeUInt32BE(stream, 5);
-    bytes.writeUInt32BE(stream, headers.length + 5);
-    return bytes;
+  return {
+    length: both.length,
+    write(bytes, at, stream) {
+      both.copy(bytes, at);
+      bytes.writeUInt32BE(stream, at + 5);
+      bytes.writeUInt32BE(stream, at + headers.length + 5);
+    },
   };
 }
 
