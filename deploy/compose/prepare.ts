@@ -1,5 +1,6 @@
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ALLOCATOR_SETTINGS } from "../local/allocator.ts";
 import { ensureCertificates } from "../local/certificates.ts";
 import { provisionServices } from "../local/mesh-database.ts";
 import { writeMeshFile } from "../local/mesh-directory.ts";
@@ -76,6 +77,9 @@ async function prepare(config: ComposeConfig): Promise<void> {
   await writeMeshFile(state, { caFile: certificates.ca, issuer });
 }
 
+/** What the image sets or does without. */
+const OF_THE_IMAGE = ["NODE_COMPILE_CACHE", ...Object.keys(ALLOCATOR_SETTINGS)];
+
 /** For `node --env-file`; no process listens on loopback alone, since its peers are other machines. */
 async function writeEnvironment(
   state: string,
@@ -86,7 +90,7 @@ async function writeEnvironment(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const host = name === "issuer" ? { HOST: "0.0.0.0" } : {};
   const lines = Object.entries({ ...env, WEFT_HOST: "0.0.0.0", ...host })
-    .filter(([variable]) => variable !== "NODE_COMPILE_CACHE")
+    .filter(([variable]) => !OF_THE_IMAGE.includes(variable))
     .map(([variable, value]) => `${variable}=${quoted(variable, value)}\n`);
   const file = join(folder, name);
   await writeFile(`${file}.new`, lines.join(""), { mode: 0o600 });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { ALLOCATOR_SETTINGS } from "./allocator.ts";
 import type { Certificates } from "./certificates.ts";
 import type { ObjectStore } from "./components/object-store.ts";
 import type { LocalConfig } from "./config.ts";
@@ -106,8 +107,7 @@ export function serviceProcess(
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: around.config.otlpMetricsUrl,
       LOG_LEVEL: around.config.logLevel,
       NODE_COMPILE_CACHE: join(around.config.cacheDirectory, "compile-cache"),
-      // glibc keeps an arena a thread, and what is free in one is of no use to another: 3 MB a service.
-      MALLOC_ARENA_MAX: "1",
+      ...ALLOCATOR_SETTINGS,
     }),
   };
 }

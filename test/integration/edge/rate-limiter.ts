@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ALLOCATOR_SETTINGS } from "../../../deploy/local/allocator.ts";
 import type { CertificateFiles } from "../../../deploy/local/certificate-files.ts";
 import { startProcess } from "../../../deploy/local/process.ts";
 
@@ -29,6 +30,7 @@ export async function startRateLimiter(options: {
     args: ["services/ratelimit/main.ts"],
     ipc: true,
     env: {
+      ...ALLOCATOR_SETTINGS,
       PATH: process.env["PATH"] ?? "",
       WEFT_HOST: "127.0.0.1",
       WEFT_GRPC_PORT: String(options.grpcPort),

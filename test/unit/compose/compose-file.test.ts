@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { ALLOCATOR_SETTINGS } from "../../../deploy/local/allocator.ts";
 import { MESH_SERVICES } from "../../../deploy/local/mesh-services.ts";
 import * as versions from "../../../deploy/local/versions.ts";
 
@@ -115,6 +116,11 @@ test("builds on the Node that the project pins", () => {
   expect(read("deploy/Dockerfile")).toContain(
     `ARG NODE_IMAGE=node:${dependencies.node}-bookworm-slim`,
   );
+});
+
+test("gives processes the allocator that they have without containers", () => {
+  for (const [name, value] of Object.entries(ALLOCATOR_SETTINGS))
+    expect(read("deploy/Dockerfile")).toContain(`${name}=${value}`);
 });
 
 function flagsOf(args: readonly string[], flag: string): string[] {
