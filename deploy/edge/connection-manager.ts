@@ -52,7 +52,7 @@ export function connectionManager(options: {
   readonly strictTransportSeconds: number;
   readonly times: ConnectionTimes;
   readonly accessLogs: readonly EnvoyConfig[];
-  readonly traceCollector: string | undefined;
+  readonly traces: Traces | undefined;
 }): EnvoyConfig {
   return typed(HCM, {
     stat_prefix: "edge",
@@ -64,9 +64,7 @@ export function connectionManager(options: {
     early_header_mutation_extensions: [trustedHeaders(options)],
     local_reply_config: localReplies(),
     access_log: options.accessLogs,
-    ...(options.traceCollector
-      ? { tracing: tracing(options.traceCollector) }
-      : {}),
+    ...(options.traces ? { tracing: tracing(options.traces) } : {}),
     route_config: {
       name: "edge",
       max_direct_response_body_size_bytes: MAX_DOCUMENT_BYTES,
@@ -224,12 +222,18 @@ function httpFilters(options: {
   ];
 }
 
-function tracing(collector: string): EnvoyConfig {
+/** Where spans go, and the share (0 to 1) of calls that has any. */
+interface Traces {
+  readonly collector: string;
+  readonly share: number;
+}
+
+function tracing({ collector, share }: Traces): EnvoyConfig {
   return {
     // A service's span is then below the edge's own. One more between the two took 31 us of Envoy's CPU a request, a
     // seventh, and said what both say: attempts of a retry are spans of the service, and the access log counts them.
     spawn_upstream_span: false,
-    random_sampling: { value: 100 },
+    random_sampling: { value: 100 * share },
     // Envoy's own value holds the query string, and with it whatever a client puts there.
     custom_tags: [{ tag: "http.url", value: "%PATH(NQ:ORIG_OR_PATH)%" }],
     provider: {

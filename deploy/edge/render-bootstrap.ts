@@ -70,6 +70,11 @@ export interface BootstrapOptions {
   readonly upstreams: Readonly<Record<string, ServiceAddresses>>;
   /** An OTLP/gRPC collector of traces; without one, no spans. */
   readonly otlp?: Endpoint;
+  /**
+   * The share (0 to 1) of calls that is traced, all when left out. One with an `x-client-trace-id` is in any case, and one
+   * whose own `traceparent` says that it is not is in none.
+   */
+  readonly tracedShare?: number;
   /** An OTLP/gRPC collector of logs; the access log goes to standard output in any case. */
   readonly otlpLogs?: Endpoint;
   /** Origins of browser clients, such as `https://shop.example`. */
@@ -120,7 +125,10 @@ export function renderBootstrap(options: BootstrapOptions): string {
     strictTransportSeconds: options.strictTransportSeconds ?? 31_536_000,
     times: { ...CONNECTION_TIMES, ...options.times },
     accessLogs: accessLogs({ collector: options.otlpLogs && "otlp-logs" }),
-    traceCollector: options.otlp && "otlp",
+    traces: options.otlp && {
+      collector: "otlp",
+      share: options.tracedShare ?? 1,
+    },
     flood: options.flood ?? FLOOD_LIMIT,
     rateLimits: options.rateLimits && {
       ...options.rateLimits,

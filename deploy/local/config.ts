@@ -23,6 +23,10 @@ const schema = z.object({
   WEFT_JAEGER_QUERY_URL: z.url({ protocol: /^https?$/ }).optional(),
   OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpUrl.optional(),
   OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: otlpUrl.optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum(["parentbased_always_on", "parentbased_traceidratio"])
+    .default("parentbased_always_on"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   WEFT_ISSUERS_FILE: z.string().optional(),
   WEFT_RATE_LIMITS_FILE: z
     .string()
@@ -53,6 +57,8 @@ export interface LocalConfig {
   readonly otlpMetricsUrl: string | undefined;
   /** Where the edge's access log goes besides its file. */
   readonly otlpLogsUrl: string | undefined;
+  /** The share (0 to 1) of calls that the edge has traced; what is behind it follows. */
+  readonly tracedShare: number;
   /** A file of issuers whose tokens the edge takes besides the development issuer's. */
   readonly issuersFile: string | undefined;
   /** The numbers behind the rate classes of the contracts. */
@@ -109,6 +115,10 @@ export function readLocalConfig(
         : undefined,
     otlpMetricsUrl: env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     otlpLogsUrl: env.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    tracedShare:
+      env.OTEL_TRACES_SAMPLER === "parentbased_traceidratio"
+        ? env.OTEL_TRACES_SAMPLER_ARG
+        : 1,
     issuersFile: env.WEFT_ISSUERS_FILE,
     rateLimitsFile: resolve(env.WEFT_RATE_LIMITS_FILE),
     corsOrigins: env.WEFT_CORS_ORIGINS?.split(",") ?? [],

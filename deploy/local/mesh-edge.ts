@@ -103,6 +103,7 @@ export async function writeEdgeFiles(
     ...(options.otlpUrl === undefined
       ? {}
       : { otlp: hostPort(options.otlpUrl) }),
+    tracedShare: config.tracedShare,
     ...(config.otlpLogsUrl === undefined
       ? {}
       : { otlpLogs: hostPort(config.otlpLogsUrl) }),

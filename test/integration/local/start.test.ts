@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { readLocalConfig } from "../../../deploy/local/config.ts";
 
 const START = join(import.meta.dirname, "../../../deploy/local/start.ts");
 
@@ -27,12 +28,28 @@ test("an environment that is not valid is told whole, in one line", async () => 
   const { code, stderr } = await start(["--once"], {
     WEFT_REDIS_URL: "nope",
     WEFT_KAFKA_BROKERS: "no-port",
+    OTEL_TRACES_SAMPLER_ARG: "2",
   });
 
   expect(code).toBe(1);
   expect(stderr).toMatch(
-    /^the environment is not valid: WEFT_KAFKA_BROKERS: .*; WEFT_REDIS_URL: .*\n$/,
+    /^the environment is not valid: WEFT_KAFKA_BROKERS: .*; WEFT_REDIS_URL: .*; OTEL_TRACES_SAMPLER_ARG: .*<=1\n$/,
   );
+});
+
+test.each([
+  [{}, 1],
+  [{ OTEL_TRACES_SAMPLER_ARG: "0.1" }, 1],
+  [{ OTEL_TRACES_SAMPLER: "parentbased_traceidratio" }, 1],
+  [
+    {
+      OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: "0.1",
+    },
+    0.1,
+  ],
+])("%j traces a share of %d, as OpenTelemetry says", (environment, share) => {
+  expect(readLocalConfig(environment).tracedShare).toBe(share);
 });
 
 test("an open edge and issuers of one's own are not taken together", async () => {
