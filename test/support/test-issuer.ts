@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from "jose";
+import { CompactSign, exportJWK, generateKeyPair } from "jose";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
@@ -12,6 +12,11 @@ export interface TestIssuer extends AsyncDisposable {
   readonly jwksUrl: string;
   /** Signs a token as a caller of the demo tenant with every scope, but for what is given; `undefined` leaves a claim out. */
   readonly token: (claims?: Claims) => Promise<string>;
+  /** The same, its JSON written by `write`. */
+  readonly tokenWrittenBy: (
+    write: (claims: Claims) => string,
+    claims?: Claims,
+  ) => Promise<string>;
   /** Publishes another key beside the old one, and signs with it from now on. */
   readonly rotate: () => Promise<void>;
   /** Answers nobody until `start`. */
@@ -50,6 +55,14 @@ export async function startTestIssuer(): Promise<TestIssuer> {
   });
   const port = await listen(server, 0);
   const url = `http://127.0.0.1:${port}`;
+  const tokenWrittenBy: TestIssuer["tokenWrittenBy"] = async (
+    write,
+    claims = {},
+  ) => {
+    const [key] = keys;
+    if (key === undefined) throw new Error("there is no key");
+    return sign(key, url, claims, write);
+  };
   const stop = async () => {
     server.closeAllConnections();
     server.close();
@@ -58,11 +71,8 @@ export async function startTestIssuer(): Promise<TestIssuer> {
   return {
     url,
     jwksUrl: `${url}/jwks`,
-    async token(claims = {}) {
-      const [key] = keys;
-      if (key === undefined) throw new Error("there is no key");
-      return sign(key, url, claims);
-    },
+    token: (claims) => tokenWrittenBy(JSON.stringify, claims),
+    tokenWrittenBy,
     async rotate() {
       keys = [await generateKey(), ...keys];
     },
@@ -78,6 +88,7 @@ export async function sign(
   key: Pick<SigningKey, "privateKey" | "kid">,
   issuer: string,
   claims: Claims,
+  write: (claims: Claims) => string = JSON.stringify,
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1_000);
   const payload = {
@@ -91,12 +102,12 @@ export async function sign(
     ...claims,
   };
   const header = { alg: "ES256", kid: key.kid };
-  return new SignJWT(withoutUndefined(payload))
+  return new CompactSign(Buffer.from(write(withoutUndefined(payload))))
     .setProtectedHeader(header)
     .sign(key.privateKey);
 }
 
-function withoutUndefined(claims: Claims): JWTPayload {
+function withoutUndefined(claims: Claims): Claims {
   return Object.fromEntries(
     Object.entries(claims).filter(([, value]) => value !== undefined),
   );

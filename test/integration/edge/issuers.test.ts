@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IssuerInput } from "../../../deploy/edge/issuer.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
+  allScopes,
   startTestIssuer,
   type Claims,
   type TestIssuer,
@@ -166,6 +168,75 @@ describe("an edge with issuers of three products", () => {
     expect(claimsSeen(world)).toMatchObject({ sub, tenant: "demo" });
   });
 });
+
+describe("an edge that reads a token's JSON", () => {
+  let world: EdgeWorld;
+  beforeAll(async () => {
+    world = await startEdgeWorld();
+  }, 60_000);
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  it.each([
+    [
+      "spaces",
+      (json: string) => `\r\n${JSON.stringify(JSON.parse(json), null, "\t ")} `,
+    ],
+    ["escapes for all of a text", escapedWhole],
+    ["escaped slashes", (json: string) => json.replaceAll("/", "\\/")],
+  ])("reads it with %s", async (_what, rewrite) => {
+    const claims = {
+      sub: 'a/b\\u0041 "\\" \b\f\n\r\t ä€😀',
+      other: [null, true, false, -1.5e300, 0, [], {}, [[{ "": "}]" }]], '"]'],
+    };
+    const token = await world.issuer.tokenWrittenBy(
+      (payload) => rewrite(JSON.stringify(payload)),
+      claims,
+    );
+
+    expect(await call(world, token)).toBe(200);
+    expect(claimsSeen(world)).toEqual({
+      sub: claims.sub,
+      tenant: "demo",
+      scope: allScopes.toSorted().join(" "),
+    });
+  });
+
+  it("reads what any claims say as JSON.parse does", async () => {
+    const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(
+        text,
+        text,
+        fc.dictionary(text, fc.jsonValue({ stringUnit: "grapheme" })),
+        fc.boolean(),
+        async (sub, tenant, more, escaped) => {
+          const token = await world.issuer.tokenWrittenBy(
+            (payload) => {
+              const json = JSON.stringify({ ...more, ...payload });
+              return escaped ? escapedWhole(json) : json;
+            },
+            { sub, tenant, scope: ["orders:read", sub] },
+          );
+
+          expect(await call(world, token)).toBe(200);
+          expect(claimsSeen(world)).toMatchObject({ sub, tenant });
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
+
+/** JSON whose texts are nothing but escapes of UTF-16, where they are not escaped already. */
+function escapedWhole(json: string): string {
+  return json.replace(/"(?:\\.|[^"\\])*"/gu, (text) =>
+    text.replace(/\\u[0-9a-f]{4}|\\.|[^"\\]/g, (one) =>
+      one.length > 1
+        ? one
+        : `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    ),
+  );
+}
 
 it("tells a caller who needs no token what is wrong with the request", async () => {
   await using world = await startEdgeWorld();
