@@ -20,9 +20,9 @@ let started = false;
  *
  * What is left is old from the start: V8 puts the strings there whose text is Node's, as that of each header. They are 160 bytes
  * a call, and at 27,000 calls/s full collections are 1 % of the time, however often they come. So what can be chosen is how
- * long one is. Old memory is collected at 1.6 times what the last collection left: 50 ms, 90 at most, less than the edge waits
- * for an answer (100). At four times it was 280 ms. Left alone, V8 begins when what it may grow by is no more than the young
- * generation takes, here after 5 MB: 20 ms, so often that the p99 was 36 ms at half of the capacity instead of 9.
+ * long one is. Old memory is collected at 1.6 times what the last collection left: 25 ms, and 75 where glibc is left alone (see
+ * `deploy/local/allocator.ts`), less than the edge waits for an answer (100). Left alone, V8 begins when what it may grow by is
+ * no more than the young generation takes, here after 5 MB, so often that the p99 was 36 ms at half of the capacity instead of 9.
  *
  * Node has no option for a session's map and set, so they are replaced when the session's first stream is made. Where Node's
  * insides are not as they were, nothing is done, and nothing is lost but time. This service alone does all that: every request

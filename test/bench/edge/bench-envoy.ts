@@ -39,7 +39,7 @@ export function shippedEdge({
   issuers,
   ...options
 }: EdgePorts &
-  Pick<BootstrapOptions, "otlp" | "rateLimits"> & {
+  Pick<BootstrapOptions, "otlp" | "tracedShare" | "rateLimits"> & {
     readonly tls: MeshTls;
     readonly services: Readonly<Record<string, { readonly port: number }>>;
     readonly issuers: readonly TestIssuer[];

@@ -65,11 +65,12 @@ async function startLimiter(
   return { port, pids: { ratelimit: limiter.pid, redis: pidOf(redis) } };
 }
 
-/** The edge as it is. Without issuers it is open to everybody. */
+/** The edge as it is. Without issuers it is open to everybody; every call is traced where no share is given. */
 export function wholeEdge(
   { tls, sink, server, limiter }: EdgeWorld,
   ports: EdgePorts,
   issuers: readonly TestIssuer[],
+  tracedShare?: number,
 ): string {
   return shippedEdge({
     ...ports,
@@ -77,6 +78,7 @@ export function wholeEdge(
     services: { order: server, ratelimit: limiter },
     issuers,
     otlp: { host: "127.0.0.1", port: Number(new URL(sink.url).port) },
+    ...(tracedShare === undefined ? {} : { tracedShare }),
     rateLimits: { failClosed: [] },
   });
 }
