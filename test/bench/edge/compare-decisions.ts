@@ -125,6 +125,8 @@ function report(
     redisHungMaxMs: round2(median(away.hung.map(({ maxMs }) => maxMs))),
     redisDeadP99Ms: round2(median(away.dead.map(({ p99Ms }) => p99Ms))),
     redisDeadMaxMs: round2(median(away.dead.map(({ maxMs }) => maxMs))),
+    redisHungWorstMs: round2(Math.max(...away.hung.map(({ maxMs }) => maxMs))),
+    redisDeadWorstMs: round2(Math.max(...away.dead.map(({ maxMs }) => maxMs))),
     // The client is a process of its own that takes little: what is measured is the server.
     clientCpuUs: of(({ decisions }) => decisions.cpuUs / decisions.calls),
   };
@@ -146,8 +148,18 @@ function report(
       ],
       ["p99 with Redis dead, ms", figures.redisDeadP99Ms, "<=", 10],
       ["p99 with Redis hung, ms", figures.redisHungP99Ms, "<=", 10],
-      ["slowest with Redis dead, ms", figures.redisDeadMaxMs, "<=", 10],
-      ["slowest with Redis hung, ms", figures.redisHungMaxMs, "<=", 10],
+      [
+        "slowest of the middle round with Redis dead, ms",
+        figures.redisDeadMaxMs,
+        "<=",
+        10,
+      ],
+      [
+        "slowest of the middle round with Redis hung, ms",
+        figures.redisHungMaxMs,
+        "<=",
+        10,
+      ],
     ]),
   };
 }

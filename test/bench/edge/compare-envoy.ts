@@ -53,7 +53,11 @@ export async function compareEnvoy(deps: { tls: MeshTls; sink: Sink }) {
   }
   if ((await deps.sink.receivedBytes()) === 0)
     throw new Error("nothing was traced");
-  return report(measured["full"] ?? [], measured["few"] ?? []);
+  const passedUnasked = await edges.whole.passedUnasked();
+  return {
+    ...report(measured["full"] ?? [], measured["few"] ?? []),
+    passedUnasked,
+  };
 }
 
 function report(full: readonly Round[], few: readonly Round[]) {

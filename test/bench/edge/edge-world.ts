@@ -95,6 +95,8 @@ export function bareEdge({ tls, server }: EdgeWorld, ports: EdgePorts): string {
 export interface MeasuredEdge extends Pair {
   /** What the processes between client and server have taken so far, in microseconds. */
   cpu(): Promise<Readonly<Record<string, number>>>;
+  /** Calls that passed because the rate-limit service had not answered. */
+  passedUnasked(): Promise<number>;
 }
 
 /** Starts an Envoy with a client of its own, which has a token. */
@@ -112,7 +114,16 @@ export async function startEdge(
   return {
     ...pairOf(started.use(client), server),
     cpu: () => cpuOf(pids),
+    passedUnasked: () => passedUnasked(envoy.adminPort),
   };
+}
+
+async function passedUnasked(adminPort: number): Promise<number> {
+  const stats = await fetch(
+    `http://127.0.0.1:${adminPort}/stats?filter=failure_mode_allowed`,
+  );
+  const lines = (await stats.text()).split("\n").filter(Boolean);
+  return lines.reduce((all, line) => all + Number(line.split(": ")[1]), 0);
 }
 
 function pidOf({ pid }: { readonly pid: number | undefined }): number {
