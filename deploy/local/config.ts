@@ -5,7 +5,9 @@ import { z } from "zod";
 
 const otlpUrl = z.url({ protocol: /^https?$/ });
 
-const schema = z.object({
+const switched = z.enum(["on", "off"]);
+
+const variables = z.object({
   WEFT_POSTGRES_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   WEFT_KAFKA_BROKERS: z
     .string()
@@ -28,6 +30,7 @@ const schema = z.object({
     .default("parentbased_always_on"),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   WEFT_ISSUERS_FILE: z.string().optional(),
+  WEFT_DEVELOPMENT_ISSUER: switched.default("on"),
   WEFT_RATE_LIMITS_FILE: z
     .string()
     .default(join(import.meta.dirname, "..", "rate-limits.yaml")),
@@ -42,6 +45,18 @@ const schema = z.object({
   XDG_CACHE_HOME: z.string().optional(),
   LOG_LEVEL: z.string().default("info"),
 });
+
+const schema = variables.refine(
+  (env) =>
+    env.WEFT_DEVELOPMENT_ISSUER !== "off" ||
+    env.WEFT_ISSUERS_FILE !== undefined,
+  {
+    path: ["WEFT_DEVELOPMENT_ISSUER"],
+    message: "without it WEFT_ISSUERS_FILE has to name whose tokens are taken",
+    // Beside the faults of other variables, not after they are mended.
+    when: () => true,
+  },
+);
 
 /** Where components are found, and the settings of a start on one machine. */
 export interface LocalConfig {
@@ -59,8 +74,10 @@ export interface LocalConfig {
   readonly otlpLogsUrl: string | undefined;
   /** The share (0 to 1) of calls that the edge has traced; what is behind it follows. */
   readonly tracedShare: number;
-  /** A file of issuers whose tokens the edge takes besides the development issuer's. */
+  /** A file of issuers whose tokens the edge takes. */
   readonly issuersFile: string | undefined;
+  /** Whether it takes the development issuer's too, to whom any password will do; `false` only beside a file of others. */
+  readonly developmentIssuer: boolean;
   /** The numbers behind the rate classes of the contracts. */
   readonly rateLimitsFile: string;
   /** Origins of browser clients besides this machine's own. */
@@ -82,11 +99,16 @@ export class InvalidEnvironment extends Error {
   }
 }
 
-/** The only reader of the environment in `deploy/local`; reports every fault at once. */
+/** The only reader of the environment in `deploy/local`; an empty variable is one that is not set. Reports every fault at once. */
 export function readLocalConfig(
   environment: NodeJS.ProcessEnv = process.env,
 ): LocalConfig {
-  const parsed = schema.safeParse(environment);
+  const parsed = schema.safeParse(
+    // Compose passes what nobody has set as an empty text.
+    Object.fromEntries(
+      Object.entries(environment).filter(([, value]) => value !== ""),
+    ),
+  );
   if (!parsed.success) {
     const faults = parsed.error.issues.map(
       (issue) => `${issue.path.join(".")}: ${issue.message}`,
@@ -120,6 +142,7 @@ export function readLocalConfig(
         ? env.OTEL_TRACES_SAMPLER_ARG
         : 1,
     issuersFile: env.WEFT_ISSUERS_FILE,
+    developmentIssuer: env.WEFT_DEVELOPMENT_ISSUER === "on",
     rateLimitsFile: resolve(env.WEFT_RATE_LIMITS_FILE),
     corsOrigins: env.WEFT_CORS_ORIGINS?.split(",") ?? [],
     docker: env.WEFT_DOCKER === "auto" && mayHaveDocker(environment),

@@ -68,7 +68,7 @@ export interface EdgeFilesOptions extends Pick<
   EdgeOptions,
   "directory" | "config" | "certificates" | "addresses" | "otlpUrl"
 > {
-  /** The development issuer, beside those of the configuration; none: the edge is open to everybody. */
+  /** The development issuer, where the configuration has the edge trust it; none: the edge is open to everybody. */
   readonly issuer: IssuerInput | undefined;
   readonly host: string;
   readonly edgePort: number;
@@ -113,7 +113,8 @@ export async function writeEdgeFiles(
           rateLimits: { failClosed: failClosedClasses(config.rateLimitsFile) },
         }),
     issuers,
-    open: options.issuer === undefined,
+    // An edge that is to trust nobody but the issuers of its file has to have them.
+    open: options.issuer === undefined && config.developmentIssuer,
     allowLocalhost: true,
     allowedOrigins: config.corsOrigins,
     strictTransportSeconds: 0,
@@ -126,7 +127,7 @@ export async function writeEdgeFiles(
 function issuersOf({ issuer, config }: EdgeFilesOptions): Issuer[] {
   if (issuer === undefined) return [];
   return [
-    toIssuer(issuer),
+    ...(config.developmentIssuer ? [toIssuer(issuer)] : []),
     ...(config.issuersFile === undefined
       ? []
       : readIssuers(config.issuersFile)),

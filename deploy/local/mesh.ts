@@ -75,6 +75,7 @@ interface Run {
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const run = planRun(options);
   refuseIssuersOfOpenEdge(options, run.config);
+  requireDevelopmentIssuer(run.config);
   const { directory, config, onProgress, signal } = run;
   await using stack = new AsyncDisposableStack();
   stack.use(await claimDirectory(directory, options.fresh === true, config));
@@ -137,6 +138,14 @@ function refuseIssuersOfOpenEdge(
   if (open && issuersFile !== undefined)
     throw new InvalidEnvironment([
       "WEFT_ISSUERS_FILE: an open edge (--open) takes no tokens; leave one of the two out",
+    ]);
+}
+
+/** The demo and the demo token are its own: an edge that takes neither is no use here. */
+function requireDevelopmentIssuer({ developmentIssuer }: LocalConfig): void {
+  if (!developmentIssuer)
+    throw new InvalidEnvironment([
+      "WEFT_DEVELOPMENT_ISSUER: the demo and the tokens of npm start are the development issuer's; off is for containers",
     ]);
 }
 

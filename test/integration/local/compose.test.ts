@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseEnv, promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -67,7 +67,26 @@ test("changes nothing when it is started again", async () => {
   expect(await environmentOf("order")).toEqual(before);
 });
 
-async function prepare(): Promise<void> {
+test("leaves the development issuer out of the bootstrap where it is off", async () => {
+  const issuers = join(run.path, "issuers.yaml");
+  await writeFile(
+    issuers,
+    "issuers: [{ name: acme, issuer: https://acme.example, jwksUrl: https://acme.example/keys, audiences: [weft] }]",
+  );
+
+  await prepare({
+    WEFT_ISSUERS_FILE: issuers,
+    WEFT_DEVELOPMENT_ISSUER: "off",
+  });
+
+  const file = join(run.path, "state", "envoy.yaml");
+  await validateBootstrap(file);
+  const text = await readFile(file, "utf8");
+  expect(text).toContain("https://acme.example/keys");
+  expect(text).not.toContain("issuer:8444");
+});
+
+async function prepare(env: Record<string, string> = {}): Promise<void> {
   const { host, password } = new URL(postgres.url);
   await promisify(execFile)(
     process.execPath,
@@ -80,6 +99,7 @@ async function prepare(): Promise<void> {
         WEFT_POSTGRES_ADDRESS: host,
         WEFT_POSTGRES_PASSWORD: password,
         WEFT_S3_SECRET_KEY: secret,
+        ...env,
       },
     },
   );

@@ -29,11 +29,13 @@ test("an environment that is not valid is told whole, in one line", async () => 
     WEFT_REDIS_URL: "nope",
     WEFT_KAFKA_BROKERS: "no-port",
     OTEL_TRACES_SAMPLER_ARG: "2",
+    WEFT_DEVELOPMENT_ISSUER: "off",
+    WEFT_ISSUERS_FILE: "",
   });
 
   expect(code).toBe(1);
   expect(stderr).toMatch(
-    /^the environment is not valid: WEFT_KAFKA_BROKERS: .*; WEFT_REDIS_URL: .*; OTEL_TRACES_SAMPLER_ARG: .*<=1\n$/,
+    /^the environment is not valid: WEFT_KAFKA_BROKERS: .*; WEFT_REDIS_URL: .*; OTEL_TRACES_SAMPLER_ARG: .*<=1; WEFT_DEVELOPMENT_ISSUER: without it WEFT_ISSUERS_FILE has to name whose tokens are taken\n$/,
   );
 });
 
@@ -52,6 +54,16 @@ test.each([
   expect(readLocalConfig(environment).tracedShare).toBe(share);
 });
 
+test("an empty variable is one that is not set", () => {
+  const config = readLocalConfig({
+    WEFT_ISSUERS_FILE: "",
+    WEFT_RATE_LIMITS_FILE: "",
+    WEFT_CORS_ORIGINS: "",
+  });
+
+  expect(config).toEqual(readLocalConfig({}));
+});
+
 test("an open edge and issuers of one's own are not taken together", async () => {
   const { code, stdout, stderr } = await start(["--once", "--open"], {
     WEFT_ISSUERS_FILE: "issuers.yaml",
@@ -62,6 +74,20 @@ test("an open edge and issuers of one's own are not taken together", async () =>
     stdout: "",
     stderr:
       "the environment is not valid: WEFT_ISSUERS_FILE: an open edge (--open) takes no tokens; leave one of the two out\n",
+  });
+});
+
+test("a start that would have no issuer for its demo is refused", async () => {
+  const { code, stdout, stderr } = await start(["--once"], {
+    WEFT_ISSUERS_FILE: "issuers.yaml",
+    WEFT_DEVELOPMENT_ISSUER: "off",
+  });
+
+  expect({ code, stdout, stderr }).toEqual({
+    code: 1,
+    stdout: "",
+    stderr:
+      "the environment is not valid: WEFT_DEVELOPMENT_ISSUER: the demo and the tokens of npm start are the development issuer's; off is for containers\n",
   });
 });
 
