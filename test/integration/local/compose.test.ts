@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseEnv, promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -84,6 +84,16 @@ test("leaves the development issuer out of the bootstrap where it is off", async
   const text = await readFile(file, "utf8");
   expect(text).toContain("https://acme.example/keys");
   expect(text).not.toContain("issuer:8444");
+});
+
+test("has the rate-limit service read the file that the bootstrap is made from", async () => {
+  const rules = join(run.path, "rate-limits.yaml");
+  await copyFile(join(ROOT, "deploy", "rate-limits.yaml"), rules);
+
+  await prepare({ WEFT_RATE_LIMITS_FILE: rules });
+
+  const { RATELIMIT_RULES_FILE } = await environmentOf("ratelimit");
+  expect(RATELIMIT_RULES_FILE).toBe(rules);
 });
 
 async function prepare(env: Record<string, string> = {}): Promise<void> {

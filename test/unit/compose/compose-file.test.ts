@@ -15,6 +15,7 @@ const container = z.object({
   environment: z.record(z.string(), z.string()).default({}),
   healthcheck: z.object({ test: z.array(z.string()) }).optional(),
   ports: z.array(z.string()).default([]),
+  volumes: z.array(z.unknown()).default([]),
   restart: z.string(),
   depends_on: z
     .record(z.string(), z.object({ condition: z.string() }))
@@ -76,6 +77,34 @@ test.each(MESH_SERVICES.map(({ name }) => name))(
     ]);
   },
 );
+
+test("mounts the user's configuration where its files are read", () => {
+  const config = {
+    type: "bind",
+    source: "${WEFT_CONFIG_FOLDER:-./compose/config}",
+    target: "/etc/weft",
+    read_only: true,
+  };
+
+  for (const name of ["prepare", "ratelimit", "edge"]) {
+    const state = name === "edge" ? "/var/lib/weft:ro" : "/var/lib/weft";
+    expect(of(name).volumes, name).toEqual([`state:${state}`, config]);
+  }
+});
+
+test("tells `prepare` what the bootstrap is made of, and makes the edge anew where that changes", () => {
+  const settings = {
+    WEFT_ISSUERS_FILE: "${WEFT_ISSUERS_FILE:-}",
+    WEFT_DEVELOPMENT_ISSUER: "${WEFT_DEVELOPMENT_ISSUER:-on}",
+    WEFT_RATE_LIMITS_FILE: "${WEFT_RATE_LIMITS_FILE:-}",
+  };
+
+  expect(of("prepare").environment).toMatchObject(settings);
+  expect(of("edge").environment).toMatchObject(settings);
+  expect(of("ratelimit").environment).toEqual({
+    WEFT_RATE_LIMITS_FILE: settings.WEFT_RATE_LIMITS_FILE,
+  });
+});
 
 test("lets what is ours or faces clients write to its volume only, and do nothing that root may", () => {
   const image = "${WEFT_IMAGE:-weft}";
