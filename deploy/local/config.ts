@@ -41,6 +41,8 @@ const variables = z.object({
       "expected origins such as https://shop.example,https://admin.example",
     )
     .optional(),
+  WEFT_CORS_LOCALHOST: switched.default("on"),
+  WEFT_STRICT_TRANSPORT_SECONDS: z.coerce.number().int().min(0).default(0),
   WEFT_DOCKER: z.enum(["auto", "off"]).default("auto"),
   XDG_CACHE_HOME: z.string().optional(),
   LOG_LEVEL: z.string().default("info"),
@@ -80,8 +82,12 @@ export interface LocalConfig {
   readonly developmentIssuer: boolean;
   /** The numbers behind the rate classes of the contracts. */
   readonly rateLimitsFile: string;
-  /** Origins of browser clients besides this machine's own. */
+  /** Origins of browser clients. */
   readonly corsOrigins: readonly string[];
+  /** Whether pages of this machine are browser clients too, whatever their port. */
+  readonly corsLocalhost: boolean;
+  /** How long browsers come back by HTTPS only; 0 says nothing of it, for they would take it for every port of `localhost`. */
+  readonly strictTransportSeconds: number;
   /** Whether a Docker engine is asked at all: not where none has left a trace. */
   readonly docker: boolean;
   /** Installed tools; shared by all checkouts of this user. */
@@ -145,6 +151,8 @@ export function readLocalConfig(
     developmentIssuer: env.WEFT_DEVELOPMENT_ISSUER === "on",
     rateLimitsFile: resolve(env.WEFT_RATE_LIMITS_FILE),
     corsOrigins: env.WEFT_CORS_ORIGINS?.split(",") ?? [],
+    corsLocalhost: env.WEFT_CORS_LOCALHOST === "on",
+    strictTransportSeconds: env.WEFT_STRICT_TRANSPORT_SECONDS,
     docker: env.WEFT_DOCKER === "auto" && mayHaveDocker(environment),
     cacheDirectory: join(
       env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),

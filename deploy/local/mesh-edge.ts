@@ -115,9 +115,9 @@ export async function writeEdgeFiles(
     issuers,
     // An edge that is to trust nobody but the issuers of its file has to have them.
     open: options.issuer === undefined && config.developmentIssuer,
-    allowLocalhost: true,
+    allowLocalhost: config.corsLocalhost,
     allowedOrigins: config.corsOrigins,
-    strictTransportSeconds: 0,
+    strictTransportSeconds: config.strictTransportSeconds,
   });
   const file = join(options.directory, "envoy.yaml");
   await writeFile(file, bootstrap);

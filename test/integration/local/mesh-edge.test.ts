@@ -20,6 +20,9 @@ const ISSUERS = `issuers:
     audiences: [weft]
 `;
 
+/** Of the pattern of origins. */
+const LOCALHOST = "https?://(localhost|";
+
 test("the edge takes tokens of the development issuer and of those in the file", async () => {
   await using world = await setup({});
 
@@ -53,6 +56,29 @@ test("without the development issuer the edge is never open", async () => {
   await expect(world.write()).rejects.toThrow(
     "the edge needs issuers of tokens",
   );
+});
+
+test("pages of this machine may read answers, and browsers are not held to HTTPS", async () => {
+  await using world = await setup({});
+
+  const bootstrap = await world.write();
+
+  expect(bootstrap).toContain(LOCALHOST);
+  expect(bootstrap).not.toContain("strict-transport-security");
+});
+
+test("the environment has browsers held to HTTPS, and pages of this machine refused", async () => {
+  await using world = await setup({
+    WEFT_CORS_ORIGINS: "https://shop.example",
+    WEFT_CORS_LOCALHOST: "off",
+    WEFT_STRICT_TRANSPORT_SECONDS: "31536000",
+  });
+
+  const bootstrap = await world.write();
+
+  expect(bootstrap).toContain("https://shop\\\\.example");
+  expect(bootstrap).not.toContain(LOCALHOST);
+  expect(bootstrap).toContain("max-age=31536000; includeSubDomains");
 });
 
 async function setup(environment: Record<string, string>) {

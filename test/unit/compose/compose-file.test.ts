@@ -97,6 +97,9 @@ test("tells `prepare` what the bootstrap is made of, and makes the edge anew whe
     WEFT_ISSUERS_FILE: "${WEFT_ISSUERS_FILE:-}",
     WEFT_DEVELOPMENT_ISSUER: "${WEFT_DEVELOPMENT_ISSUER:-on}",
     WEFT_RATE_LIMITS_FILE: "${WEFT_RATE_LIMITS_FILE:-}",
+    WEFT_CORS_ORIGINS: "${WEFT_CORS_ORIGINS:-}",
+    WEFT_CORS_LOCALHOST: "${WEFT_CORS_LOCALHOST:-on}",
+    WEFT_STRICT_TRANSPORT_SECONDS: "${WEFT_STRICT_TRANSPORT_SECONDS:-0}",
   };
 
   expect(of("prepare").environment).toMatchObject(settings);
