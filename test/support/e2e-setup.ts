@@ -55,6 +55,7 @@ function addressesOf(mesh: Mesh, controlUrl: string): MeshAddresses {
     caFile: mesh.caFile,
     directory: mesh.directory,
     demoTokenFile: issuer.demoTokenFile,
+    services: mesh.services,
     paymentProviderUrl: mesh.paymentProviderUrl,
     jaegerQueryUrl: components.jaeger.queryUrl,
     otlpUrl: components.jaeger.otlpUrl,

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { inject } from "vitest";
+import type { ServiceAddresses } from "../../deploy/local/mesh-services.ts";
 import { meshControl, type MeshControl } from "./mesh-control.ts";
 
 /** Where the mesh of this run is; all plain values, for they cross from vitest's process to its workers. */
@@ -10,6 +11,7 @@ export interface MeshAddresses {
   readonly directory: string;
   /** Holds a token of the demo user with every scope. */
   readonly demoTokenFile: string;
+  readonly services: ServiceAddresses;
   readonly paymentProviderUrl: string;
   readonly jaegerQueryUrl: string;
   /** Where Jaeger takes spans. */
@@ -35,6 +37,7 @@ export interface MeshUnderTest {
   /** The run's folder. */
   readonly directory: string;
   readonly edge: EdgeAddress;
+  readonly services: ServiceAddresses;
   readonly paymentProviderUrl: string;
   readonly jaegerQueryUrl: string;
   readonly control: MeshControl;
@@ -46,6 +49,7 @@ export function meshUnderTest(): MeshUnderTest {
   return {
     directory: mesh.directory,
     edge: edgeOf(mesh),
+    services: mesh.services,
     paymentProviderUrl: mesh.paymentProviderUrl,
     jaegerQueryUrl: mesh.jaegerQueryUrl,
     control: meshControl(mesh.controlUrl),
