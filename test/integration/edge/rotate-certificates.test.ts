@@ -1,9 +1,10 @@
 import { createClient } from "@connectrpc/connect";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { expect, it } from "vitest";
+import { filesOf } from "../../../deploy/local/certificate-files.ts";
 import {
   dropOldAuthority,
   reissueCertificates,
@@ -14,6 +15,7 @@ import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts"
 import { createMeshTransport } from "../../../services/platform/rpc/mesh-transport.ts";
 import { watchedTlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 import { eventually } from "../../support/eventually.ts";
+import { isAnswered } from "../../support/is-answered.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { send } from "../../support/edge-http.ts";
@@ -63,6 +65,37 @@ it("changes the authority while calls go on, and none fails", async () => {
   await client.call();
 }, 90_000);
 
+it("trusts nobody of an authority that was dropped", async () => {
+  await using world = await startEdgeWorld();
+  const issued = await shown(world);
+  const oldEdge = await pairOf(world, "edge");
+  const oldOrder = await pairOf(world, "order");
+  await trustNextAuthority(world.tlsFolder);
+  await signByNextAuthority(world.tlsFolder);
+  await eventually(
+    "the edge and the service show certificates of the new authority",
+    async () => (await shown(world)).every((each, i) => each !== issued[i]),
+  );
+  const whileBothAreTrusted = await answersTo(world, oldEdge);
+  const newEdge = await pairOf(world, "edge");
+  const newOrder = await pairOf(world, "order");
+
+  await dropOldAuthority(world.tlsFolder);
+  await eventually("the service refuses a certificate of the old", async () =>
+    (await answersTo(world, oldEdge)).every((isAnswer) => !isAnswer),
+  );
+  const answers = await answersTo(world, newEdge);
+  const ofOld = await callService(world, oldOrder);
+  const ofNew = await callService(world, newOrder);
+
+  expect(whileBothAreTrusted).toEqual([true, true]);
+  expect(answers).toEqual([true, true]);
+  expect([ofOld, ofNew]).toEqual([503, 200]);
+  await expect
+    .poll(() => world.log(), { timeout: 4_000 })
+    .toContain("CERTIFICATE_VERIFY_FAILED");
+}, 60_000);
+
 /** A service that calls the order service directly, by grpc-js, and reads its certificates as services do. */
 function meshClient(world: EdgeWorld) {
   const file = (name: string) => join(world.tlsFolder, name);
@@ -103,6 +136,32 @@ async function settled(
 async function reconnect(world: EdgeWorld): Promise<void> {
   await world.stopUpstream();
   await world.startUpstream();
+}
+
+interface Pair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+async function pairOf({ tlsFolder }: EdgeWorld, name: string): Promise<Pair> {
+  const { cert, key } = filesOf(tlsFolder, name);
+  return { cert: await readFile(cert), key: await readFile(key) };
+}
+
+/** Whether the order service's two servers answer somebody new who shows this. */
+async function answersTo(world: EdgeWorld, pair: Pair): Promise<boolean[]> {
+  const ca = await readFile(join(world.tlsFolder, "ca.pem"));
+  const ports = [world.orderPort, world.orderConnectPort];
+  return Promise.all(ports.map((port) => isAnswered(port, { ca, ...pair })));
+}
+
+/** The status of a call through the edge to an order service that has just come up and shows this. */
+async function callService(world: EdgeWorld, pair: Pair): Promise<number> {
+  const { cert, key } = filesOf(world.tlsFolder, "order");
+  await writeFile(key, pair.key);
+  await writeFile(cert, pair.cert);
+  await reconnect(world);
+  return callThroughEdge(world);
 }
 
 /** The fingerprints that the edge and the order service's two servers show. */
