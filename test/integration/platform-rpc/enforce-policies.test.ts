@@ -91,6 +91,21 @@ describe.each(protocols)("over %s", (protocol) => {
     },
   );
 
+  it.each(methods)(
+    "$path refuses a certificate without a name of the mesh",
+    async ({ path }) => {
+      const headers = { ...acme, ...claims(everyScope) };
+
+      const outcome = await world.ask(path, {
+        protocol,
+        peer: "nobody",
+        headers,
+      });
+
+      expect(outcome).toEqual(refusal(Code.Unauthenticated, "UNAUTHENTICATED"));
+    },
+  );
+
   it.each(methods)("$path is reached by whoever may", async (method) => {
     const { path, access, scopes, callers } = method;
     const askers = [

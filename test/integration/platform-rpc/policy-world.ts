@@ -31,6 +31,7 @@ import {
 } from "../../../services/platform/rpc/server.ts";
 import { reasonOf } from "../../../services/platform/rpc/status.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
+import type { TlsFiles } from "../../../services/platform/runtime/tls-files.ts";
 import { createMeshTls, type MeshTls } from "../../support/mesh-tls.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
@@ -52,7 +53,7 @@ export const services = [
 
 export interface Question {
   readonly protocol: Protocol;
-  /** `edge`, or one of `services`. */
+  /** `edge`, one of `services`, or `nobody`, whose certificate is good and names no part of the mesh. */
   readonly peer: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -159,11 +160,12 @@ function openTransports(
   tls: MeshTls,
 ): ReadonlyMap<string, Transport> {
   const transports = new Map<string, Transport>();
-  for (const peer of ["edge", ...services]) {
+  for (const peer of ["edge", ...services, "nobody"]) {
+    const shown = peer === "nobody" ? nameless(tls) : tls.of(peer);
     const grpc = createMeshTransport({
       address: `127.0.0.1:${server.grpcPort}`,
       callee: "all",
-      tls: tls.of(peer),
+      tls: shown,
       logger: silentLogger,
     });
     stack.defer(() => grpc.close());
@@ -171,11 +173,18 @@ function openTransports(
     const connect = createConnectTransport({
       httpVersion: "2",
       baseUrl: `https://localhost:${server.connectPort}`,
-      nodeOptions: { ...tls.of(peer) },
+      nodeOptions: { ...shown },
     });
     transports.set(`${peer} Connect`, connect);
   }
   return transports;
+}
+
+/** The issuer is known to clients from outside by its host alone. */
+function nameless(tls: MeshTls): TlsFiles {
+  const { cert, key } = tls.certificates.issuer;
+  const { ca } = tls.of("edge");
+  return { ca, cert: readFileSync(cert), key: readFileSync(key) };
 }
 
 async function failureOf(
