@@ -21,7 +21,7 @@ export interface LimiterDeps {
   readonly logger: Logger;
   readonly redis: Redis | undefined;
   readonly counters: Counters;
-  readonly leases: Leases;
+  readonly leases: Pick<Leases, "giveBack">;
   readonly newLease: () => string;
   readonly now: () => Date;
 }

@@ -6,10 +6,10 @@ import type { Leases } from "../store/leases.ts";
 export interface ReleaseDeps {
   readonly rules: () => RuleSet;
   readonly counterKey: CounterKey;
-  readonly leases: Leases;
+  readonly leases: Pick<Leases, "giveBack">;
 }
 
-/** Gives back what ended streams held. What is lost on the way runs out by itself. */
+/** Gives back what ended streams held. What a process keeps when it ends runs out by itself. */
 export async function release(
   deps: ReleaseDeps,
   domain: string,

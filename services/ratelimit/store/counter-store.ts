@@ -35,10 +35,11 @@ export function openCounterStore(deps: {
   }
   const redis = connectRedis({ logger, url });
   const presence = watchRedis(redis);
+  const leases = createLeases({ redis, presence, logger });
   return {
     redis,
     counters: createCounters({ redis, presence, timeoutMs }),
-    leases: createLeases({ redis, presence, logger }),
+    leases,
     openForgetChannel: (domain, forget) =>
       openForgetChannel({ redis, logger }, domain, forget),
     async connected(patienceMs) {
@@ -48,6 +49,7 @@ export function openCounterStore(deps: {
       await once(redis, "ready", { signal }).catch(() => undefined);
     },
     close() {
+      leases.close();
       presence.close();
       redis.disconnect();
     },
@@ -60,7 +62,7 @@ function withoutRedis(): CounterStore {
     counters: {
       decide: () => Promise.reject(new RedisAwayError("there is no Redis")),
     },
-    leases: { giveBack: async () => undefined },
+    leases: { giveBack: async () => undefined, close: () => undefined },
     openForgetChannel: () => ({
       forgetEverywhere: async () => undefined,
       close: () => undefined,

@@ -25,6 +25,7 @@ const RULES = rulesText(
   `open: { per: [subject], when: { tenant: open }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: open },
    closed: { per: [subject], when: { tenant: closed }, algorithm: sliding-window, limit: 3, period: 1h, when_redis_away: closed },
    local: { per: [subject], when: { tenant: local }, algorithm: sliding-window, limit: 4, period: 1h, when_redis_away: local }`,
+  "open: { per: [subject], algorithm: concurrency, limit: 1, lease: 1h, when_redis_away: open }",
 );
 
 async function setup(
@@ -132,3 +133,50 @@ it("counts from nothing after Redis was flushed, its scripts too", async () => {
   const { passing: other } = await setup();
   expect(await other("local")).toBe(4);
 });
+
+interface Absence {
+  readonly away: string;
+  readonly leave: () => unknown;
+  readonly comeBack: () => unknown;
+}
+
+it.each<Absence>([
+  {
+    away: "stands still",
+    leave: () => process.kill(redis.pid(), "SIGSTOP"),
+    comeBack: () => process.kill(redis.pid(), "SIGCONT"),
+  },
+  {
+    away: "can't write",
+    leave: () => redis.redis.replicaof("127.0.0.1", "1"),
+    comeBack: () => redis.redis.replicaof("NO", "ONE"),
+  },
+])(
+  "gives a stream's place back that ended while Redis $away",
+  async ({ leave, comeBack }) => {
+    const { world, subject } = await setup({ timeoutMs: 50 });
+    const stream = (request_id: string) => ({
+      rate_class: "orders-watch",
+      subject,
+      request_id,
+    });
+    const opens = async (id: string) =>
+      (await world.ask([stream(id)])).overallCode === Code.OK;
+    expect([await opens("a"), await opens("b")]).toEqual([true, false]);
+
+    await leave();
+    // One question finds out that Redis is away.
+    await world.passes({ tenant: "open", subject });
+    await world.ask([{ ...stream("a"), release: "stream" }]);
+    await comeBack();
+
+    await eventually("decisions are counted", async () => {
+      const { statuses } = await world.ask([
+        { rate_class: "orders-read", tenant: "closed", subject },
+      ]);
+      return statuses[0]?.code === Code.OK;
+    });
+    await eventually("the place is free", () => opens("c"));
+    expect(await opens("d")).toBe(false);
+  },
+);
