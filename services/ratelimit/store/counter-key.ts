@@ -5,7 +5,7 @@ const KNOWN_LIMIT = 50_000;
 
 /** Makes the Redis key of a check's count. */
 export type CounterKey = (
-  check: Pick<Check, "rule" | "spec" | "subject">,
+  check: Pick<Check, "rule" | "limit" | "spec" | "subject">,
 ) => string;
 
 /**
@@ -31,15 +31,22 @@ export function createCounterKey(domain: string): CounterKey {
 }
 
 /**
- * What a state is written for, and can't be read as another: the algorithm, and of windows their length and parts, for a state
- * holds its window's number. That of minutes, read as one of hours, lies decades ahead, and refuses everyone until then. A
- * changed limit is no other shape: what was counted holds.
+ * What a state is written for, and can't be read as another: the algorithm; of windows their length and parts, for a state
+ * holds its window's number; of GCRA the time in which its burst comes back, for a state holds when that will have been. A
+ * window of minutes, read as one of hours, lies decades ahead, and an hour's debt, read by a rule of seconds, refuses for an
+ * hour. A changed limit alone is no other shape: what was counted holds.
  */
-function shapeOf({ rule, spec }: Pick<Check, "rule" | "spec">): string {
+function shapeOf({
+  rule,
+  limit,
+  spec,
+}: Pick<Check, "rule" | "limit" | "spec">): string {
   const letter = spec.slice(0, 1);
-  const { algorithm, limit, buckets } = rule;
+  const { algorithm, buckets } = rule;
   if (algorithm === "fixed-window") return `${letter}${limit.periodUs}`;
   if (algorithm === "sliding-window")
     return `${letter}${limit.periodUs}/${buckets}`;
+  if (algorithm === "gcra")
+    return `${letter}${Math.round((limit.burst * limit.periodUs) / limit.limit)}`;
   return letter;
 }

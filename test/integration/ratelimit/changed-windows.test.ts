@@ -63,6 +63,18 @@ describe.each([
     after: "algorithm: sliding-window, period: 1h, buckets: 20",
     mostMs: (3_600_000 * 21) / 20,
   },
+  {
+    change: "the period of gcra gets longer",
+    before: "algorithm: gcra, period: 10m",
+    after: "algorithm: gcra, period: 6h",
+    mostMs: 6 * 3_600_000,
+  },
+  {
+    change: "the period of gcra gets shorter",
+    before: "algorithm: gcra, period: 6h",
+    after: "algorithm: gcra, period: 10m",
+    mostMs: 600_000,
+  },
 ])("when $change", ({ before, after, mostMs }) => {
   it("counts anew, and refuses nobody for longer than the new rule may", async () => {
     await redis.redis.flushall();
@@ -97,4 +109,21 @@ describe.each([
     for (const key of made)
       expect(await redis.redis.pttl(key)).toBeLessThanOrEqual(mostMs + 1);
   });
+});
+
+it("keeps a token bucket's tokens when its period gets shorter, and fills it by the new rule", async () => {
+  await redis.redis.flushall();
+  await using world = await startLimiterWorld({
+    redisUrl: redis.url,
+    rules: rules(3, "algorithm: token-bucket, period: 6h"),
+  });
+  expect(await passing(world, 5)).toBe(3);
+
+  await world.writeRules(rules(4, "algorithm: token-bucket, period: 1s"));
+
+  // By the old rule a token would take two hours.
+  await eventually(
+    "there is a token",
+    async () => (await passing(world, 1)) === 1,
+  );
 });

@@ -48,6 +48,16 @@ it.each([
     "algorithm: fixed-window, limit: 5, period: 1h",
   ],
   [
+    "gcra of another period",
+    "algorithm: gcra, limit: 60, period: 1h",
+    "algorithm: gcra, limit: 100, period: 1s",
+  ],
+  [
+    "gcra whose burst takes longer to come back",
+    "algorithm: gcra, limit: 1, period: 1h, burst: 1000",
+    "algorithm: gcra, limit: 1000, period: 1h",
+  ],
+  [
     "another algorithm",
     "algorithm: gcra, limit: 5, period: 1m",
     "algorithm: token-bucket, limit: 5, period: 1m",
@@ -71,9 +81,14 @@ it.each([
     "algorithm: fixed-window, limit: 9, period: 1m",
   ],
   [
-    "a rate",
+    "a limit of gcra",
     "algorithm: gcra, limit: 5, period: 1m",
-    "algorithm: gcra, limit: 9, period: 1h",
+    "algorithm: gcra, limit: 9, period: 1m",
+  ],
+  [
+    "a rate of a token bucket",
+    "algorithm: token-bucket, limit: 5, period: 1m",
+    "algorithm: token-bucket, limit: 9, period: 1h",
   ],
   [
     "a lease",
