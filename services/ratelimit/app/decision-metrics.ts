@@ -29,6 +29,15 @@ export function createDecisionMetrics(rules: WatchedRules): DecisionMetrics {
     description: "Changed files of rules that could not be used",
     unit: "{file}",
   });
+  // The durations tell as much, but are not there before the first such decision: an alert needs a series.
+  const uncounted = meter.createObservableCounter(
+    "weft.ratelimit.decisions.uncounted",
+    {
+      description: "Decisions that were answered without Redis",
+      unit: "{decision}",
+    },
+  );
+  let uncountedDecisions = 0;
   const refusals = new Map<string, { shadow: boolean; count: number }>();
   const series = new Map<string, HistogramSeries>();
   const report: Parameters<typeof meter.addBatchObservableCallback>[0] = (
@@ -37,8 +46,10 @@ export function createDecisionMetrics(rules: WatchedRules): DecisionMetrics {
     for (const [rule, { shadow, count }] of refusals)
       result.observe(refused, count, { rule, shadow });
     result.observe(faulty, rules.refused());
+    result.observe(uncounted, uncountedDecisions);
   };
-  meter.addBatchObservableCallback(report, [refused, faulty]);
+  const observed = [refused, faulty, uncounted];
+  meter.addBatchObservableCallback(report, observed);
 
   const seriesOf = (by: DecidedBy, allowed: boolean) => {
     const label = `${by} ${allowed}`;
@@ -51,6 +62,7 @@ export function createDecisionMetrics(rules: WatchedRules): DecisionMetrics {
 
   return {
     decided(decision, seconds) {
+      if (decision.by === "redis-away") uncountedDecisions += 1;
       observe(durations, seriesOf(decision.by, decision.allowed), seconds);
       for (const outcomes of decision.outcomes) {
         for (const { room, check } of outcomes) {
@@ -63,6 +75,6 @@ export function createDecisionMetrics(rules: WatchedRules): DecisionMetrics {
       }
     },
     [Symbol.dispose]: () =>
-      meter.removeBatchObservableCallback(report, [refused, faulty]),
+      meter.removeBatchObservableCallback(report, observed),
   };
 }

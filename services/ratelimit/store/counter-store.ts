@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { performance } from "node:perf_hooks";
 import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import { createCounters, RedisAwayError, type Counters } from "./counters.ts";
@@ -6,6 +7,7 @@ import { openForgetChannel, type ForgetChannel } from "./forget-channel.ts";
 import { createLeases, type Leases } from "./leases.ts";
 import { watchRedis } from "./redis-presence.ts";
 import { connectRedis } from "./redis.ts";
+import { createUncountedLog } from "./uncounted-log.ts";
 
 /** All that is kept in Redis. */
 export interface CounterStore {
@@ -35,10 +37,11 @@ export function openCounterStore(deps: {
   }
   const redis = connectRedis({ logger, url });
   const presence = watchRedis(redis);
+  const log = createUncountedLog({ logger, nowMs: () => performance.now() });
   const leases = createLeases({ redis, presence, logger });
   return {
     redis,
-    counters: createCounters({ redis, presence, timeoutMs }),
+    counters: createCounters({ redis, presence, log, timeoutMs }),
     leases,
     openForgetChannel: (domain, forget) =>
       openForgetChannel({ redis, logger }, domain, forget),

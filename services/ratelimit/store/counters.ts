@@ -7,6 +7,7 @@ import {
   type CounterResult,
 } from "./decision-script.ts";
 import type { RedisPresence } from "./redis-presence.ts";
+import type { UncountedLog } from "./uncounted-log.ts";
 
 // Half of what is usually under way: while Redis decides one batch, the next is written.
 const MOST_REQUESTS = 32;
@@ -14,7 +15,7 @@ const MOST_CHECKS = 512;
 /** Requests that wait for an answer; what comes on top is answered as if Redis were away. */
 const MOST_WAITING = 4_096;
 
-/** Redis was not there, or did not answer in time. The hits may have been taken all the same. */
+/** Redis was not there, did not answer in time, or refused to count. The hits may have been taken all the same. */
 export class RedisAwayError extends Error {
   override readonly name = "RedisAwayError";
 }
@@ -22,6 +23,7 @@ export class RedisAwayError extends Error {
 export interface CountersDeps {
   readonly redis: Pick<Redis, "evalsha" | "eval">;
   readonly presence: RedisPresence;
+  readonly log: UncountedLog;
   /** How long an answer may take, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -64,7 +66,9 @@ export function createCounters(deps: CountersDeps): Counters {
     try {
       const results = await decideBatch(deps, requests);
       batch.forEach((one, index) => one.resolve(results[index] ?? []));
+      deps.log.counted();
     } catch (cause) {
+      deps.log.uncounted(cause);
       const error = new RedisAwayError("no answer from Redis", { cause });
       for (const one of batch) one.reject(error);
     } finally {
@@ -75,8 +79,11 @@ export function createCounters(deps: CountersDeps): Counters {
   return {
     async decide(request) {
       if (!deps.presence.isHere()) throw new RedisAwayError("Redis is away");
-      if (waiting >= MOST_WAITING)
-        throw new RedisAwayError("too many requests wait for Redis");
+      if (waiting >= MOST_WAITING) {
+        const error = new RedisAwayError("too many requests wait for Redis");
+        deps.log.uncounted(error);
+        throw error;
+      }
       waiting += 1;
       return new Promise((resolve, reject) => {
         gathered.push({ checks: request, resolve, reject });

@@ -10,6 +10,7 @@ import {
   type RateLimitResponse,
 } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import type { TlsFiles } from "../../../services/platform/runtime/config.ts";
+import type { Logger } from "../../../services/platform/runtime/logger.ts";
 import { startRateLimit } from "../../../services/ratelimit/service.ts";
 import { freePort } from "../../../deploy/local/ports.ts";
 import { createMeshTls } from "../../support/mesh-tls.ts";
@@ -45,6 +46,7 @@ export async function startLimiterWorld(options: {
   /** Long, so that a busy machine is not taken for a Redis that is away. */
   readonly redisTimeoutMs?: number;
   readonly env?: Record<string, string>;
+  readonly logger?: Logger;
 }): Promise<LimiterWorld> {
   await using started = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "weft-limits-"));
@@ -77,7 +79,7 @@ export async function startLimiterWorld(options: {
       ...(options.redisUrl ? { REDIS_URL: options.redisUrl } : {}),
       ...options.env,
     },
-    logger: silentLogger,
+    logger: options.logger ?? silentLogger,
     signal: stop.signal,
     onDrain: (_, hook) => started.defer(() => hook(AbortSignal.timeout(200))),
   });

@@ -25,6 +25,7 @@ test("there is an alert for all that operators have to know", () => {
       "weft_outbox_lag_seconds",
       "weft_consumer_lag",
       "weft_consumer_retry_depth",
+      "weft_ratelimit_decisions_uncounted_total",
       "weft_breaker_state",
       "db_client_connection_pending_requests",
       "nodejs_eventloop_delay_p99_seconds",

@@ -26,6 +26,7 @@ function setup() {
   const counters = createCounters({
     redis: { evalsha: silent, eval: silent },
     presence: { isHere: () => true, missed, close: () => undefined },
+    log: { uncounted: () => undefined, counted: () => undefined },
     timeoutMs,
   });
   const failed = vi.fn();
