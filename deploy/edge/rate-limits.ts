@@ -7,13 +7,14 @@ import {
 } from "./envoy-config.ts";
 import type { MethodRoutes } from "./route-table.ts";
 
-/** What the rate-limit service calls this edge. */
 const DOMAIN = "edge";
 /** The service answers within 10 ms, Redis or not; the rest is for a machine that is short of CPU. */
 const TIMEOUT_MS = 100;
 
 /** How the edge asks the rate-limit service. */
 export interface RateLimitOptions {
+  /** What the service's file of numbers calls this edge, "edge" when left out. The service limits nothing of another. */
+  readonly domain?: string;
   /** Rate classes whose calls are refused while the service does not answer; those of all others pass. */
   readonly failClosed: readonly string[];
   /** How long the edge waits for an answer, 100 ms when left out. */
@@ -76,14 +77,14 @@ const CLOSED = 1;
 function rateLimitFilter(
   name: string,
   stage: number,
-  { timeoutMs = TIMEOUT_MS }: RateLimitOptions,
+  { domain = DOMAIN, timeoutMs = TIMEOUT_MS }: RateLimitOptions,
 ): EnvoyConfig {
   return {
     name,
     typed_config: typed(
       "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
       {
-        domain: DOMAIN,
+        domain,
         stage,
         timeout: duration(timeoutMs),
         failure_mode_deny: stage === CLOSED,

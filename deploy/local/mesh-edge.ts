@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { failClosedClasses } from "../edge/fail-closed-classes.ts";
 import {
   readIssuers,
   toIssuer,
   type Issuer,
   type IssuerInput,
 } from "../edge/issuer.ts";
+import { readRateLimits } from "../edge/read-rate-limits.ts";
 import { renderBootstrap, renderSecrets } from "../edge/render-bootstrap.ts";
 import type { Certificates } from "./certificates.ts";
 import type { Component } from "./component.ts";
@@ -109,9 +109,7 @@ export async function writeEdgeFiles(
       : { otlpLogs: hostPort(config.otlpLogsUrl) }),
     ...(options.addresses.ratelimit === undefined
       ? {}
-      : {
-          rateLimits: { failClosed: failClosedClasses(config.rateLimitsFile) },
-        }),
+      : { rateLimits: readRateLimits(config.rateLimitsFile) }),
     issuers,
     // An edge that is to trust nobody but the issuers of its file has to have them.
     open: options.issuer === undefined && config.developmentIssuer,

@@ -70,11 +70,13 @@ export async function startLimiter(
     local: createLocalLimit(settings.instances, LOCAL_SUBJECTS),
     nowMs: () => performance.now(),
   };
+  const noteDomain = createDomainNote(deps, domain);
   return {
     rules,
     denied,
     counterKey,
     async decide(asked, descriptors) {
+      noteDomain(asked);
       const startedAt = performance.now();
       const decision = await decide(decideDeps, asked, descriptors);
       metrics.decided(decision, (performance.now() - startedAt) / 1_000);
@@ -87,5 +89,19 @@ export async function startLimiter(
       metrics[Symbol.dispose]();
       await offenders.close();
     },
+  };
+}
+
+/** Says once that an edge asks of another domain: all of its calls pass, and nothing else would tell. */
+function createDomainNote(
+  { logger }: Pick<LimiterDeps, "logger">,
+  domain: string,
+) {
+  let said = false;
+  return (asked: string) => {
+    if (said || asked === domain) return;
+    said = true;
+    const message = "an edge asks of another domain, which has no limits";
+    logger.error({ asked, domain }, message);
   };
 }

@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { UInt64ValueSchema } from "@bufbuild/protobuf/wkt";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { status } from "@grpc/grpc-js";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { RateLimitDescriptorSchema } from "../../../gen/ts/envoy/extensions/common/ratelimit/v3/ratelimit_pb.ts";
 import {
   RateLimitRequestSchema,
@@ -12,6 +12,7 @@ import {
 } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import { RateLimitUnit } from "../../../gen/ts/envoy/type/v3/ratelimit_unit_pb.ts";
 import { eventually } from "../../support/eventually.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
 import {
   rulesText,
   startLimiterWorld,
@@ -284,7 +285,26 @@ it("refuses nobody by a rule in shadow", async () => {
   expect(await passing(3, { subject: newName() })).toBe(3);
 });
 
-it("limits nothing of a class or a domain that it has no rules for", async () => {
+it("says once that an edge asks of a domain that it has no rules for", async () => {
+  const error = vi.fn();
+  await using other = await startLimiterWorld({
+    redisUrl: redis.url,
+    rules: RULES.replace("domain: test", "domain: tset"),
+    logger: { ...silentLogger, error },
+  });
+
+  const answers = [await other.passes(), await other.passes()];
+
+  expect(answers).toEqual([true, true]);
+  expect(error.mock.calls).toEqual([
+    [
+      { asked: "test", domain: "tset" },
+      "an edge asks of another domain, which has no limits",
+    ],
+  ]);
+});
+
+it("limits nothing of a class that it has no rules for", async () => {
   const answer = await world.ask([{ generic_key: "anything" }]);
 
   expect(answer).toMatchObject({

@@ -1,5 +1,12 @@
-import { expect, it } from "vitest";
-import { rateLimits } from "../../../deploy/edge/rate-limits.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import {
+  rateLimitFilters,
+  rateLimits,
+} from "../../../deploy/edge/rate-limits.ts";
+import { readRateLimits } from "../../../deploy/edge/read-rate-limits.ts";
 import { readRouteTable } from "../../../deploy/edge/route-table.ts";
 import { edgeRoutes } from "../../../deploy/edge/routes.ts";
 
@@ -46,4 +53,26 @@ it.each(
   );
   // A stream tells its end.
   expect(described.rate_limits).toHaveLength(method.stream === "unary" ? 1 : 2);
+});
+
+it("asks of the domain that the file of numbers has, and is closed for the classes that it says", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "weft-edge-limits-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const file = join(directory, "rate-limits.yaml");
+  await writeFile(
+    file,
+    `
+domain: office
+classes:
+  orders-read: { when_service_away: open }
+  orders-write: { when_service_away: closed }`,
+  );
+
+  const read = readRateLimits(file);
+
+  expect(read.failClosed).toEqual(["orders-write"]);
+  const filters = JSON.stringify(rateLimitFilters({ ...options, ...read }));
+  expect(
+    Array.from(filters.matchAll(/"domain":"(\w+)"/g), ([, one]) => one),
+  ).toEqual(["office", "office"]);
 });
