@@ -88,7 +88,7 @@ algorithms.f = {
     -- A clock that was set back does not open a window again.
     if window > state.window then state.window, state.count = window, 0 end
     local rest = (state.window + 1) * spec.period - EPOCH - now
-    return state.count + hits <= spec.limit, spec.limit - state.count, rest, rest
+    return state.count + hits <= spec.limit, max(0, spec.limit - state.count), rest, rest
   end,
   take = function(state, spec, hits)
     state.count = state.count + hits

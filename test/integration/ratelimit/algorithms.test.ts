@@ -178,6 +178,20 @@ it.each(["gcra", "token-bucket"] as const)(
   },
 );
 
+it.each(Object.keys(models) as ModelName[])(
+  "tells by %s that nothing remains where more was taken than a changed limit allows",
+  async (name) => {
+    const those = { limit: 9, periodUs: 9_000_000, burst: 9, buckets: 20 };
+    const key = `shrunk-${name}-${keys}`;
+    await runOne({ key, spec: specText(name, those), amount: "9" }, START_US);
+
+    const shrunk = specText(name, { ...those, limit: 3, burst: 3 });
+    const looked = await runOne({ key, spec: shrunk, amount: "0" }, START_US);
+
+    expect(looked.remaining).toBe(0);
+  },
+);
+
 describe("the most that passes around the boundary of two windows", () => {
   const those = { limit: 10, periodUs: 1_000_000, burst: 10, buckets: 20 };
 
