@@ -87,6 +87,10 @@ function findNumberFaults(
     faults.push(
       "is of concurrency, but the class has unary methods, of whose end the edge does not tell",
     );
+  if (concurrent && rule.when_redis_away === "local")
+    faults.push(
+      "has when_redis_away local, which counts by a rate; concurrency is open or closed without Redis",
+    );
   if (!concurrent && rule.period === undefined) faults.push("has no period");
   if (!concurrent && rule.lease !== undefined)
     faults.push("has a lease, which is for concurrency");

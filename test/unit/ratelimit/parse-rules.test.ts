@@ -128,6 +128,15 @@ it.each([
     ["the class has unary methods"],
   ],
   [
+    "concurrency that one process would count alone",
+    fileWith(
+      RULE.replace("gcra", "concurrency")
+        .replace("period", "lease")
+        .replace("when_redis_away: open", "when_redis_away: local"),
+    ),
+    ["has when_redis_away local, which counts by a rate"],
+  ],
+  [
     "a burst where none is counted",
     fileWith(`${RULE.replace("gcra", "fixed-window")}
         burst: 3`),
