@@ -50,7 +50,8 @@ const issuer = z
     tenants: z.array(z.string()).optional(),
     /** The tenant of every caller, whatever the token says. */
     tenant: z.string().optional(),
-    clockSkewSeconds: z.number().int().min(0).max(300).default(30),
+    /** Not 0, which Envoy takes for its own default of 60. */
+    clockSkewSeconds: z.number().int().min(1).max(300).default(30),
     /** A token that would be valid for longer is refused. */
     maxLifetimeSeconds: z.number().int().min(60).default(86_400),
     /** How old the copy of its keys may be: a new key has to be published so long before it signs. */
@@ -67,7 +68,11 @@ export type Issuer = z.infer<typeof issuer>;
 /** The same as it is written down, with what may be left out. */
 export type IssuerInput = z.input<typeof issuer>;
 
-const issuersFile = z.strictObject({ issuers: z.array(issuer) });
+const issuersFile = z.strictObject({
+  issuers: z.array(issuer).superRefine((issuers, context) => {
+    for (const message of likenesses(issuers)) context.addIssue(message);
+  }),
+});
 
 /** Fills in what was left out. Throws a ZodError that names every fault. */
 export function toIssuer(input: IssuerInput): Issuer {
@@ -82,6 +87,28 @@ export function readIssuers(file: string): Issuer[] {
     ({ path, message }) => `  ${path.join(".")}: ${message}`,
   );
   throw new Error(`${file} is faulty:\n${faults.join("\n")}`);
+}
+
+/**
+ * Refuses issuers that can't be told apart: of two with one `iss`, one's tokens would be judged by the other's tenants and
+ * demands. Throws an error that names every such pair.
+ */
+export function checkDistinct(issuers: readonly Issuer[]): void {
+  const faults = likenesses(issuers);
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+}
+
+function likenesses(issuers: readonly Issuer[]): string[] {
+  return issuers.flatMap((issuer, index) =>
+    issuers.slice(0, index).flatMap((other) => likeness(other, issuer)),
+  );
+}
+
+function likeness(one: Issuer, other: Issuer): string[] {
+  const [a, b] = [one, other].map(({ name, issuer }) => `${name} (${issuer})`);
+  return (["issuer", "name"] as const)
+    .filter((key) => one[key] === other[key])
+    .map((key) => `the issuers ${a} and ${b} have the same ${key}`);
 }
 
 /** Envoy takes no peer's name without a file of authorities; these are Debian's (and its own image's), Fedora's, macOS's. */

@@ -18,7 +18,7 @@ import {
   type ConnectionTimes,
 } from "./connection-manager.ts";
 import { issuerAuthorityName, issuerCluster } from "./issuer-cluster.ts";
-import type { Issuer } from "./issuer.ts";
+import { checkDistinct, type Issuer } from "./issuer.ts";
 import { FLOOD_LIMIT, type FloodLimit } from "./flood-limit.ts";
 import { edgeListener } from "./listener.ts";
 import type { RateLimitOptions } from "./rate-limits.ts";
@@ -101,8 +101,8 @@ export interface BootstrapOptions {
 
 /**
  * Renders Envoy's static bootstrap (JSON) from the generated route table and descriptor set. The same input gives the same
- * text. Throws where a service of the contracts has no address, where nobody could tell who calls, and where an open edge
- * could be reached from another machine.
+ * text. Throws where a service of the contracts has no address, where nobody could tell who calls or by whose word, and
+ * where an open edge could be reached from another machine.
  */
 export function renderBootstrap(options: BootstrapOptions): string {
   if ((options.open === true) !== (options.issuers.length === 0)) {
@@ -115,6 +115,7 @@ export function renderBootstrap(options: BootstrapOptions): string {
       `an open edge listens on this machine only, not on ${options.host}`,
     );
   }
+  checkDistinct(options.issuers);
   const routes = readRouteTable(new URL("routes.json", GENERATED));
   const manager = connectionManager({
     routes,

@@ -56,6 +56,26 @@ it("refuses keys that come over the network in the clear", () => {
   ).toContain("localhost");
 });
 
+it("refuses two issuers of which a token could be either's", () => {
+  const other = { ...valid, name: "other" };
+  const again = { ...valid, issuer: "https://again.example" };
+  const file = JSON.stringify({ issuers: [valid, other, again] });
+
+  expect(() => read(file)).toThrow(
+    "the issuers acme (https://login.acme.example) and other (https://login.acme.example) have the same issuer",
+  );
+  expect(() => read(file)).toThrow(
+    "the issuers acme (https://login.acme.example) and acme (https://again.example) have the same name",
+  );
+});
+
+it("refuses a clock skew of 0, which Envoy takes for 60 s", () => {
+  expect(() => toIssuer({ ...valid, clockSkewSeconds: 0 })).toThrow(
+    "clockSkewSeconds",
+  );
+  expect(toIssuer({ ...valid, clockSkewSeconds: 1 }).clockSkewSeconds).toBe(1);
+});
+
 it("names every fault of a file", () => {
   const faulty = `issuers: [{name: "A B", issuer: "https://a", jwksUrl: "https://a", audience: weft}]`;
 

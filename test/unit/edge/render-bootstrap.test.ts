@@ -173,6 +173,18 @@ it("refuses to be open and to have issuers at once", () => {
   );
 });
 
+it.each([
+  ["issuer", { name: "other" }],
+  ["name", { issuer: "https://other.example" }],
+] as const)("refuses two issuers that have the same %s", (key, change) => {
+  const other = { ...issuer, ...change };
+  const both = [issuer, other].map((each) => `${each.name} (${each.issuer})`);
+
+  expect(() => renderBootstrap(setup({ issuers: [issuer, other] }))).toThrow(
+    `the issuers ${both.join(" and ")} have the same ${key}`,
+  );
+});
+
 it.each(["0.0.0.0", "10.0.0.7", "::", "203.0.113.9", "localhost.example"])(
   "refuses to be open to other machines: %s",
   (host) => {
