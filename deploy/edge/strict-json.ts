@@ -19,13 +19,25 @@ local MAX_DEPTH, MAX_UNKNOWN = 64, 8
 
 local ESCAPES = { b = "\\b", f = "\\f", n = "\\n", r = "\\r", t = "\\t" }
 
--- The text without its escapes; what is beyond ASCII can be no name of a field.
+local function utf8(code)
+  local function tail(unit) return string.char(0x80 + math.floor(code / unit) % 64) end
+  if code < 0x80 then return string.char(code) end
+  if code < 0x800 then return string.char(0xC0 + math.floor(code / 64)) .. tail(1) end
+  -- Half of a pair is no character.
+  if code >= 0xD800 and code < 0xE000 then return "?" end
+  if code < 0x10000 then return string.char(0xE0 + math.floor(code / 4096)) .. tail(64) .. tail(1) end
+  return string.char(0xF0 + math.floor(code / 262144)) .. tail(4096) .. tail(64) .. tail(1)
+end
+
+-- The text without its escapes, so that two spellings of a name are one.
 local function unescaped(text)
-  return (text:gsub("\\\\(.)(%x?%x?%x?%x?)", function(kind, digits)
-    if kind ~= "u" then return (ESCAPES[kind] or kind) .. digits end
-    local code = tonumber(digits, 16)
-    return code and code < 128 and string.char(code) or "?"
-  end))
+  if not text:find("\\\\", 1, true) then return text end
+  -- First the backslashes of the text itself, so that each one left begins an escape.
+  text = text:gsub("\\\\\\\\", "\\\\u005c"):gsub("\\\\([^u])", function(kind) return ESCAPES[kind] or kind end)
+  text = text:gsub("\\\\u([dD][89abAB]%x%x)\\\\u([dD][c-fC-F]%x%x)", function(high, low)
+    return utf8(0x10000 + (tonumber(high, 16) - 0xD800) * 1024 + tonumber(low, 16) - 0xDC00)
+  end)
+  return (text:gsub("\\\\u(%x%x%x%x)", function(digits) return utf8(tonumber(digits, 16)) end))
 end
 
 local function read(text, shape_name)

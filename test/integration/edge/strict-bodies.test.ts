@@ -10,6 +10,11 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 const line = '{"sku":"tea","quantity":1}';
 const order = (more = "") => `{"lines":[${line}],"paymentToken":"tok"${more}}`;
+/** An order with a map of these keys, as JSON spells them. */
+const withKeys = (...keys: string[]) =>
+  order(
+    `,"failure":{"metadata":{${keys.map((key) => `"${key}":"x"`).join()}}}`,
+  );
 
 describe("a body with fields that its message does not have", () => {
   it.each([
@@ -65,6 +70,15 @@ it.each([
     "text with escapes",
     `{"paymentToken":"\\"\\\\\\/\\b\\u00e4\\ud83d\\ude00"}`,
   ],
+  ["keys that differ in escapes", withKeys("\\u00e4", "\\u00f6", "\\u20ac")],
+  [
+    "keys that differ in half of a surrogate pair",
+    withKeys("\\ud83d\\ude00", "\\ud83d\\ude01"),
+  ],
+  [
+    "a key that looks like an escape of another",
+    withKeys("\\u00e4", "\\\\u00e4", "\\u005cu00e4x"),
+  ],
   ["numbers of every form", `{"lines":[{"quantity":1.0e0},{"quantity":0}]}`],
   ["an empty object", "{}"],
   ["nothing", ""],
@@ -87,6 +101,11 @@ it.each([
     "a field under both of its names",
     '{"paymentToken":"a","payment_token":"b"}',
   ],
+  ["a key twice", withKeys("a", "a")],
+  ["a key raw and escaped", withKeys("ä€", "\\u00e4\\u20ac")],
+  ["a key raw and as a surrogate pair", withKeys("😀", "\\uD83D\\ude00")],
+  ["a key in two spellings of an escape", withKeys("\\u00E4", "\\u00e4")],
+  ["a key with two spellings of a backslash", withKeys("\\\\n", "\\u005Cn")],
   ["something after the value", '{"lines":[]}{}'],
   ["a number with a leading zero", '{"lines":[{"quantity":01}]}'],
   ["a number that is none", '{"lines":[{"quantity":NaN}]}'],
