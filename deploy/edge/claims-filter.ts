@@ -3,6 +3,7 @@ import { CLAIMS_HEADER } from "./claims.ts";
 import { typed, type EnvoyConfig } from "./envoy-config.ts";
 import { errorInfo, statusDetails, unpadded } from "./error-details.ts";
 import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
+import { longestClaims } from "../../services/platform/rpc/authorize.ts";
 import type { Issuer } from "./issuer.ts";
 import { JWT_FILTER, PAYLOAD_HEADER, PAYLOAD_KEY } from "./jwt-filter.ts";
 import { luaLiteral } from "./lua-literal.ts";
@@ -105,6 +106,14 @@ local function refuse(handle, scope)
   handle:respond({[":status"] = "403"}, frame .. connect_error)
 end
 
+-- As services count: in units of UTF-16, of which an octet that begins a character stands for one, or two from 0xF0 on.
+local function is_longer(text, most)
+  if #text <= most then return false end
+  local _, characters = text:gsub("[^\\128-\\191]", "")
+  local _, twos = text:gsub("[\\240-\\247]", "")
+  return characters + twos > most
+end
+
 -- Who a payload speaks for, or false where it is no token for us.
 local function read(handle, payload)
   local issuer = ISSUERS[payload.iss]
@@ -113,11 +122,15 @@ local function read(handle, payload)
   local known_tenant = issuer and (issuer.tenants == nil or issuer.tenants[tenant])
   if not (subject and tenant and known_tenant and meets(issuer, payload)) then return false end
   local scopes, has = scopes_of(issuer, payload)
+  local scope = table.concat(scopes, " ")
+  if is_longer(subject, LONGEST.sub) or is_longer(tenant, LONGEST.tenant) or is_longer(scope, LONGEST.scope) then
+    return false
+  end
   return {
     has = has,
     who = { tenant = tenant, subject = subject, plan = issuer.plan_claim and text_at(payload, issuer.plan_claim) },
     claims = base64url(handle, '{"sub":' .. json_text(subject) .. ',"tenant":' .. json_text(tenant)
-      .. ',"scope":' .. json_text(table.concat(scopes, " ")) .. '}'),
+      .. ',"scope":' .. json_text(scope) .. '}'),
   }
 end
 
@@ -163,6 +176,7 @@ export function claimsFilter(options: {
     PAYLOAD_HEADER,
     CLAIMS_HEADER,
     MOST_CALLERS,
+    LONGEST: longestClaims,
     CALLER: CALLER_METADATA.namespace,
     CALLER_KEY: CALLER_METADATA.key,
     REFUSAL: SCOPE_REFUSAL,

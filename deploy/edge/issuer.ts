@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
+import { longestClaims } from "../../services/platform/rpc/authorize.ts";
 
 /** Where a claim is: its name, or the names on the way to it, such as `[realm_access, roles]`. */
 const claim = z
@@ -49,7 +50,7 @@ const issuer = z
     /** The tenants that it may speak for: all, when left out. */
     tenants: z.array(z.string()).optional(),
     /** The tenant of every caller, whatever the token says. */
-    tenant: z.string().optional(),
+    tenant: z.string().min(1).max(longestClaims.tenant).optional(),
     /** Not 0, which Envoy takes for its own default of 60. */
     clockSkewSeconds: z.number().int().min(1).max(300).default(30),
     /** A token that would be valid for longer is refused. */

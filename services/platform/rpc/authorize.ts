@@ -13,10 +13,13 @@ export const identityHeaders = {
   subject: "x-weft-subject",
 } as const;
 
+/** The most UTF-16 units that a claim may have. The edge refuses a token with more, so that no service has to. */
+export const longestClaims = { sub: 255, tenant: 63, scope: 4096 } as const;
+
 const claimsShape = z.object({
-  sub: z.string().min(1).max(255),
-  tenant: z.string().min(1).max(63),
-  scope: z.string().max(4096).default(""),
+  sub: z.string().min(1).max(longestClaims.sub),
+  tenant: z.string().min(1).max(longestClaims.tenant),
+  scope: z.string().max(longestClaims.scope).default(""),
 });
 
 const noScopes: ReadonlySet<string> = new Set();

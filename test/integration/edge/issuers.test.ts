@@ -227,6 +227,44 @@ describe("an edge that reads a token's JSON", () => {
   });
 });
 
+describe("an edge before services that take claims of a certain length", () => {
+  let world: EdgeWorld;
+  beforeAll(async () => {
+    world = await startEdgeWorld();
+  }, 60_000);
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  const ask = async (claims: Claims) => {
+    const token = await world.issuer.token({ scope: "orders:read", ...claims });
+    const headers = { authorization: `Bearer ${token}` };
+    return send(world, { path: "/v1/orders", headers });
+  };
+
+  it.each([
+    ["sub", "x".repeat(255)],
+    ["sub", "€".repeat(255)],
+    ["sub", `${"😀".repeat(127)}x`],
+    ["tenant", "x".repeat(63)],
+    ["tenant", `${"😀".repeat(31)}ä`],
+    ["scope", `orders:read ${"x".repeat(4_096 - 12)}`],
+    ["scope", `orders:read ${"ä".repeat(4_096 - 12)}`],
+  ])(
+    "takes the longest %s, and refuses a longer one by itself",
+    async (claim, longest) => {
+      const taken = await ask({ [claim]: longest });
+      const refused = await ask({ [claim]: `${longest}x` });
+
+      expect(taken.status).toBe(200);
+      expect(claimsSeen(world)).toMatchObject({ [claim]: longest });
+      expect(refused.status).toBe(401);
+      // A service would say that it can't read the claims.
+      expect(refused.json()).toMatchObject({
+        message: "a valid token is required",
+      });
+    },
+  );
+});
+
 /** JSON whose texts are nothing but escapes of UTF-16, where they are not escaped already. */
 function escapedWhole(json: string): string {
   return json.replace(/"(?:\\.|[^"\\])*"/gu, (text) =>

@@ -76,6 +76,13 @@ it("refuses a clock skew of 0, which Envoy takes for 60 s", () => {
   expect(toIssuer({ ...valid, clockSkewSeconds: 1 }).clockSkewSeconds).toBe(1);
 });
 
+it.each(["", "x".repeat(64)])(
+  "refuses a tenant that no service would take: '%s'",
+  (tenant) => {
+    expect(() => toIssuer({ ...valid, tenant })).toThrow("tenant");
+  },
+);
+
 it("names every fault of a file", () => {
   const faulty = `issuers: [{name: "A B", issuer: "https://a", jwksUrl: "https://a", audience: weft}]`;
 
