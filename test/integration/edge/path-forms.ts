@@ -60,9 +60,7 @@ export function pathFormsOf(method: Method): PathForm[] {
       method,
       request: {
         method: verb,
-        path: pattern.replace(/\{\w+=?([^}]*)\}/g, (_, inner: string) =>
-          (inner || "*").replaceAll("*", SOME_ID),
-        ),
+        path: somePath(pattern),
         ...(verb === "GET" || verb === "DELETE"
           ? {}
           : { headers: { "content-type": "application/json" }, body: "{}" }),
@@ -71,6 +69,13 @@ export function pathFormsOf(method: Method): PathForm[] {
       read: readRest,
     })),
   ];
+}
+
+/** A path of a template, such as `/v1/{name=orders/*}`. */
+export function somePath(pattern: string): string {
+  return pattern.replace(/\{\w+=?([^}]*)\}/g, (_, inner: string) =>
+    (inner || "*").replaceAll("*", SOME_ID),
+  );
 }
 
 const SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8050";

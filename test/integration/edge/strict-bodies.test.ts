@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { methods, somePath } from "./path-forms.ts";
 import { send, type EdgeAnswer } from "../../support/edge-http.ts";
 
 let world: EdgeWorld;
@@ -54,6 +55,41 @@ describe("a body with fields that its message does not have", () => {
     });
     expect(world.upstream().calls.length).toBe(before);
   });
+});
+
+const bindings = methods
+  .flatMap(({ rest }) => rest)
+  .filter(({ body }) => body !== undefined);
+const ofFields = bindings.filter(({ bodyType }) => bodyType !== undefined);
+
+it.each(ofFields)(
+  "refuses a field that there is not at $verb $pattern",
+  async ({ verb, pattern }) => {
+    const answer = await send(world, {
+      method: verb,
+      path: somePath(pattern),
+      headers: { "content-type": "application/json" },
+      body: '{"no_such_field":1}',
+    });
+
+    expect(answer.status).toBe(400);
+    expect(answer.json()).toMatchObject({
+      message: "unknown fields: no_such_field",
+      details: [
+        { reason: "MALFORMED_REQUEST" },
+        { fieldViolations: [{ field: "no_such_field" }] },
+      ],
+    });
+  },
+);
+
+it("knows the fields of every body but of the one that it does not read", () => {
+  const others = bindings.filter(({ bodyType }) => bodyType === undefined);
+
+  expect(ofFields.length).toBeGreaterThan(15);
+  expect(others.map(({ pattern }) => pattern)).toEqual([
+    "/v1/webhooks/payment-provider",
+  ]);
 });
 
 it.each([
