@@ -320,11 +320,13 @@ describe("a flood", () => {
     await using small = await startEdgeWorld({
       flood: { perSecond: 1_000, perAddress: 1 / 3_600 },
     });
-    const first = await send(small, { path: "/nowhere" });
-    const second = await send(small, { path: "/nowhere" });
-    const health = await send(small, { path: "/healthz" });
+    // Whose token would be refused, were it looked at.
+    const stranger = { ...small, token: "none" };
+    const first = await send(stranger, { path: "/nowhere" });
+    const second = await send(stranger, { path: "/nowhere" });
+    const health = await send(stranger, { path: "/healthz" });
 
-    expect(first.status).toBe(404);
+    expect(first.status).toBe(401);
     expect(health.status).toBe(200);
     expect(second).toMatchObject({
       status: 429,
@@ -335,7 +337,7 @@ describe("a flood", () => {
       details: [{}, { retryDelay: "1s" }],
     });
     for (const kind of kinds) {
-      const orders = ordersOf(small, kind);
+      const orders = ordersOf(stranger, kind);
       const error = await failure(orders.getOrder({ name: ORDER }));
       expectRefusal(error, [1, 1]);
     }
