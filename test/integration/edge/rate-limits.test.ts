@@ -315,6 +315,36 @@ describe("while the rate-limit service is dead", () => {
   });
 });
 
+describe.each(["dead", "hung"])("while the rate-limit service is %s", (how) => {
+  it("tells callers of closed classes when to come back, in any protocol", async () => {
+    await using other = await startEdgeWorld({
+      rateLimits: {
+        rules: RULES,
+        redisUrl: redis.url,
+        failClosed: ["orders-read", "orders-watch"],
+      },
+    });
+    const { limiter } = other;
+    if (limiter === undefined) throw new Error("there is no limiter");
+    if (how === "dead") await limiter.kill();
+    else process.kill(limiter.pid, "SIGSTOP");
+
+    const errors = await Promise.all(
+      kinds.flatMap((kind) => {
+        const orders = ordersOf(other, kind);
+        const stream = orders.watchOrders({})[Symbol.asyncIterator]();
+        return [
+          failure(orders.getOrder({ name: ORDER })),
+          failure(stream.next()),
+        ];
+      }),
+    );
+    if (how === "hung") process.kill(limiter.pid, "SIGCONT");
+
+    for (const error of errors) expectRefusal(error, [1, 1]);
+  }, 60_000);
+});
+
 describe("a flood", () => {
   it("is refused before anything else is asked, in each client's own words", async () => {
     await using small = await startEdgeWorld({
