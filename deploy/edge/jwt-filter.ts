@@ -86,7 +86,8 @@ function provider(issuer: Issuer): EnvoyConfig {
         retry_back_off: { base_interval: "0.2s", max_interval: "1s" },
       },
     },
-    // Checking a signature costs 100 us and more; a client sends the same token for an hour.
+    // Checking a signature costs 100 us and more; a client sends the same token for an hour. Envoy goes on with a token that it
+    // has seen until it ends, though its key is published no longer.
     jwt_cache_config: { jwt_cache_size: 1_000 },
   };
 }

@@ -19,6 +19,8 @@ export interface TestIssuer extends AsyncDisposable {
   ) => Promise<string>;
   /** Publishes another key beside the old one, and signs with it from now on. */
   readonly rotate: () => Promise<void>;
+  /** Publishes another key in place of all others, as after one was stolen. */
+  readonly withdraw: () => Promise<void>;
   /** Answers nobody until `start`. */
   readonly stop: () => Promise<void>;
   readonly start: () => Promise<void>;
@@ -75,6 +77,9 @@ export async function startTestIssuer(): Promise<TestIssuer> {
     tokenWrittenBy,
     async rotate() {
       keys = [await generateKey(), ...keys];
+    },
+    async withdraw() {
+      keys = [await generateKey()];
     },
     stop,
     start: async () => void (await listen(server, port)),

@@ -320,6 +320,35 @@ it("takes tokens of a new key soon after it was published, and goes on with thos
   expect(await call(world, old)).toBe(200);
 }, 60_000);
 
+it("takes no token of a key that was withdrawn but those it has seen, until they end", async () => {
+  await using world = await startEdgeWorld({
+    issuer: { keysRefreshSeconds: 1, clockSkewSeconds: 1 },
+  });
+  const ends = Math.floor(Date.now() / 1_000) + 10;
+  const seen = await world.issuer.token({ exp: ends });
+  const unseen = await Promise.all(
+    Array.from({ length: 500 }, (_, index) =>
+      world.issuer.token({ sub: `unseen-${index}` }),
+    ),
+  );
+  // Each of Envoy's two threads has seen it then, but for once in 10^9.
+  for (let count = 0; count < 30; count += 1)
+    expect(await call(world, seen)).toBe(200);
+
+  await world.issuer.withdraw();
+
+  await eventually(
+    "the key is no longer known",
+    async () => (await call(world, unseen.pop() ?? "none left")) === 401,
+  );
+  expect(unseen.length).toBeGreaterThan(0);
+  expect(await call(world, seen)).toBe(200);
+  await eventually(
+    "the token that was seen has ended",
+    async () => (await call(world, seen)) === 401,
+  );
+}, 60_000);
+
 it("learns of a rotation that happened while the issuer was away", async () => {
   await using world = await startEdgeWorld({
     issuer: { keysRefreshSeconds: 1 },
