@@ -136,6 +136,23 @@ it.each(
   expect(path).toMatch(new RegExp(`^${regex}$`));
 });
 
+it("keeps its admin port to this machine, wherever it listens itself", () => {
+  const { admin, static_resources } = z
+    .object({
+      admin: z.unknown(),
+      static_resources: z.object({
+        listeners: z.array(z.object({ address: z.unknown() })),
+      }),
+    })
+    .parse(JSON.parse(renderBootstrap(setup({ host: "0.0.0.0" }))));
+  const at = (address: string, port: number) => ({
+    address: { socket_address: { address, port_value: port } },
+  });
+
+  expect(static_resources.listeners).toMatchObject([at("0.0.0.0", 8443)]);
+  expect(admin).toMatchObject(at("127.0.0.1", 9901));
+});
+
 it("retries the unary methods that the contract calls safe, and no other", () => {
   const routes = routesOf(renderBootstrap(setup()));
 
