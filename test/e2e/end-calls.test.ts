@@ -1,10 +1,7 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Order_State as State } from "../../gen/ts/weft/order/v1/order_pb.ts";
-import { GetOrderRequestSchema } from "../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { clientKinds, protocolKinds } from "../support/edge-clients.ts";
 import { refusalOf } from "../support/edge-errors.ts";
-import { send } from "../support/edge-http.ts";
 import { eventually } from "../support/eventually.ts";
 import { findTrace, newTraceparent } from "../support/jaeger.ts";
 import { openShop, type Shop } from "../support/mesh-shop.ts";
@@ -56,17 +53,6 @@ describe.each(clientKinds)("a client of %s", { concurrent: true }, (kind) => {
     expect(await refusalOf(watch())).toMatchObject({ code: "Canceled" });
     await expectHandlerEnd(shop, traceId, "WatchOrders", CANCELLED);
   });
-
-  it("is told that a deadline of 1 ms has passed", async () => {
-    using shop = await openShop(kind);
-    const { name } = await shop.settled(shop.order(1));
-
-    const refusal = await refusalOf(
-      shop.client.orders.getOrder({ name }, { timeoutMs: 1 }),
-    );
-
-    expect(refusal.code).toBe("DeadlineExceeded");
-  });
 });
 
 // One at a time: the answer is due a quarter of a second before the deadline.
@@ -82,48 +68,6 @@ describe.each(protocolKinds)("a client of %s", (kind) => {
     expect(orderState(order?.state ?? State.UNSPECIFIED)).toBe("RESERVED");
   });
 });
-
-it.each([
-  {
-    kind: "Connect",
-    type: "application/json",
-    headers: { "connect-timeout-ms": "1" },
-    body: (name: string) => Buffer.from(JSON.stringify({ name })),
-    answer: { status: 504, text: expect.stringContaining("deadline_exceeded") },
-  },
-  {
-    kind: "gRPC-Web",
-    type: "application/grpc-web+proto",
-    headers: { "grpc-timeout": "1m" },
-    body: (name: string) => {
-      const message = toBinary(
-        GetOrderRequestSchema,
-        create(GetOrderRequestSchema, { name }),
-      );
-      return Buffer.concat([
-        Buffer.from([0, 0, 0, 0, message.length]),
-        message,
-      ]);
-    },
-    answer: { status: 200, text: expect.stringContaining("grpc-status: 4") },
-  },
-])(
-  "ends a call at a deadline that its client of $kind leaves to the server",
-  async ({ type, headers, body, answer }) => {
-    using shop = await openShop();
-    const { name } = await shop.settled(shop.order(1));
-
-    const received = await send(shop.mesh.edge, {
-      version: 2,
-      method: "POST",
-      path: "/weft.order.v1.OrderService/GetOrder",
-      headers: { ...headers, "content-type": type },
-      body: body(name),
-    });
-
-    expect(received).toMatchObject(answer);
-  },
-);
 
 /** The order service's span of a call says how its handler ended; it is sent when the handler has ended. */
 async function expectHandlerEnd(

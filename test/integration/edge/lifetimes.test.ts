@@ -56,58 +56,6 @@ it("aborts the handler of a stream whose client goes away", async () => {
   expect(await aborted).toBe("WatchOrders");
 }, 30_000);
 
-it("ends a gRPC call at the client's deadline and aborts its handler", async () => {
-  await using world = await startEdgeWorld();
-
-  const aborted = nextAbort(world.upstream());
-  const call = grpcCall(
-    world,
-    OrderService.method.listOrders,
-    { customer: SLOW },
-    { deadlineMs: 500 },
-  );
-
-  await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
-  expect(await aborted).toBe("ListOrders");
-}, 30_000);
-
-it.each([
-  {
-    kind: "gRPC-Web",
-    headers: {
-      "content-type": "application/grpc-web+proto",
-      "grpc-timeout": "700m",
-    },
-    body: Buffer.alloc(5),
-    end: "grpc-status: 4",
-  },
-  {
-    kind: "Connect",
-    headers: {
-      "content-type": "application/connect+proto",
-      "connect-timeout-ms": "700",
-    },
-    body: Buffer.alloc(5),
-    end: '"code":"deadline_exceeded"',
-  },
-])(
-  "says at the end of a stream of $kind that its deadline has passed, where the client leaves it to the server",
-  async ({ headers, body, end }) => {
-    await using world = await startEdgeWorld();
-
-    const answer = await send(world, {
-      method: "POST",
-      path: "/weft.order.v1.OrderService/WatchOrders",
-      headers,
-      body,
-    });
-
-    expect(answer.status).toBe(200);
-    expect(answer.text).toContain(end);
-  },
-  30_000,
-);
-
 it("answers 504 when a service is silent for the contract's time limit, and resets the call", async () => {
   await using world = await startEdgeWorld();
   const start = performance.now();

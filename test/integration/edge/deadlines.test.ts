@@ -1,0 +1,167 @@
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  ListOrdersRequestSchema,
+  OrderService,
+} from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import { clientKinds, connectToEdge } from "../../support/edge-clients.ts";
+import { refusalOf } from "../../support/edge-errors.ts";
+import { send } from "../../support/edge-http.ts";
+import { grpcCall } from "./clients.ts";
+import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { nextAbort, SLOW } from "./upstream.ts";
+
+let world: EdgeWorld;
+beforeAll(async () => {
+  world = await startEdgeWorld();
+}, 60_000);
+afterAll(() => world?.[Symbol.asyncDispose]());
+
+const LIST_ORDERS = "/weft.order.v1.OrderService/ListOrders";
+const WATCH_ORDERS = "/weft.order.v1.OrderService/WatchOrders";
+
+const slow = create(ListOrdersRequestSchema, { customer: SLOW });
+const binary = Buffer.from(toBinary(ListOrdersRequestSchema, slow));
+const json = Buffer.from(toJsonString(ListOrdersRequestSchema, slow));
+
+function framed(message: Uint8Array): Buffer {
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+function byGet(encoding: string, message: Buffer): string {
+  const query = new URLSearchParams({
+    connect: "v1",
+    encoding,
+    base64: "1",
+    message: message.toString("base64url"),
+  });
+  return `${LIST_ORDERS}?${query}`;
+}
+
+describe.each(clientKinds)("a client of %s", (kind) => {
+  it("is told that its deadline has passed, and the handler ends", async () => {
+    using client = connectToEdge(world, kind);
+    const aborted = nextAbort(world.upstream());
+
+    const refusal = await refusalOf(
+      client.orders.listOrders({ customer: SLOW }, { timeoutMs: 500 }),
+    );
+
+    expect(refusal.code).toBe("DeadlineExceeded");
+    expect(await aborted).toBe("ListOrders");
+  });
+});
+
+it("ends a call of grpc-js at its client's deadline, and its handler", async () => {
+  const aborted = nextAbort(world.upstream());
+
+  const call = grpcCall(
+    world,
+    OrderService.method.listOrders,
+    { customer: SLOW },
+    { deadlineMs: 500 },
+  );
+
+  await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  expect(await aborted).toBe("ListOrders");
+});
+
+const connectTimeout = { "connect-timeout-ms": "700" };
+const grpcTimeout = { "grpc-timeout": "700m" };
+const told = {
+  status: 504,
+  text: expect.stringMatching(/"deadline_exceeded".*"DEADLINE_EXCEEDED"/),
+};
+
+it.each([
+  {
+    kind: "Connect JSON",
+    headers: { ...connectTimeout, "content-type": "application/json" },
+    body: json,
+    answer: told,
+  },
+  {
+    kind: "Connect binary",
+    headers: { ...connectTimeout, "content-type": "application/proto" },
+    body: binary,
+    answer: told,
+  },
+  {
+    kind: "Connect JSON by GET",
+    method: "GET",
+    path: byGet("json", json),
+    headers: connectTimeout,
+    answer: told,
+  },
+  {
+    kind: "Connect binary by GET",
+    method: "GET",
+    path: byGet("proto", binary),
+    headers: connectTimeout,
+    answer: told,
+  },
+  {
+    kind: "gRPC-Web",
+    headers: { ...grpcTimeout, "content-type": "application/grpc-web+proto" },
+    body: framed(binary),
+    answer: { status: 200, text: expect.stringContaining("grpc-status: 4") },
+  },
+  {
+    kind: "gRPC",
+    headers: {
+      ...grpcTimeout,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+    },
+    body: framed(binary),
+    answer: {
+      status: 200,
+      headers: { "grpc-status": "4" },
+    },
+  },
+  {
+    kind: "REST",
+    method: "GET",
+    path: `/v1/orders?customer=${SLOW}`,
+    headers: grpcTimeout,
+    answer: {
+      status: 504,
+      text: expect.stringContaining('"code":4'),
+    },
+  },
+  {
+    kind: "a stream of gRPC-Web",
+    path: WATCH_ORDERS,
+    headers: { ...grpcTimeout, "content-type": "application/grpc-web+proto" },
+    body: framed(Buffer.alloc(0)),
+    answer: { status: 200, text: expect.stringContaining("grpc-status: 4") },
+  },
+  {
+    kind: "a stream of Connect",
+    path: WATCH_ORDERS,
+    headers: { ...connectTimeout, "content-type": "application/connect+proto" },
+    body: framed(Buffer.alloc(0)),
+    answer: {
+      status: 200,
+      text: expect.stringContaining('"code":"deadline_exceeded"'),
+    },
+  },
+])(
+  "ends a call of $kind at a deadline that its client leaves to the server",
+  async ({ answer, ...request }) => {
+    const start = performance.now();
+
+    const received = await send(world, {
+      method: "POST",
+      path: LIST_ORDERS,
+      ...request,
+    });
+
+    expect(received).toMatchObject(answer);
+    // Not by the contract's own limit, which is longer.
+    expect(performance.now() - start).toBeLessThan(4_000);
+  },
+);
