@@ -38,7 +38,7 @@ function byGet(encoding: string, message: Buffer): string {
     base64: "1",
     message: message.toString("base64url"),
   });
-  return `${LIST_ORDERS}?${query}`;
+  return `${LIST_ORDERS}?${query.toString()}`;
 }
 
 describe.each(clientKinds)("a client of %s", (kind) => {

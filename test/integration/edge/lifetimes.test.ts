@@ -2,7 +2,6 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { PaymentService } from "../../../gen/ts/weft/payment/v1/payment_service_pb.ts";
-import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { grpcCall, orderClient, transports } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { send } from "../../support/edge-http.ts";

@@ -139,3 +139,25 @@ it.each([
   expect(answer.headers["grpc-message"]).not.toContain("{");
   expect(answer.body.length).toBe(0);
 });
+
+it.each(["application/grpc", "application/grpc-web+proto"])(
+  "a message over 4 MiB in %s is RESOURCE_EXHAUSTED",
+  async (type) => {
+    const length = 4 * 1024 * 1024 + 1;
+    const body = Buffer.alloc(5 + length, "a");
+    body.writeUInt8(0);
+    body.writeUInt32BE(length, 1);
+
+    const answer = await send(world, {
+      method: "POST",
+      path: "/weft.order.v1.OrderService/GetOrder",
+      headers: { "content-type": type, te: "trailers" },
+      body,
+    });
+
+    expect(answer).toMatchObject({
+      status: 200,
+      headers: { "grpc-status": "8" },
+    });
+  },
+);
