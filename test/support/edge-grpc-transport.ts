@@ -10,6 +10,7 @@ import {
 import { type Code, ConnectError, type Transport } from "@connectrpc/connect";
 import {
   Client,
+  compressionAlgorithms,
   credentials,
   Metadata,
   type ClientReadableStream,
@@ -22,20 +23,26 @@ import type { EdgeAddress } from "./mesh-under-test.ts";
 /** Calls through the edge with grpc-js, from the descriptor alone: what a Node program of another team has. */
 export function createGrpcJsTransport(
   edge: EdgeAddress,
+  compress = false,
 ): Transport & Disposable {
   const client = new Client(
     new URL(edge.url).host,
     credentials.createSsl(edge.ca),
+    compress
+      ? { "grpc.default_compression_algorithm": compressionAlgorithms.gzip }
+      : {},
   );
   return {
     async unary(method, signal, timeoutMs, header, input) {
+      const around = envelope(method);
       const message = await unary(
         client,
         method,
         { signal, timeoutMs, header },
         input,
+        around,
       );
-      return { ...envelope(method), stream: false, method, message };
+      return { ...around, stream: false, method, message };
     },
     async stream(method, signal, timeoutMs, header, input) {
       const streamOf =
@@ -65,6 +72,7 @@ function unary<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { readonly input: I; readonly output: O },
   options: CallOptions,
   input: MessageInitShape<I>,
+  around: Envelope,
 ): Promise<MessageShape<O>> {
   const { signal } = options;
   return new Promise((resolve, reject) => {
@@ -82,6 +90,8 @@ function unary<I extends DescMessage, O extends DescMessage>(
         else resolve(response as MessageShape<O>);
       },
     );
+    call.on("metadata", (metadata) => fill(around.header, metadata));
+    call.on("status", ({ metadata }) => fill(around.trailer, metadata));
     const cancel = () => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
   });
@@ -161,6 +171,7 @@ async function* bidiStream<I extends DescMessage, O extends DescMessage>(
 function errorOf({ code, details, metadata }: ServiceError): ConnectError {
   // Connect's codes are gRPC's numbers.
   const error = new ConnectError(details, code as number as Code);
+  fill(error.metadata, metadata);
   const [bytes] = metadata.get("grpc-status-details-bin");
   if (bytes instanceof Buffer) {
     error.details = fromBinary(StatusSchema, bytes).details.map((any) => ({
@@ -183,6 +194,20 @@ function encode<I extends DescMessage>(desc: I, message: MessageShape<I>) {
 
 function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
+}
+
+interface Envelope {
+  readonly header: Headers;
+  readonly trailer: Headers;
+}
+
+function fill(headers: Headers, metadata: Metadata): void {
+  for (const [name, value] of Object.entries(metadata.getMap())) {
+    headers.set(
+      name,
+      typeof value === "string" ? value : value.toString("base64"),
+    );
+  }
 }
 
 function envelope(method: DescMethod) {

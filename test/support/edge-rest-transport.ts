@@ -48,7 +48,13 @@ export function createRestTransport(
         responseBody ? { [responseBody]: json } : json,
         reading,
       );
-      return { ...envelope(method), stream: false, method, message };
+      return {
+        ...envelope(method),
+        header: headersOfAnswer(response),
+        stream: false,
+        method,
+        message,
+      };
     },
     async stream(method, signal, timeoutMs, header, inputs) {
       const [input] = await Array.fromAsync(inputs);
@@ -126,6 +132,15 @@ function headersOf(
   };
 }
 
+function headersOfAnswer(response: EdgeResponse): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(response.headers)) {
+    // HTTP/2's own begin with a colon.
+    if (!name.startsWith(":")) headers.set(name, String(value));
+  }
+  return headers;
+}
+
 /** @throws ConnectError for an error of the contract's shape, ConnectError CANCELLED where our own signal ended the call. */
 async function answered(sent: Promise<EdgeResponse>): Promise<EdgeResponse> {
   const response = await sent.catch((error: unknown) => {
@@ -135,11 +150,17 @@ async function answered(sent: Promise<EdgeResponse>): Promise<EdgeResponse> {
   const text = await textOf(response);
   expectType(response, "application/json");
   const status = fromJson(StatusSchema, JSON.parse(text), { registry });
-  if (HTTP_STATUS[status.code] !== response.status) {
+  const isTooLarge =
+    status.code === Code.ResourceExhausted && response.status === 413;
+  if (HTTP_STATUS[status.code] !== response.status && !isTooLarge) {
     throw new Error(`HTTP ${response.status} for gRPC ${status.code}: ${text}`);
   }
   // Connect's codes are gRPC's numbers.
-  const error = new ConnectError(status.message, status.code as Code);
+  const error = new ConnectError(
+    status.message,
+    status.code as Code,
+    headersOfAnswer(response),
+  );
   error.details = status.details.map((any) => ({
     type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1),
     value: any.value,

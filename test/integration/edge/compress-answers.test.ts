@@ -1,7 +1,18 @@
+import {
+  create,
+  fromBinary,
+  fromJsonString,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
-import { createGunzip, gunzipSync } from "node:zlib";
+import { createGunzip, gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  ListOrdersRequestSchema,
+  ListOrdersResponseSchema,
+} from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { open, send } from "../../support/edge-http.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { LOST_ORDER, MANY, NO_ORDER, ORDER } from "./upstream.ts";
@@ -136,3 +147,92 @@ it.each([
   expect(answer.status).toBe(plain.status);
   expect(answer.text).toBe(plain.text);
 });
+
+const json = (body: Uint8Array) =>
+  fromJsonString(ListOrdersResponseSchema, Buffer.from(body).toString());
+const proto = (body: Uint8Array) => fromBinary(ListOrdersResponseSchema, body);
+const request = create(ListOrdersRequestSchema, { customer: MANY });
+
+/** How a client of each protocol says that a message is compressed, and what it takes. */
+const wires = [
+  {
+    protocol: "Connect JSON",
+    type: "application/json",
+    encoding: "content-encoding",
+    accepts: "accept-encoding",
+    message: Buffer.from(toJsonString(ListOrdersRequestSchema, request)),
+    read: json,
+  },
+  {
+    protocol: "Connect binary",
+    type: "application/proto",
+    encoding: "content-encoding",
+    accepts: "accept-encoding",
+    message: toBinary(ListOrdersRequestSchema, request),
+    read: proto,
+  },
+  {
+    protocol: "gRPC-Web",
+    type: "application/grpc-web+proto",
+    encoding: "grpc-encoding",
+    accepts: "grpc-accept-encoding",
+    message: toBinary(ListOrdersRequestSchema, request),
+    read: proto,
+  },
+  {
+    protocol: "gRPC",
+    type: "application/grpc+proto",
+    encoding: "grpc-encoding",
+    accepts: "grpc-accept-encoding",
+    message: toBinary(ListOrdersRequestSchema, request),
+    read: proto,
+  },
+];
+
+it.each(wires)(
+  "what goes over the wire is compressed both ways over $protocol",
+  async ({ type, encoding, accepts, message, read }) => {
+    const isFramed = encoding === "grpc-encoding";
+    const zipped = gzipSync(message);
+
+    const answer = await send(world, {
+      method: "POST",
+      path: "/weft.order.v1.OrderService/ListOrders",
+      headers: {
+        "content-type": type,
+        [encoding]: "gzip",
+        [accepts]: "gzip",
+        ...(type === "application/grpc+proto" && { te: "trailers" }),
+      },
+      body: isFramed ? compressedFrame(zipped) : zipped,
+    });
+
+    expect(answer.headers[encoding]).toBe("gzip");
+    const bytes = isFramed ? messageOfFrame(answer.body) : answer.body;
+    const { orders } = read(gunzipSync(bytes));
+    expect(orders).toHaveLength(20_000);
+    expect(orders.at(-1)).toMatchObject({ name: ORDER, customer: MANY });
+    expect(answer.body.length).toBeLessThan(1_000_000);
+  },
+);
+
+it("a client of REST that names a compression of gRPC's is answered in JSON", async () => {
+  const answer = await send(world, {
+    path: `/v1/orders?customer=${MANY}`,
+    headers: { "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip" },
+  });
+
+  expect(answer.json()).toMatchObject({ orders: { length: 20_000 } });
+});
+
+/** Flag 1, of a compressed message, and its length before it. */
+function compressedFrame(message: Uint8Array): Buffer {
+  const prefix = Buffer.from([1, 0, 0, 0, 0]);
+  prefix.writeUInt32BE(message.length, 1);
+  return Buffer.concat([prefix, message]);
+}
+
+function messageOfFrame(body: Buffer): Buffer {
+  expect(body[0]).toBe(1);
+  return body.subarray(5, 5 + body.readUInt32BE(1));
+}

@@ -1,16 +1,9 @@
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  ListOrdersRequestSchema,
-  OrderService,
-} from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
-import { clientKinds, connectToEdge } from "../../support/edge-clients.ts";
-import { refusalOf } from "../../support/edge-errors.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ListOrdersRequestSchema } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { send } from "../../support/edge-http.ts";
-import { grpcCall } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { nextAbort, SLOW } from "./upstream.ts";
+import { SLOW } from "./upstream.ts";
 
 let world: EdgeWorld;
 beforeAll(async () => {
@@ -40,34 +33,6 @@ function byGet(encoding: string, message: Buffer): string {
   });
   return `${LIST_ORDERS}?${query.toString()}`;
 }
-
-describe.each(clientKinds)("a client of %s", (kind) => {
-  it("is told that its deadline has passed, and the handler ends", async () => {
-    using client = connectToEdge(world, kind);
-    const aborted = nextAbort(world.upstream());
-
-    const refusal = await refusalOf(
-      client.orders.listOrders({ customer: SLOW }, { timeoutMs: 500 }),
-    );
-
-    expect(refusal.code).toBe("DeadlineExceeded");
-    expect(await aborted).toBe("ListOrders");
-  });
-});
-
-it("ends a call of grpc-js at its client's deadline, and its handler", async () => {
-  const aborted = nextAbort(world.upstream());
-
-  const call = grpcCall(
-    world,
-    OrderService.method.listOrders,
-    { customer: SLOW },
-    { deadlineMs: 500 },
-  );
-
-  await expect(call).rejects.toMatchObject({ code: Code.DeadlineExceeded });
-  expect(await aborted).toBe("ListOrders");
-});
 
 const connectTimeout = { "connect-timeout-ms": "700" };
 const grpcTimeout = { "grpc-timeout": "700m" };

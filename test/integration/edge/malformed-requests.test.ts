@@ -119,6 +119,31 @@ it.each([
   },
 );
 
+it("ends a Connect stream to a service that is down with a Connect error", async () => {
+  const body = Buffer.from([0, 0, 0, 0, 2, 0x7b, 0x7d]);
+
+  const answer = await send(world, {
+    method: "POST",
+    path: "/weft.inventory.v1.InventoryService/CreateProduct",
+    headers: {
+      "content-type": "application/connect+json",
+      "connect-protocol-version": "1",
+    },
+    body,
+  });
+
+  const bytes = answer.body;
+  expect(answer).toMatchObject({
+    status: 200,
+    headers: { "content-type": "application/connect+json" },
+  });
+  expect(bytes[0]).toBe(2);
+  expect(bytes.readUInt32BE(1)).toBe(bytes.length - 5);
+  expect(JSON.parse(bytes.subarray(5).toString())).toMatchObject({
+    error: { code: "unavailable" },
+  });
+});
+
 it.each([
   "/",
   "/v1/orders",

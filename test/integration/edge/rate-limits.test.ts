@@ -1,7 +1,4 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Metadata } from "@grpc/grpc-js";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -9,11 +6,13 @@ import {
   QuotaFailureSchema,
   RetryInfoSchema,
 } from "../../../gen/ts/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../../gen/ts/google/rpc/status_pb.ts";
-import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
+import {
+  connectToEdge,
+  everyClientKind,
+  type ClientKind,
+} from "../../support/edge-clients.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startRedisWorld, type RedisWorld } from "../ratelimit/redis-world.ts";
-import { grpcCall, orderClient, transports } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { send } from "../../support/edge-http.ts";
 import { limitRules } from "./limit-rules.ts";
@@ -75,24 +74,14 @@ function expectRefusal(
   expect(delay).toBeLessThanOrEqual(seconds[1]);
 }
 
-const kinds = [
-  "Connect JSON over HTTP/2",
-  "Connect binary over HTTP/2",
-  "Connect JSON over HTTP/1.1",
-  "Connect JSON by GET",
-  "Connect binary by GET",
-  "gRPC-Web over HTTP/2",
-  "gRPC-Web over HTTP/1.1",
-  "connect-node's gRPC",
-];
+const clients = new DisposableStack();
+afterAll(() => clients.dispose());
 
-function ordersOf(as: EdgeWorld, kind: string) {
-  const transport = transports(as)[kind];
-  if (transport === undefined) throw new Error(kind);
-  return orderClient(transport);
+function ordersOf(as: EdgeWorld, kind: ClientKind) {
+  return clients.use(connectToEdge(as, kind)).orders;
 }
 
-describe.each(kinds)("a client of %s", (kind) => {
+describe.each(everyClientKind)("a client of %s", (kind) => {
   it("learns when to come back", async () => {
     const orders = ordersOf(await asSomebody(), kind);
     for (let call = 0; call < 3; call += 1)
@@ -123,31 +112,6 @@ describe.each(kinds)("a client of %s", (kind) => {
     stop.abort();
 
     expectRefusal(error, [1, 3_900]);
-  });
-});
-
-describe("a client of grpc-js", () => {
-  it("learns when to come back", async () => {
-    const as = await asSomebody();
-    const call = () =>
-      grpcCall(as, OrderService.method.getOrder, { name: ORDER });
-    for (let count = 0; count < 3; count += 1) await call();
-
-    const error: unknown = await call().catch((reason: unknown) => reason);
-
-    expect(error).toMatchObject({ code: 8, details: "too many requests" });
-    const metadata =
-      error instanceof Error && "metadata" in error
-        ? error.metadata
-        : undefined;
-    if (!(metadata instanceof Metadata)) throw new Error("no metadata");
-    const [bytes] = metadata.get("grpc-status-details-bin");
-    if (!(bytes instanceof Buffer)) throw new Error("no details");
-    const { details } = fromBinary(StatusSchema, bytes);
-    const retry = details
-      .map((detail) => anyUnpack(detail, RetryInfoSchema))
-      .find(Boolean);
-    expect(Number(retry?.retryDelay?.seconds)).toBeGreaterThanOrEqual(50);
   });
 });
 
@@ -191,7 +155,7 @@ describe("a client of REST", () => {
 it("counts every way to a method as one", async () => {
   const as = await asSomebody();
 
-  await grpcCall(as, OrderService.method.getOrder, { name: ORDER });
+  await ordersOf(as, "gRPC").getOrder({ name: ORDER });
   await send(as, { path: `/v1/${ORDER}` });
   await ordersOf(as, "gRPC-Web over HTTP/1.1").listOrders({});
   const answer = await send(as, { path: `/v1/${ORDER}` });
@@ -249,7 +213,7 @@ it("counts nothing of a caller who may not call", async () => {
 });
 
 it("gives a stream's place back when the stream ends, whoever ends it", async () => {
-  const orders = ordersOf(await asSomebody(), "connect-node's gRPC");
+  const orders = ordersOf(await asSomebody(), "gRPC by connect-node");
   const open = async () => {
     const stop = new AbortController();
     const stream = orders.watchOrders({}, { signal: stop.signal });
@@ -271,7 +235,7 @@ it("gives a stream's place back when the stream ends, whoever ends it", async ()
 });
 
 it("gives each stream a place of its own, though all say that they are one request", async () => {
-  const orders = ordersOf(await asSomebody(), "connect-node's gRPC");
+  const orders = ordersOf(await asSomebody(), "gRPC by connect-node");
   const stop = new AbortController();
   const headers = { "x-request-id": randomUUID() };
   const open = () => {
@@ -330,7 +294,7 @@ describe.each(["dead", "hung"])("while the rate-limit service is %s", (how) => {
     else process.kill(limiter.pid, "SIGSTOP");
 
     const errors = await Promise.all(
-      kinds.flatMap((kind) => {
+      everyClientKind.flatMap((kind) => {
         const orders = ordersOf(other, kind);
         const stream = orders.watchOrders({})[Symbol.asyncIterator]();
         return [
@@ -366,7 +330,7 @@ describe("a flood", () => {
       code: 8,
       details: [{}, { retryDelay: "1s" }],
     });
-    for (const kind of kinds) {
+    for (const kind of everyClientKind) {
       const orders = ordersOf(stranger, kind);
       const error = await failure(orders.getOrder({ name: ORDER }));
       expectRefusal(error, [1, 1]);

@@ -1,224 +1,291 @@
-import {
-  create,
-  fromBinary,
-  fromJsonString,
-  toBinary,
-  toJsonString,
-} from "@bufbuild/protobuf";
-import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Order_State as State } from "../../../gen/ts/weft/order/v1/order_pb.ts";
 import {
-  ListOrdersRequestSchema,
-  ListOrdersResponseSchema,
-} from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
-import { compressingTransports, orderClient, transports } from "./clients.ts";
+  connectToEdge,
+  everyClientKind,
+  type ClientKind,
+  type EdgeClient,
+} from "../../support/edge-clients.ts";
+import { refusalOf } from "../../support/edge-errors.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { send } from "../../support/edge-http.ts";
-import { MANY, ORDER } from "./upstream.ts";
+import {
+  LOST_ORDER,
+  MANY,
+  nextAbort,
+  NO_ORDER,
+  NONE,
+  ORDER,
+  SLOW,
+} from "./upstream.ts";
 
 let world: EdgeWorld;
 beforeAll(async () => {
   world = await startEdgeWorld();
 }, 60_000);
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => world?.[Symbol.asyncDispose]());
 
-const kinds = [
-  "Connect JSON over HTTP/2",
-  "Connect binary over HTTP/2",
-  "Connect JSON over HTTP/1.1",
-  "Connect JSON by GET",
-  "Connect binary by GET",
-  "gRPC-Web over HTTP/2",
-  "gRPC-Web over HTTP/1.1",
-  "connect-node's gRPC",
-];
-
-const compressing = ["Connect JSON", "Connect binary", "gRPC-Web", "gRPC"];
-
-function client(kind: string, of = transports(world)) {
-  const transport = of[kind];
-  if (transport === undefined) throw new Error(kind);
-  return orderClient(transport);
+interface Case {
+  readonly what: string;
+  readonly ask: (client: EdgeClient) => Promise<unknown>;
+  /** The same over every protocol. */
+  readonly answer: unknown;
+  /** Kinds of clients for which there is no such thing. */
+  readonly notOver?: readonly ClientKind[];
 }
 
-describe.each(kinds)("over %s", (kind) => {
-  it("headers come back before the answer and trailers after it", async () => {
-    const seen: Record<string, string | null> = {};
+const REST = ["REST by fetch", "REST over HTTP/2"] as const;
+const MIB = 1024 * 1024;
 
-    await client(kind).listOrders(
-      {},
-      {
-        headers: { "x-asked": "how much?" },
-        onHeader: (headers) => (seen["header"] = headers.get("x-seen")),
-        onTrailer: (trailers) => (seen["trailer"] = trailers.get("x-counted")),
-      },
-    );
+const notFound = {
+  code: "NotFound",
+  reason: "ORDER_NOT_FOUND",
+  domain: "weft.dev",
+  fields: [],
+};
 
-    expect(seen).toEqual({ header: "how much?", trailer: "9" });
-  });
-
-  it("an answer of megabytes arrives whole", async () => {
-    const { orders } = await client(kind).listOrders({ customer: MANY });
-
-    expect(orders).toHaveLength(20_000);
-    expect(orders.at(-1)).toMatchObject({ name: ORDER, customer: MANY });
-  });
-
-  it("an empty request is one", async () => {
-    const { orders } = await client(kind).listOrders({});
-
-    expect(orders).toMatchObject([{ name: ORDER, customer: "" }]);
-  });
-});
-
-it("asks by GET where a client is told to, in both encodings", async () => {
-  const kindsOfGet = kinds.filter((kind) => kind.endsWith("GET"));
-
-  for (const kind of kindsOfGet) await client(kind).listOrders({});
-
-  const gets = async () =>
-    (await world.log()).match(/"method":"GET","path":"\/weft\.order\./g) ?? [];
-  await expect
-    .poll(async () => (await gets()).length, { timeout: 4_000 })
-    .toBeGreaterThanOrEqual(kindsOfGet.length);
-  expect(kindsOfGet).toHaveLength(2);
-});
-
-describe.each(compressing)("compressed, over %s", (kind) => {
-  it("requests and answers arrive as they were", async () => {
-    const lines = Array.from({ length: 100 }, (_, at) => ({
-      sku: `tea-${at}`,
-      quantity: at + 1,
-    }));
-    const orders = client(kind, compressingTransports(world));
-
-    const { order } = await orders.createOrder({
-      order: { lines, paymentToken: "tok_1" },
-    });
-
-    expect(order?.lines).toMatchObject(lines);
-  });
-});
-
-const json = (body: Uint8Array) =>
-  fromJsonString(ListOrdersResponseSchema, Buffer.from(body).toString());
-const proto = (body: Uint8Array) => fromBinary(ListOrdersResponseSchema, body);
-const request = create(ListOrdersRequestSchema, { customer: MANY });
-
-/** How a client of each protocol says that a message is compressed, and what it takes. */
-const wires = [
+/** One answer to each of these, whichever protocol, encoding, verb and HTTP version carries it. */
+const cases: readonly Case[] = [
   {
-    protocol: "Connect JSON",
-    type: "application/json",
-    encoding: "content-encoding",
-    accepts: "accept-encoding",
-    message: Buffer.from(toJsonString(ListOrdersRequestSchema, request)),
-    read: json,
+    what: "a unary call",
+    ask: ({ orders }) => orders.getOrder({ name: ORDER }),
+    answer: { order: { name: ORDER, state: State.PLACED } },
   },
   {
-    protocol: "Connect binary",
-    type: "application/proto",
-    encoding: "content-encoding",
-    accepts: "accept-encoding",
-    message: toBinary(ListOrdersRequestSchema, request),
-    read: proto,
+    what: "a stream of answers",
+    ask: ({ orders }) => eventsOf(orders.watchOrders({ name: ORDER })),
+    answer: ["order", "heartbeat"],
   },
   {
-    protocol: "gRPC-Web",
-    type: "application/grpc-web+proto",
-    encoding: "grpc-encoding",
-    accepts: "grpc-accept-encoding",
-    message: toBinary(ListOrdersRequestSchema, request),
-    read: proto,
+    what: "an empty request",
+    ask: ({ orders }) => orders.listOrders({}),
+    answer: { orders: [{ name: ORDER, customer: "" }] },
   },
   {
-    protocol: "gRPC",
-    type: "application/grpc+proto",
-    encoding: "grpc-encoding",
-    accepts: "grpc-accept-encoding",
-    message: toBinary(ListOrdersRequestSchema, request),
-    read: proto,
+    what: "an empty answer",
+    ask: ({ orders }) => orders.listOrders({ customer: NONE }),
+    answer: { orders: [], nextPageToken: "" },
+  },
+  {
+    what: "an answer of megabytes",
+    ask: async ({ orders }) => {
+      const answer = await orders.listOrders({ customer: MANY });
+      return { count: answer.orders.length, last: answer.orders.at(-1) };
+    },
+    answer: { count: 20_000, last: { name: ORDER, customer: MANY } },
+  },
+  {
+    what: "a request of almost 4 MiB, which the service takes and reads",
+    ask: ({ orders }) => refusalOf(orders.createOrder(sized(4 * MIB - 1_024))),
+    answer: { code: "InvalidArgument", fields: ["order.payment_token"] },
+  },
+  {
+    what: "a request of more than 4 MiB",
+    ask: ({ orders }) => refusalOf(orders.createOrder(sized(4 * MIB + 1))),
+    answer: { code: "ResourceExhausted" },
+  },
+  {
+    what: "the header that a service adds to its answer",
+    ask: async ({ orders }) => {
+      let seen: string | null = null;
+      await orders.listOrders(
+        {},
+        {
+          headers: { "x-asked": "how much?" },
+          onHeader: (headers) => (seen = headers.get("x-seen")),
+        },
+      );
+      return seen;
+    },
+    answer: "how much?",
+  },
+  {
+    what: "the trailer that a service adds to its answer",
+    ask: async ({ orders }) => {
+      let counted: string | null = null;
+      await orders.listOrders(
+        {},
+        {
+          headers: { "x-asked": "how much?" },
+          onTrailer: (trailers) => (counted = trailers.get("x-counted")),
+        },
+      );
+      return counted;
+    },
+    answer: "9",
+    // JSON over HTTP has none.
+    notOver: REST,
+  },
+  {
+    what: "a service's error",
+    ask: ({ orders }) => refusalOf(orders.getOrder({ name: NO_ORDER })),
+    answer: { ...notFound, metadata: { order: NO_ORDER } },
+  },
+  {
+    what: "an error before a stream's first answer",
+    ask: ({ orders }) =>
+      refusalOf(eventsOf(orders.watchOrders({ name: NO_ORDER }))),
+    answer: { ...notFound, metadata: { order: NO_ORDER } },
+  },
+  {
+    what: "an error after it",
+    ask: ({ orders }) =>
+      refusalOf(eventsOf(orders.watchOrders({ name: LOST_ORDER }))),
+    answer: { ...notFound, metadata: { order: LOST_ORDER } },
+    // HTTP's status has gone: the error is a last line of its own (integration/edge/rest.test.ts).
+    notOver: REST,
+  },
+  {
+    what: "a field that breaks its rule",
+    ask: ({ orders }) => refusalOf(orders.listOrders({ pageSize: -1 })),
+    answer: { code: "InvalidArgument", fields: ["page_size"] },
+  },
+  {
+    what: "the edge's own error, of a service that is down",
+    ask: ({ inventory }) => refusalOf(inventory.createProduct({})),
+    answer: {
+      code: "Unavailable",
+      reason: "SERVICE_UNAVAILABLE",
+      domain: "weft.dev",
+    },
+  },
+  {
+    what: "the edge's own error, of a method that only services call",
+    ask: ({ inventory }) => refusalOf(inventory.reserve({})),
+    answer: {
+      code: "Unimplemented",
+      reason: "UNKNOWN_METHOD",
+      domain: "weft.dev",
+    },
+    // It has no path.
+    notOver: REST,
+  },
+  {
+    what: "a deadline, at which the handler ends",
+    ask: async ({ orders }) => {
+      const ended = nextAbort(world.upstream());
+      const call = orders.listOrders({ customer: SLOW }, { timeoutMs: 500 });
+      const { code } = await refusalOf(call);
+      return { code, ended: await ended };
+    },
+    answer: { code: "DeadlineExceeded", ended: "ListOrders" },
+  },
+  {
+    what: "a call that its client cancels, and its handler",
+    ask: async ({ orders }) => {
+      const ended = nextAbort(world.upstream());
+      const { signal, cancel } = canceller();
+      const before = world.upstream().calls.length;
+      const refusal = refusalOf(
+        orders.listOrders({ customer: SLOW }, { signal }),
+      );
+      await expect
+        .poll(() => world.upstream().calls.length, { timeout: 10_000 })
+        .toBe(before + 1);
+      cancel();
+      return { code: (await refusal).code, ended: await ended };
+    },
+    answer: { code: "Canceled", ended: "ListOrders" },
+  },
+  {
+    what: "a stream that its client cancels, and its handler",
+    ask: async ({ orders }) => {
+      const ended = nextAbort(world.upstream());
+      const { signal, cancel } = canceller();
+      const watch = async () => {
+        for await (const _ of orders.watchOrders({}, { signal })) cancel();
+      };
+      return { code: (await refusalOf(watch())).code, ended: await ended };
+    },
+    answer: { code: "Canceled", ended: "WatchOrders" },
   },
 ];
 
-it.each(wires)(
-  "what goes over the wire is compressed both ways over $protocol",
-  async ({ type, encoding, accepts, message, read }) => {
-    const isFramed = encoding === "grpc-encoding";
-    const zipped = gzipSync(message);
+const lines = Array.from({ length: 100 }, (_, at) => ({
+  sku: `tea-${at}`,
+  quantity: at + 1,
+}));
 
-    const answer = await send(world, {
-      method: "POST",
-      path: "/weft.order.v1.OrderService/ListOrders",
-      headers: {
-        "content-type": type,
-        [encoding]: "gzip",
-        [accepts]: "gzip",
-        ...(type === "application/grpc+proto" && { te: "trailers" }),
-      },
-      body: isFramed ? compressedFrame(zipped) : zipped,
-    });
+/** What goes over the wire is another test's: compress-answers.test.ts. */
+const compressedCases: readonly Case[] = [
+  {
+    what: "a request that is compressed",
+    ask: ({ orders }) =>
+      orders.createOrder({ order: { lines, paymentToken: "tok_1" } }),
+    answer: { order: { name: ORDER, lines } },
+  },
+  {
+    what: "an answer that is compressed",
+    ask: async ({ orders }) => {
+      const answer = await orders.listOrders({ customer: MANY });
+      return { count: answer.orders.length, last: answer.orders.at(-1) };
+    },
+    answer: { count: 20_000, last: { name: ORDER, customer: MANY } },
+  },
+  {
+    what: "a stream of answers that are compressed",
+    ask: ({ orders }) => eventsOf(orders.watchOrders({ name: ORDER })),
+    answer: ["order", "heartbeat"],
+  },
+  {
+    what: "a refusal of a compressed request",
+    ask: ({ orders }) => refusalOf(orders.getOrder({ name: NO_ORDER })),
+    answer: { ...notFound, metadata: { order: NO_ORDER } },
+  },
+];
 
-    expect(answer.headers[encoding]).toBe("gzip");
-    const bytes = isFramed ? messageOfFrame(answer.body) : answer.body;
-    const { orders } = read(gunzipSync(bytes));
-    expect(orders).toHaveLength(20_000);
-    expect(orders.at(-1)).toMatchObject({ name: ORDER, customer: MANY });
-    expect(answer.body.length).toBeLessThan(1_000_000);
+describe.each(everyClientKind)("over %s", (kind) => {
+  const over = (all: readonly Case[]) =>
+    all.filter(({ notOver = [] }) => !notOver.includes(kind));
+
+  it.each(over(cases))("$what is the same", async ({ ask, answer }) => {
+    using client = connectToEdge(world, kind);
+
+    expect(await ask(client)).toMatchObject(answer as object);
+  });
+
+  it.each(over(compressedCases))(
+    "$what is the same",
+    async ({ ask, answer }) => {
+      using client = connectToEdge(world, kind, { compress: true });
+
+      expect(await ask(client)).toMatchObject(answer as object);
+    },
+  );
+});
+
+it.each(everyClientKind.filter((kind) => kind.endsWith("GET")))(
+  "%s is by GET",
+  async (kind) => {
+    using client = connectToEdge(world, kind);
+    let verb: string | null = null;
+
+    await client.orders.listOrders(
+      {},
+      { onHeader: (headers) => (verb = headers.get("x-verb")) },
+    );
+
+    expect(verb).toBe("GET");
   },
 );
 
-describe("over REST", () => {
-  const authorization = () => `Bearer ${world.token}`;
-
-  it("what goes over the wire is compressed", async () => {
-    const answer = await send(world, {
-      path: `/v1/orders?customer=${MANY}`,
-      headers: { "accept-encoding": "gzip" },
-    });
-
-    expect(answer.headers["content-encoding"]).toBe("gzip");
-    expect(json(gunzipSync(answer.body)).orders).toHaveLength(20_000);
-  });
-
-  it("a client that names a compression of gRPC's is answered in JSON", async () => {
-    const answer = await send(world, {
-      path: `/v1/orders?customer=${MANY}`,
-      headers: { "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip" },
-    });
-
-    expect(answer.json()).toMatchObject({ orders: { length: 20_000 } });
-  });
-
-  it("headers come back", async () => {
-    const answer = await send(world, {
-      path: "/v1/orders",
-      headers: { authorization: authorization(), "x-asked": "how much?" },
-    });
-
-    expect(answer.headers["x-seen"]).toBe("how much?");
-  });
-
-  it("an answer of megabytes arrives whole", async () => {
-    const answer = await send(world, {
-      path: `/v1/orders?customer=${MANY}`,
-      headers: { authorization: authorization() },
-    });
-
-    const { orders } = answer.json() as { orders: object[] };
-    expect(orders).toHaveLength(20_000);
-    expect(orders.at(-1)).toMatchObject({ name: ORDER, customer: MANY });
-  });
-});
-
-/** Flag 1, of a compressed message, and its length before it. */
-function compressedFrame(message: Uint8Array): Buffer {
-  const prefix = Buffer.from([1, 0, 0, 0, 0]);
-  prefix.writeUInt32BE(message.length, 1);
-  return Buffer.concat([prefix, message]);
+/** A request whose token alone has so many bytes. */
+function sized(bytes: number) {
+  return {
+    order: {
+      lines: [{ sku: "tea", quantity: 1 }],
+      paymentToken: "x".repeat(bytes),
+    },
+  };
 }
 
-function messageOfFrame(body: Buffer): Buffer {
-  expect(body[0]).toBe(1);
-  return body.subarray(5, 5 + body.readUInt32BE(1));
+async function eventsOf(
+  stream: AsyncIterable<{ event: { case?: string | undefined } }>,
+): Promise<unknown> {
+  const events = await Array.fromAsync(stream, ({ event }) => event.case);
+  return events;
+}
+
+function canceller() {
+  const controller = new AbortController();
+  return { signal: controller.signal, cancel: () => controller.abort() };
 }

@@ -1,9 +1,7 @@
-import { Metadata } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readRouteTable } from "../../../deploy/edge/route-table.ts";
-import { OrderService } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
-import { grpcCall } from "./clients.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { connectToEdge } from "../../support/edge-clients.ts";
 import { send } from "../../support/edge-http.ts";
 import { ORDER } from "./upstream.ts";
 
@@ -71,16 +69,9 @@ it.each([
 );
 
 it("replaces the claims that a gRPC client made up", async () => {
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(forgedHeaders))
-    metadata.set(name, value);
+  using client = connectToEdge(world, "gRPC");
 
-  await grpcCall(
-    world,
-    OrderService.method.getOrder,
-    { name: ORDER },
-    { metadata },
-  );
+  await client.orders.getOrder({ name: ORDER }, { headers: forgedHeaders });
 
   expectDemo(world.upstream().calls.at(-1));
 });

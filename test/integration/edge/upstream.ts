@@ -19,7 +19,7 @@ import { silentLogger } from "../../support/silent-logger.ts";
 export interface Upstream extends AsyncDisposable {
   /** The headers of the calls that arrived, by header name. */
   readonly calls: Headers[];
-  /** Emits "aborted" with the method's name when a handler's signal aborts. */
+  /** Emits "aborted" with the method's name when a handler that is at work is told to stop. */
   readonly events: EventEmitter;
 }
 
@@ -37,12 +37,15 @@ export const NO_ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8051";
 export const LOST_ORDER = "orders/01890a5d-ac96-774b-bcce-b302099a8052";
 /** A customer whose list never comes. */
 export const SLOW = "slow";
+/** A customer without orders. */
+export const NONE = "none";
 /** A customer whose list is 2 MB long. */
 export const MANY = "many";
 /** And one whose list is 10 MB long, which is more than sockets hold. */
 export const MORE = "more";
 
 const LENGTHS: Readonly<Record<string, number>> = {
+  [NONE]: 0,
   [MANY]: 20_000,
   [MORE]: 100_000,
 };
@@ -53,18 +56,21 @@ export async function startUpstream(
 ): Promise<Upstream> {
   const calls: Headers[] = [];
   const events = new EventEmitter();
-  const seen = (context: HandlerContext) => {
-    calls.push(context.requestHeader);
-    context.signal.addEventListener("abort", () =>
-      events.emit("aborted", context.method.name),
-    );
+  const seen = (context: HandlerContext) => calls.push(context.requestHeader);
+  const work = async (milliseconds: number, context: HandlerContext) => {
+    try {
+      await delay(milliseconds, undefined, { signal: context.signal });
+    } catch (error) {
+      events.emit("aborted", context.method.name);
+      throw error;
+    }
   };
   const server = await serve({
     host: "127.0.0.1",
     grpcPort: options.grpcPort,
     connectPort: options.connectPort,
     tls: watchedTlsFiles({ ca: options.ca, ...options.files }),
-    services: [service(OrderService, orders(seen))],
+    services: [service(OrderService, orders(seen, work))],
     logger: silentLogger,
   });
   return {
@@ -84,6 +90,7 @@ export async function nextAbort(upstream: Upstream): Promise<string> {
 
 function orders(
   seen: (context: HandlerContext) => void,
+  work: (milliseconds: number, context: HandlerContext) => Promise<void>,
 ): ServiceImpl<typeof OrderService> {
   return {
     createOrder(request, context) {
@@ -98,13 +105,13 @@ function orders(
     },
     async listOrders(request, context) {
       seen(context);
+      context.responseHeader.set("x-verb", context.requestMethod);
       const asked = context.requestHeader.get("x-asked");
       if (asked !== null) {
         context.responseHeader.set("x-seen", asked);
         context.responseTrailer.set("x-counted", String(asked.length));
       }
-      if (request.customer === SLOW)
-        await delay(60_000, undefined, { signal: context.signal });
+      if (request.customer === SLOW) await work(60_000, context);
       const count = LENGTHS[request.customer] ?? 1;
       const order = create(OrderSchema, {
         name: ORDER,
@@ -123,7 +130,7 @@ function orders(
       yield { event: { case: "order", value: { name: ORDER } } };
       if (request.name === LOST_ORDER) throw notFound(request.name);
       while (!context.signal.aborted) {
-        await delay(200, undefined, { signal: context.signal });
+        await work(200, context);
         yield { event: { case: "heartbeat", value: timestampNow() } };
         if (request.name === ORDER) return;
       }
