@@ -9,7 +9,7 @@ export interface Refused {
   readonly refusals: number;
 }
 
-/** Adds refusals to this hour's, of which the thousand most are kept for two hours. */
+/** Adds refusals to this hour's, of which the thousand most are kept for two hours: all at once, so that none stays for ever. */
 export async function addRefusals(
   redis: Redis,
   domain: string,
@@ -17,7 +17,7 @@ export async function addRefusals(
   now: Date,
 ): Promise<void> {
   const key = keyOf(domain, now.getTime());
-  const commands = redis.pipeline();
+  const commands = redis.multi();
   for (const [subject, count] of counts) commands.zincrby(key, count, subject);
   commands.zremrangebyrank(key, 0, -KEPT_MEMBERS - 1);
   commands.pexpire(key, KEPT_HOURS * HOUR_MS);
