@@ -1,93 +1,190 @@
-import {
-  createFileRegistry,
-  fromBinary,
-  fromJson,
-  getOption,
-  toJson,
-  type DescMethod,
-  type DescMethodStreaming,
-  type DescMethodUnary,
-  type JsonObject,
-  type JsonValue,
-  type Message,
-} from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import type { Transport } from "@connectrpc/connect";
-import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import type { DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { randomUUID } from "node:crypto";
-import { globSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { http } from "../../gen/ts/google/api/annotations_pb.ts";
-import {
-  Access,
-  method as policy,
-} from "../../gen/ts/weft/policy/v1/policy_pb.ts";
 import {
   clientKinds,
   openTransport,
   type ClientKind,
 } from "../support/edge-clients.ts";
 import { refusalOf } from "../support/edge-errors.ts";
-import { tokenFor } from "../support/edge-token.ts";
+import { eventually } from "../support/eventually.ts";
 import { titleOf } from "../support/mesh-audit.ts";
-import { meshUnderTest, type EdgeAddress } from "../support/mesh-under-test.ts";
+import { meshUnderTest } from "../support/mesh-under-test.ts";
+import {
+  previousClient,
+  readPreviousRelease,
+  type PreviousClient,
+} from "./previous-release.ts";
+import {
+  completedOrderOf,
+  eur,
+  eventOf,
+  paymentOf,
+  placedOrderOf,
+  price,
+  productOf,
+} from "./previous-resources.ts";
 
-/** The contracts of the last release, see the README there: their clients must go on working in every protocol. */
-const [previous = "none"] = globSync("test/polyglot/previous/*.binpb");
-const contracts = createFileRegistry(
-  fromBinary(FileDescriptorSetSchema, readFileSync(previous)),
-);
-const methods = Array.from(contracts).flatMap((desc) =>
-  desc.kind === "service" ? desc.methods : [],
-);
-/** What users may call in every protocol. */
-const forUsers = methods.filter(
-  (method) =>
-    getOption(method, policy).access === Access.USER &&
-    pathOf(method) !== undefined,
-);
+const { forOutside, methodsOf } = readPreviousRelease();
 const inventory = methodsOf("weft.inventory.v1.InventoryService");
 const order = methodsOf("weft.order.v1.OrderService");
+const payment = methodsOf("weft.payment.v1.PaymentService");
+const answered = new Set<DescMethod>();
+
+/** The events of an order that is paid, oldest first, by who announces them. */
+const PAID = [
+  ["order", "OrderPlaced"],
+  ["inventory", "StockReserved"],
+  ["payment", "PaymentAuthorized"],
+  ["inventory", "StockConfirmed"],
+  ["order", "OrderConfirmed"],
+  ["payment", "PaymentCaptured"],
+  ["order", "OrderCompleted"],
+] as const;
 
 describe.each(clientKinds)(
   "a client of the last release over %s",
   { concurrent: true },
   (kind) => {
-    it("sells, orders, watches, and reads what an error says", async () => {
+    it("sells a product, brings more of it in, and finds it", async () => {
       using client = connect(kind);
-      const sku = `previous-${randomUUID()}`;
-      const orderOf = (quantity: number) => ({
-        order: { lines: [{ sku, quantity }], paymentToken: "tok_visa" },
-        requestId: randomUUID(),
-      });
+      const title = titleOf(15n);
+      const { name, created } = await sell(client, title);
 
-      const sold = await client.call(inventory("CreateProduct"), {
-        sku,
-        openingStock: "10",
-        product: {
-          title: titleOf(10n),
-          price: { currencyCode: "EUR", units: "12", nanos: 500_000_000 },
-        },
+      const adjusted = await client.call(inventory("AdjustStock"), {
+        name,
+        delta: "5",
+        reason: "more came in",
         requestId: randomUUID(),
       });
-      const placed = await client.call(order("CreateOrder"), orderOf(2));
-      const name = nameOf(placed["order"]);
-      const last = await client.call(order("WatchOrders"), { name });
-      const read = await client.call(order("GetOrder"), { name });
-      const refusal = await refusalOf(
-        client.call(order("CreateOrder"), orderOf(-1)),
+      const read = await client.call(inventory("GetProduct"), { name });
+      const batch = await client.call(inventory("BatchGetProducts"), {
+        names: [name, name],
+      });
+      const listed = await findInPages(name, (pageToken) =>
+        client.call(inventory("ListProducts"), { pageSize: 500, pageToken }),
       );
 
-      expect(sold).toMatchObject({ product: { name: `products/${sku}` } });
-      expect(last).toMatchObject({
-        order: { state: "STATE_COMPLETED" },
+      const product = productOf(name, title, { available: "15" });
+      expect(created).toEqual({
+        product: { ...product, stock: { available: "10" } },
       });
-      expect(read).toMatchObject({
+      expect(adjusted).toEqual({ product });
+      expect(read).toEqual(adjusted);
+      expect(batch).toEqual({ products: [product, product] });
+      expect(listed).toEqual(product);
+    });
+
+    it("orders, watches, and reads the order with its events", async () => {
+      using client = connect(kind);
+      const { sku } = await sell(client);
+
+      const placed = await client.call(order("CreateOrder"), orderOf(sku));
+      const { name } = orderIn(placed);
+      const last = await client.call(order("WatchOrders"), { name });
+      const read = await readOrderUntil(
+        client,
+        name,
+        ({ timeline }) => timeline.length === PAID.length,
+      );
+
+      const completed = completedOrderOf(name, sku);
+      const timeline = PAID.map(([source, type]) => eventOf(source, type));
+      expect(placed).toEqual({ order: placedOrderOf(name, sku) });
+      expect(last).toEqual({ order: completed });
+      expect(read).toEqual({ order: { ...completed, timeline } });
+    });
+
+    it("waits for an order, and finds it and its payment in lists", async () => {
+      using client = connect(kind);
+      const { sku } = await sell(client);
+      const request = () => ({ ...orderOf(sku), wait: true });
+
+      const settled = await client.call(order("CreateOrder"), request());
+      const { name } = orderIn(settled);
+      // Newest first: one that is later makes a page before it.
+      await client.call(order("CreateOrder"), request());
+      const listed = await findInPages(name, (pageToken) =>
+        client.call(order("ListOrders"), {
+          pageSize: 1,
+          pageToken,
+          states: ["STATE_COMPLETED"],
+          customer: "demo",
+        }),
+      );
+      const read = await client.call(payment("GetPayment"), {
+        name: name.replace("orders/", "payments/"),
+      });
+      const payments = await client.call(payment("ListPayments"), {
+        pageSize: 10,
+        order: name,
+      });
+      const stock = await stockOf(client, sku);
+
+      const paid = paymentOf(name, "STATE_CAPTURED", 25);
+      expect(settled).toEqual({ order: completedOrderOf(name, sku) });
+      expect(listed).toEqual(completedOrderOf(name, sku));
+      expect(read).toEqual({ payment: paid });
+      expect(payments).toEqual({ payments: [paid] });
+      expect(stock).toEqual({ available: "6", sold: "4" });
+    });
+
+    it("cancels an order that waits for its payment", async () => {
+      using client = connect(kind);
+      const { sku } = await sell(client);
+      const request = orderOf(sku, { paymentToken: "tok_late" });
+      const placed = await client.call(order("CreateOrder"), request);
+      const { name } = orderIn(placed);
+      const reserved = await readOrderUntil(
+        client,
+        name,
+        ({ state }) => state === "STATE_RESERVED",
+      );
+      const stock = await stockOf(client, sku);
+
+      const cancelling = await client.call(order("CancelOrder"), {
+        name,
+        etag: orderIn(reserved).etag,
+        requestId: randomUUID(),
+      });
+      const last = await client.call(order("WatchOrders"), { name });
+
+      const {
+        payment: _payment,
+        settleTime,
+        ...held
+      } = completedOrderOf(name, sku);
+      expect(cancelling).toEqual({
+        order: { ...held, state: "STATE_CANCELLING" },
+      });
+      expect(last).toEqual({
+        order: { ...held, settleTime, state: "STATE_CANCELLED" },
+      });
+      expect(stock).toEqual({ available: "8", reserved: "2" });
+      expect(await stockOf(client, sku)).toEqual({ available: "10" });
+    });
+
+    it("reads why an order is rejected, and what an error says", async () => {
+      using client = connect(kind);
+      const { sku } = await sell(client);
+
+      const rejected = await client.call(order("CreateOrder"), {
+        ...orderOf(sku, { paymentToken: "tok_declined" }),
+        wait: true,
+      });
+      const refusal = await refusalOf(
+        client.call(order("CreateOrder"), orderOf(sku, { quantity: -1 })),
+      );
+
+      expect(rejected).toMatchObject({
         order: {
-          name,
-          state: "STATE_COMPLETED",
-          total: { currencyCode: "EUR", units: "25" },
+          state: "STATE_REJECTED",
+          failure: {
+            reason: "PAYMENT_DECLINED",
+            message: expect.stringMatching(/./),
+            metadata: { decline_code: "insufficient_funds" },
+          },
         },
       });
       expect(refusal).toMatchObject({
@@ -96,100 +193,99 @@ describe.each(clientKinds)(
         fields: ["order.lines[0].quantity"],
       });
     });
-
-    it("finds every method for users where it was", async () => {
-      const refusals = await Promise.all(
-        forUsers.map(async (method) => {
-          using client = connect(kind, await withoutScopesOf(method));
-          const call = client.call(method, pathFieldsOf(method));
-          return { name: method.name, ...(await refusalOf(call)) };
-        }),
-      );
-
-      expect(forUsers).toContain(order("CreateOrder"));
-      // A method that were gone would be unknown, whoever asks.
-      expect(refusals).toMatchObject(
-        forUsers.map(({ name }) => ({
-          name,
-          code: "PermissionDenied",
-        })),
-      );
-    });
   },
 );
 
-function methodsOf(service: string) {
-  return (name: string): DescMethod => {
-    const method = methods.find(
-      (each) => each.parent.typeName === service && each.name === name,
-    );
-    if (!method) throw new Error(`the last release has no ${service}/${name}`);
-    return method;
-  };
+it("no method of the last release that is for clients outside is left uncalled", () => {
+  const uncalled = forOutside.filter((method) => !answered.has(method));
+
+  expect(uncalled.map(String)).toEqual([]);
+});
+
+function connect(kind: ClientKind): PreviousClient {
+  const reading = { ignoreUnknownFields: true };
+  const transport = openTransport(meshUnderTest().edge, kind, reading);
+  return previousClient(transport, { answered });
 }
 
-/** The edge as somebody sees it who may not call the method. */
-async function withoutScopesOf(method: DescMethod): Promise<EdgeAddress> {
-  const { edge, directory } = meshUnderTest();
-  const { scopes } = getOption(method, policy);
-  const scope = scopes.includes("orders:read") ? "sort:read" : "orders:read";
-  return { ...edge, token: await tokenFor(directory, { user: "demo", scope }) };
-}
-
-/** The template of a method's REST path, such as `/v1/{name=orders/*}:cancel`. */
-function pathOf(method: DescMethod): string | undefined {
-  const { value } = getOption(method, http).pattern;
-  return typeof value === "string" ? value : undefined;
-}
-
-/** What a path needs, such as a `name` like `orders/x`. */
-function pathFieldsOf(method: DescMethod): JsonObject {
-  const variables = pathOf(method)?.matchAll(/\{(\w+)=([^}]*)\}/g) ?? [];
-  return Object.fromEntries(
-    Array.from(variables, ([, field, path]) => [
-      field,
-      path?.replaceAll("*", "x"),
-    ]),
-  );
-}
-
-/** A client with nothing but the last release's descriptors. Messages are JSON here, as they say it. */
-function connect(kind: ClientKind, edge: EdgeAddress = meshUnderTest().edge) {
-  const transport = openTransport(edge, kind, { ignoreUnknownFields: true });
-  return {
-    /** The answer, or the last one of a stream. */
-    call: async (method: DescMethod, request: JsonObject) => {
-      const input = fromJson(method.input, request);
-      const message = await answerOf(transport, method, input);
-      // A message in JSON is an object.
-      return toJson(method.output, message) as JsonObject;
+/** Sells ten of a product that nobody else sells. */
+async function sell(client: PreviousClient, title = titleOf(10n)) {
+  const sku = `previous-${randomUUID()}`;
+  const created = await client.call(inventory("CreateProduct"), {
+    sku,
+    openingStock: "10",
+    product: {
+      title,
+      description: "sold to clients of the last release",
+      price,
     },
-    [Symbol.dispose]: () => transport[Symbol.dispose](),
+    requestId: randomUUID(),
+  });
+  return { sku, name: `products/${sku}`, created };
+}
+
+async function stockOf(client: PreviousClient, sku: string): Promise<unknown> {
+  const name = `products/${sku}`;
+  const { product } = await client.call(inventory("GetProduct"), { name });
+  return z.object({ stock: z.unknown() }).parse(product).stock;
+}
+
+function orderOf(
+  sku: string,
+  { quantity = 2, paymentToken = "tok_visa" } = {},
+): JsonObject {
+  return {
+    order: {
+      lines: [{ sku, quantity }],
+      paymentToken,
+      expectedTotal: eur(25),
+    },
+    requestId: randomUUID(),
   };
 }
 
-async function answerOf(
-  transport: Transport,
-  method: DescMethod,
-  input: Message,
-): Promise<Message> {
-  const rest = [undefined, undefined, undefined] as const;
-  if (isUnary(method)) {
-    return (await transport.unary(method, ...rest, input)).message;
-  }
-  const inputs = createAsyncIterable([input]);
-  // What is not unary streams.
-  const stream = method as DescMethodStreaming;
-  const { message } = await transport.stream(stream, ...rest, inputs);
-  const last = (await Array.fromAsync(message)).at(-1);
-  if (last === undefined) throw new Error("the stream had no message");
-  return last;
+const orderShape = z.object({
+  name: z.string(),
+  etag: z.string(),
+  state: z.string(),
+  timeline: z.array(z.unknown()).default([]),
+});
+
+function orderIn(answer: JsonObject): z.infer<typeof orderShape> {
+  return orderShape.parse(answer["order"]);
 }
 
-function isUnary(method: DescMethod): method is DescMethod & DescMethodUnary {
-  return method.methodKind === "unary";
+/** What GetOrder answers once the order is so. */
+async function readOrderUntil(
+  client: PreviousClient,
+  name: string,
+  isSo: (order: z.infer<typeof orderShape>) => boolean,
+): Promise<JsonObject> {
+  const get = () => client.call(order("GetOrder"), { name });
+  let answer = await get();
+  await eventually(
+    `${name} is as awaited`,
+    async () => isSo(orderIn((answer = await get()))),
+    60_000,
+  );
+  return answer;
 }
 
-function nameOf(resource: JsonValue | undefined): string {
-  return z.object({ name: z.string() }).parse(resource).name;
+/** The resource of this name, on whichever page of a list it is. */
+async function findInPages(
+  name: string,
+  page: (token: string) => Promise<JsonObject>,
+): Promise<JsonValue | undefined> {
+  let token = "";
+  do {
+    const { nextPageToken = "", ...lists } = await page(token);
+    const found = Object.values(lists)
+      .flat()
+      .find((each) => nameShape.safeParse(each).data?.name === name);
+    if (found !== undefined) return found;
+    token = z.string().parse(nextPageToken);
+  } while (token !== "");
+  return undefined;
 }
+
+const nameShape = z.object({ name: z.string() });
