@@ -78,3 +78,15 @@ export function paymentOf(order: string, state: string, captured: number) {
     ...times,
   };
 }
+
+/** The whole of a reservation of two of a product, but for its state. */
+export function reservationOf(name: string, order: string, sku: string) {
+  return {
+    name,
+    order,
+    lines: [{ sku, quantity: 2, unitPrice: price }],
+    total: eur(25),
+    expireTime: aTime,
+    ...times,
+  };
+}
