@@ -45,20 +45,18 @@ test("goes on after a step that fails, and ends with 1", async () => {
 
 test("tells its steps to hurry before the bound, and ends at the bound", async () => {
   const { drain, exited } = setup(200);
-  const hurried = Promise.withResolvers<number>();
+  let hurries = 0;
   const started = performance.now();
   drain.add("stuck", (signal) => {
-    signal.addEventListener("abort", () =>
-      hurried.resolve(performance.now() - started),
-    );
+    signal.addEventListener("abort", () => (hurries += 1));
     return new Promise(() => {});
   });
 
   drain.start("SIGTERM", 0);
 
   expect(await exited).toBe(1);
+  expect(hurries).toBe(1);
   expect(performance.now() - started).toBeGreaterThanOrEqual(195);
-  expect(await hurried.promise).toBeLessThan(200 + 50);
 });
 
 test("a second signal changes nothing, and the first aborts the runtime's signal", async () => {
