@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+// As long as `eventually` waits: the second that is vitest's own passes while a busy machine stands still.
+const expect = { poll: { timeout: 15_000 } };
+
 export default defineConfig({
   test: {
     root,
@@ -14,6 +17,7 @@ export default defineConfig({
         test: {
           name: "unit",
           root,
+          expect,
           include: ["test/unit/**/*.test.ts"],
           environment: "node",
           // Some read the whole tree, or explore every interleaving: seconds, and more where others want the machine.
@@ -24,6 +28,7 @@ export default defineConfig({
         test: {
           name: "integration",
           root,
+          expect,
           include: ["test/integration/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/global-setup.ts"],
@@ -37,6 +42,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           root,
+          expect,
           include: ["test/e2e/**/*.test.ts", "test/polyglot/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/e2e-setup.ts"],

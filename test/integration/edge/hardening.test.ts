@@ -144,9 +144,7 @@ it("takes a request id that is one, and passes it on, back and into the log", as
 
   expect(answer.headers["x-request-id"]).toBe(id);
   expect(world.upstream().calls.at(-1)?.get("x-request-id")).toBe(id);
-  await expect
-    .poll(() => world.log(), { timeout: 4_000 })
-    .toContain(`"request_id":"${id}"`);
+  await expect.poll(() => world.log()).toContain(`"request_id":"${id}"`);
 });
 
 it("tells the request's id in an error that is a fault of ours, to be quoted", async () => {
