@@ -55,11 +55,11 @@ test("a handler's calls act for its caller and have what is left of its time, le
   });
   await using _world = world;
 
-  await orders.getOrder({ name: orderName }, { ...asUser, timeoutMs: 2_000 });
+  await orders.getOrder({ name: orderName }, { ...asUser, timeoutMs: 4_500 });
 
   expect(seen).toMatchObject([{ tenant: "acme", subject: "ada" }]);
   expect(seen[0]?.leftMs).toBeGreaterThan(0);
-  expect(seen[0]?.leftMs).toBeLessThanOrEqual(1_990);
+  expect(seen[0]?.leftMs).toBeLessThanOrEqual(4_490);
 });
 
 test("a call without a deadline has the timeout of its policy", async () => {
@@ -199,21 +199,28 @@ test("a breaker opens when half of the calls fail, and closes when one succeeds 
       return { order: { name: request.name } };
     },
   });
+  const { lines, logger } = recordingLogger();
   const orders = createClient(
     OrderService,
     createMeshTransport({
       address: `127.0.0.1:${world.order.grpcPort}`,
       callee: "order",
       tls: world.tls.of("edge"),
-      logger: silentLogger,
+      logger,
       breaker: { volumeThreshold: 5, resetAfterMs: 200 },
     }),
   );
   const call = () => orders.getOrder({ name: orderName }, asUser);
   for (let index = 0; index < 6; index += 1) await failureOf(call());
-  const before = reached;
+  const told = [...lines];
 
-  const refused = await failureOf(call());
+  let refused: ConnectError | undefined;
+  // Once in a while it lets one call try, on a busy machine every one.
+  await eventually("a call is not made", async () => {
+    const before = reached;
+    refused = await failureOf(call());
+    return reached === before;
+  });
   healthy = true;
   await eventually("the breaker closes", () =>
     call().then(
@@ -222,16 +229,14 @@ test("a breaker opens when half of the calls fail, and closes when one succeeds 
     ),
   );
 
-  expect(reasonOf(refused)).toBe("BREAKER_OPEN");
-  expect(before).toBeLessThanOrEqual(6);
+  expect(told).toContain("breaker opened");
+  expect(refused && reasonOf(refused)).toBe("BREAKER_OPEN");
   expect((await call()).order?.name).toBe(orderName);
 });
 
 test("says in the log that a callee is another than it should be, and that nobody is there", async () => {
   await using world = await setupRpc({});
-  const lines: string[] = [];
-  const log = (_fields: object, message: string) => void lines.push(message);
-  const logger: Logger = { ...silentLogger, warn: log, error: log };
+  const { lines, logger } = recordingLogger();
   const transport = createMeshTransport({
     address: `127.0.0.1:${world.order.grpcPort}`,
     callee: "inventory",
@@ -243,12 +248,21 @@ test("says in the log that a callee is another than it should be, and that nobod
   const error = await failureOf(
     inventory.batchGetProducts(products, { ...acme, timeoutMs: 500 }),
   );
+  await eventually("the log has both", () =>
+    ["refused a callee that is another", "the callee can't be reached"].every(
+      (line) => lines.includes(line),
+    ),
+  );
   transport.close();
 
   expect(error.code).toBe(Code.DeadlineExceeded);
-  expect(lines).toContain("refused a callee that is another");
-  expect(lines).toContain("the callee can't be reached");
 });
+
+function recordingLogger(): { lines: string[]; logger: Logger } {
+  const lines: string[] = [];
+  const log = (_fields: object, message: string) => void lines.push(message);
+  return { lines, logger: { ...silentLogger, warn: log, error: log } };
+}
 
 async function failureOf(call: Promise<unknown>): Promise<ConnectError> {
   try {

@@ -9,6 +9,7 @@ import {
 } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import { callerOf } from "../../../services/platform/rpc/caller.ts";
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
+import { eventually } from "../../support/eventually.ts";
 import {
   asUser,
   claimed,
@@ -120,26 +121,33 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 
   test("ends the handler at the client's deadline", async () => {
-    const ended = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<void>();
+    let leftMs: number | undefined;
     await using world = await setupRpc({
-      getOrder: (_request, context) =>
-        untilAborted(context.signal, ended.resolve),
+      getOrder: (_request, context) => {
+        leftMs ??= context.timeoutMs();
+        return untilAborted(context.signal, ended.resolve);
+      },
     });
-    const started = performance.now();
+    const orders = world.orders(protocol);
 
-    const error = await failureOf(
-      world
-        .orders(protocol)
-        .getOrder({ name: orderName }, { ...asUser, timeoutMs: 150 }),
-    );
+    // Where no handler begins in that time, the machine was too busy to connect.
+    await eventually("a call has reached its handler", async () => {
+      const error = await failureOf(
+        orders.getOrder({ name: orderName }, { ...asUser, timeoutMs: 150 }),
+      );
+      expect(error.code).toBe(Code.DeadlineExceeded);
+      return leftMs !== undefined;
+    });
 
-    expect(error.code).toBe(Code.DeadlineExceeded);
-    expect((await ended.promise) - started).toBeLessThan(2_000);
+    await ended.promise;
+    // The policy itself gives five seconds.
+    expect(leftMs).toBeLessThanOrEqual(150);
   });
 
   test("ends the handler of a cancelled call", async () => {
     const begun = Promise.withResolvers<void>();
-    const ended = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<void>();
     await using world = await setupRpc({
       getOrder: (_request, context) => {
         begun.resolve();
@@ -262,13 +270,10 @@ async function failureOf(call: Promise<unknown>): Promise<ConnectError> {
   throw new Error("the call should have failed");
 }
 
-function untilAborted(
-  signal: AbortSignal,
-  tell: (at: number) => void,
-): Promise<never> {
+function untilAborted(signal: AbortSignal, tell: () => void): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => {
-      tell(performance.now());
+      tell();
       reject(signal.reason as Error);
     });
   });
