@@ -43,9 +43,10 @@ export interface OrderChangesDeps {
   readonly db: Database;
   readonly logger: Logger;
   readonly now: () => Date;
+  /** How soon the changes of other processes are heard of: ours ring. Default 100. */
+  readonly pollMs?: number;
 }
 
-const pollMs = 100;
 const pollAfterFailureMs = 1_000;
 const batch = 500;
 const keepMs = 60 * 60_000;
@@ -58,6 +59,7 @@ export function startOrderChanges(
   deps: OrderChangesDeps,
   stopping: AbortSignal,
 ): OrderChanges {
+  const { pollMs = 100 } = deps;
   const listeners = new Set<OrderListener>();
   const bell = createWakeUp();
   let cursor: ChangeCursor | undefined;

@@ -29,7 +29,7 @@ test("the check of the topics takes second deliveries, and finds a lost event an
 
   await send(["a", 1], ["a", 2], ["a", 1], ["a", 2], ["b", 5], ["a", 3]);
   expect(await kafkaFaults(where, ["a-1", "a-2", "a-3", "b-5"])).toEqual([]);
-  expect(await kafkaFaults(where, ["a-1", "a-4"], 500)).toEqual([
+  expect(await kafkaFaults(where, ["a-4"], 500)).toEqual([
     "a-4 is not in Kafka",
   ]);
 

@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   ErrorInfoSchema,
@@ -63,9 +62,8 @@ describe("more orders than can be settled", () => {
 
   test("are let in fewer at a time until the rush is over", async () => {
     const world = await setupWorld();
-    const user = world
-      .start({ drivers: 8, maxWaiting: 0, pollMs: 60_000 })
-      .user();
+    const process = world.start({ drivers: 8, maxWaiting: 0, pollMs: 60_000 });
+    const user = process.user();
     const last = hold(world, "capture", 4);
     expect(await countAccepted(user, 4)).toBe(4);
     await eventually("they are at their last step", async () =>
@@ -90,7 +88,10 @@ describe("more orders than can be settled", () => {
       (await statesOf(world)).every((state) => state === "completed"),
     );
     // Their drivers are free a moment after that can be seen.
-    await delay(100);
+    const { rows } = await world.db.query<{ id: string }>(
+      "select id from orders",
+    );
+    await Promise.all(rows.map(({ id }) => process.deps.drivers.driven(id)));
     hold(world, "reserve", 8);
     expect(await countAccepted(user, 10)).toBe(8);
   });

@@ -96,14 +96,18 @@ describe("migrate", () => {
 
   it("gives up when another instance holds the lock for too long", async () => {
     await using world = await setup({
-      "001_item.sql": "select pg_sleep(1.5);",
+      "001_item.sql": "create table item (id int);",
     });
+    await world.migrate();
+    await using reader = await world.readFor("item");
+    await world.write("002_name.sql", "alter table item add name text;");
     const slow = world.migrate();
-    await world.untilLocked();
+    await eventually("it waits for the reader", () => world.hasLockWaiter());
 
     const impatient = world.migrate({ lockTimeoutMs: 100 });
 
     await expect(impatient).rejects.toMatchObject({ cause: { code: "55P03" } });
+    await reader[Symbol.asyncDispose]();
     await slow;
   });
 });
@@ -154,14 +158,6 @@ async function setup(files: Record<string, string> = {}) {
          where datname = current_database() and wait_event_type = 'Lock'`,
       );
       return rowCount > 0;
-    },
-    async untilLocked() {
-      for (;;) {
-        const { rowCount } = await db.query(
-          "select 1 from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())",
-        );
-        if (rowCount > 0) return;
-      }
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
