@@ -7,7 +7,12 @@ import {
 } from "../../../services/platform/events/event-handler.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
-import { event, setupConsumers, TOPIC } from "./consumer-world.ts";
+import {
+  event,
+  LASTING_DELAYS_MS,
+  setupConsumers,
+  TOPIC,
+} from "./consumer-world.ts";
 
 let database: TestDatabase;
 
@@ -87,7 +92,7 @@ describe("a batch handler", () => {
       handlers: batchHandlers(calls, (value) => {
         if (value === `${waiting} 0` && broken) throw new Error("not yet");
       }),
-      retry: { inPlaceAttempts: 1, delaysMs: Array<number>(20).fill(200) },
+      retry: { inPlaceAttempts: 1, delaysMs: LASTING_DELAYS_MS },
     });
     await world.publish(event(waiting, `${waiting} 0`));
     await eventually("it waits", async () => {
@@ -132,7 +137,7 @@ describe("a batch handler", () => {
       }),
       retry: {
         inPlaceAttempts: 1,
-        delaysMs: [200, 200, 200, 200, 200, 200, 200, 200, 200],
+        delaysMs: LASTING_DELAYS_MS,
       },
     });
 

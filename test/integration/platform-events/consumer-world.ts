@@ -45,6 +45,14 @@ export interface World extends AsyncDisposable {
   ): Promise<void>;
 }
 
+/**
+ * Delays of retries that outlast a test, so that no machine is too busy to mend in time what fails, and of which each is as
+ * long as all before it: what was mended is soon tried again.
+ */
+export const LASTING_DELAYS_MS = [
+  300, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200,
+];
+
 /** Consumers of string events on a database that is emptied first, and topics of their own. */
 export async function setupConsumers(
   databaseUrl: string,
@@ -56,6 +64,7 @@ export async function setupConsumers(
       url: databaseUrl,
       applicationName: "consumer test",
       logger: silentLogger,
+      acquireTimeoutMs: 20_000,
     }),
   );
   await db.query(

@@ -6,7 +6,13 @@ import { toRedriveRecord } from "../../../services/platform/events/retry-topic.t
 import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { setupDatabase, type TestDatabase } from "../../support/database.ts";
 import { eventually } from "../../support/eventually.ts";
-import { event, setupConsumers, TOPIC, type World } from "./consumer-world.ts";
+import {
+  event,
+  LASTING_DELAYS_MS,
+  setupConsumers,
+  TOPIC,
+  type World,
+} from "./consumer-world.ts";
 
 let database: TestDatabase;
 
@@ -29,7 +35,7 @@ describe("a consumer whose handler fails", () => {
       retry: {
         inPlaceAttempts: 2,
         baseMs: 20,
-        delaysMs: [300, 300, 300, 300, 300, 300],
+        delaysMs: LASTING_DELAYS_MS,
       },
     });
 
@@ -71,7 +77,7 @@ describe("a consumer whose handler fails", () => {
           if (value === "fails" && !mended) throw new Error("not yet");
         }),
       ],
-      retry: { inPlaceAttempts: 1, delaysMs: [300, 300, 300, 300, 300, 300] },
+      retry: { inPlaceAttempts: 1, delaysMs: LASTING_DELAYS_MS },
     });
     const twice = event("a", "twice");
     await world.publish(twice);
@@ -323,7 +329,7 @@ describe("a consumer whose handler fails", () => {
       ],
       retry: {
         inPlaceAttempts: 1,
-        delaysMs: Array.from({ length: 50 }, () => 200),
+        delaysMs: LASTING_DELAYS_MS,
       },
     });
 
