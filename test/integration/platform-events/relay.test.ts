@@ -66,15 +66,14 @@ describe("the outbox relay", () => {
 
   it("publishes soon after the commit, because the commit wakes it", async () => {
     await using world = await setup();
-    world.startRelay({ minPollMs: 20_000, maxPollMs: 20_000 });
+    // Longer than the test: what arrives has woken it.
+    world.startRelay({ minPollMs: 3_600_000, maxPollMs: 3_600_000 });
     await world.appendNext("warm-up");
     await eventually("the relay runs", () => ids(world.received).size === 1);
 
-    const start = performance.now();
     await world.appendNext("a");
-    await eventually("it arrives", () => ids(world.received).size === 2);
 
-    expect(performance.now() - start).toBeLessThan(2_000);
+    await eventually("it arrives", () => ids(world.received).size === 2);
   });
 
   it("publishes what another process committed, because it polls", async () => {
@@ -211,7 +210,8 @@ describe("the outbox relay", () => {
         sent.push(...records.map(() => name));
         await world.bus.produce(records);
       });
-    const first = world.startRelay({ bus: named("first"), leaseMs: 1_000 });
+    // Which it holds however long the machine stands still; the second looks as often as its own lease says.
+    const first = world.startRelay({ bus: named("first"), leaseMs: 60_000 });
     await world.appendNext("a");
     await eventually(
       "the first publishes",
@@ -283,14 +283,16 @@ describe("the outbox relay", () => {
     await world.appendNext("a");
     await eventually("it arrives", () => ids(world.received).size === 1);
 
-    await world.db.query(
-      "update relay_lease set expires_at = clock_timestamp()",
+    const { rows: ended } = await world.db.query<{ epoch: bigint }>(
+      `update relay_lease
+       set expires_at = clock_timestamp()
+       returning epoch`,
     );
     await eventually("it has another epoch", async () => {
       const { rows } = await world.db.query<{ epoch: bigint }>(
         "select epoch from relay_lease where expires_at > clock_timestamp()",
       );
-      return rows[0]?.epoch === 2n;
+      return (rows[0]?.epoch ?? 0n) > (ended[0]?.epoch ?? 0n);
     });
     await world.appendNext("a");
 
@@ -383,6 +385,7 @@ async function setup(): Promise<World> {
       applicationName: "relay test",
       logger: silentLogger,
       poolSize: 20,
+      acquireTimeoutMs: 20_000,
     }),
   );
   await db.query(
