@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { RateLimitResponse_Code as Code } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
+import { eventually } from "../../support/eventually.ts";
 import {
   rulesText,
   startLimiterWorld,
@@ -38,16 +40,22 @@ const refusal = z.object({
 
 /** Takes the only place, and is refused: with when to come back, by the clock of whoever asked. */
 async function refused(subject: string) {
-  await world.passes({ subject });
-  const askedAtMs = performance.now();
-  const answer = await world.ask([{ rate_class: "orders-read", subject }]);
-  const answeredAtMs = performance.now();
-  expect(answer.overallCode).toBe(Code.OVER_LIMIT);
-  const body: unknown = JSON.parse(Buffer.from(answer.rawBody).toString());
-  const told = refusal.parse(body).details.find(({ retryDelay }) => retryDelay);
-  const retryMs = Number.parseFloat(told?.retryDelay ?? "") * 1_000;
-  expect(retryMs).toBeGreaterThan(0);
-  return { earliestMs: askedAtMs + retryMs, latestMs: answeredAtMs + retryMs };
+  for (;;) {
+    const askedAtMs = performance.now();
+    const answer = await world.ask([{ rate_class: "orders-read", subject }]);
+    const answeredAtMs = performance.now();
+    if (answer.overallCode !== Code.OVER_LIMIT) continue;
+    const body: unknown = JSON.parse(Buffer.from(answer.rawBody).toString());
+    const told = refusal
+      .parse(body)
+      .details.find(({ retryDelay }) => retryDelay);
+    const retryMs = Number.parseFloat(told?.retryDelay ?? "") * 1_000;
+    expect(retryMs).toBeGreaterThan(0);
+    return {
+      earliestMs: askedAtMs + retryMs,
+      latestMs: answeredAtMs + retryMs,
+    };
+  }
 }
 
 async function scriptCalls(): Promise<number> {
@@ -56,17 +64,21 @@ async function scriptCalls(): Promise<number> {
 }
 
 it("lets nobody in before the retry time that it told, and asks Redis nothing until then", async () => {
-  const { earliestMs } = await refused("early");
-  const before = await scriptCalls();
+  // A machine that stands still has no time for so many questions.
+  await eventually("more was asked than Redis was", async () => {
+    const subject = randomUUID();
+    const { earliestMs } = await refused(subject);
+    const before = await scriptCalls();
 
-  let refusals = 0;
-  while (!(await world.passes({ subject: "early" }))) refusals += 1;
+    let refusals = 0;
+    while (!(await world.passes({ subject }))) refusals += 1;
 
-  // What is told is rounded to milliseconds.
-  expect(performance.now()).toBeGreaterThan(earliestMs - 1);
-  expect(refusals).toBeGreaterThan(10);
-  // Asked again a moment early: the time counts from before the question was sent.
-  expect((await scriptCalls()) - before).toBeLessThanOrEqual(5);
+    // What is told is rounded to milliseconds.
+    expect(performance.now()).toBeGreaterThan(earliestMs - 1);
+    // Asked again a moment early: the time counts from before the question was sent.
+    expect((await scriptCalls()) - before).toBeLessThanOrEqual(5);
+    return refusals > 10;
+  });
 });
 
 it("lets in at the retry time that it told", async () => {
