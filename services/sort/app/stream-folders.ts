@@ -22,7 +22,11 @@ export interface StreamFoldersDeps {
  */
 export async function openStreamFolders(
   { tempFolder, logger, newId }: StreamFoldersDeps,
-  { markMs = 10_000, abandonedMs = 120_000 } = {},
+  {
+    markMs = 10_000,
+    abandonedMs = 120_000,
+    nowMs = () => performance.now(),
+  } = {},
 ): Promise<StreamFolders> {
   const all = join(tempFolder, "streams");
   const own = join(all, newId());
@@ -33,8 +37,8 @@ export async function openStreamFolders(
     while (!stop.signal.aborted) {
       try {
         await mark(own);
-        known = await look(all, own, known);
-        await removeAbandoned(known, performance.now() - abandonedMs);
+        known = await look({ all, own, nowMs }, known);
+        await removeAbandoned(known, nowMs() - abandonedMs);
       } catch (error) {
         logger.warn({ err: error }, "folders of streams can't be kept");
       }
@@ -64,7 +68,16 @@ async function mark(folder: string): Promise<void> {
   await utimes(folder, now, now);
 }
 
-async function look(all: string, own: string, known: Marks): Promise<Marks> {
+interface LookDeps {
+  readonly all: string;
+  readonly own: string;
+  readonly nowMs: () => number;
+}
+
+async function look(
+  { all, own, nowMs }: LookDeps,
+  known: Marks,
+): Promise<Marks> {
   const folders = (await readdir(all))
     .map((name) => join(all, name))
     .filter((folder) => folder !== own);
@@ -73,7 +86,7 @@ async function look(all: string, own: string, known: Marks): Promise<Marks> {
       const found = await stat(folder).catch(() => undefined);
       const before = known.get(folder);
       const isStill = found && before?.mark === found.mtimeMs;
-      const since = isStill ? before.since : performance.now();
+      const since = isStill ? before.since : nowMs();
       return [folder, { mark: found?.mtimeMs ?? 0, since }] as const;
     }),
   );
