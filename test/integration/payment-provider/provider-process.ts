@@ -44,7 +44,7 @@ export interface ProviderProcess {
   post(
     path: string,
     form: Readonly<Record<string, string>>,
-    options?: { key?: string; timeoutMs?: number },
+    options?: { key?: string; signal?: AbortSignal },
   ): Promise<Reply>;
   get(path: string): Promise<Reply>;
   /** What really happened, oldest first. */
@@ -79,8 +79,8 @@ export async function setupProvider(
     url,
     get,
     journalFile: join(directory, "journal.ndjson"),
-    post: (path, form, { key, timeoutMs = 10_000 } = {}) =>
-      post(url + path, form, key, timeoutMs),
+    post: (path, form, { key, signal = AbortSignal.timeout(10_000) } = {}) =>
+      post(url + path, form, key, signal),
     async log() {
       const { text } = await get("/log");
       // The provider writes nothing but entries.
@@ -141,13 +141,13 @@ async function post(
   url: string,
   form: Readonly<Record<string, string>>,
   key: string | undefined,
-  timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<Reply> {
   const response = await fetch(url, {
     method: "POST",
     body: new URLSearchParams(form),
     headers: key === undefined ? {} : { "idempotency-key": key },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal,
   });
   return toReply(response);
 }
