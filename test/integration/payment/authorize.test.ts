@@ -9,10 +9,12 @@ import {
   doneAtProvider,
   euros,
   eventsOf,
+  IMPATIENT,
   PROVIDER_UNAVAILABLE,
   refusalOf,
   setupWorld,
   stateOf,
+  worldOptionsFor,
   type World,
   type WorldOptions,
 } from "./payment-world.ts";
@@ -24,7 +26,10 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 async function setup(token?: string, options?: WorldOptions) {
-  const world = await setupWorld(database, options);
+  const world = await setupWorld(database, {
+    ...worldOptionsFor(token),
+    ...options,
+  });
   const made = authorizeRequest(token);
   const authorize = () => world.order().authorize(made.request);
   const charges = async () => await doneAtProvider(world, made.paymentId);
@@ -197,6 +202,7 @@ test("finds the charge whose record was lost between the provider's answer and t
 
 test("leaves a provider alone that fails time after time", async () => {
   const { world, authorize, charges } = await setup("tok_visa", {
+    ...IMPATIENT,
     leftAloneMs: 3_600_000,
   });
   await failAgainAndAgain(world);
@@ -209,6 +215,7 @@ test("leaves a provider alone that fails time after time", async () => {
 
 test("returns by itself to a provider that it left alone", async () => {
   const { world, authorize, charges } = await setup("tok_visa", {
+    ...IMPATIENT,
     leftAloneMs: 100,
   });
   await failAgainAndAgain(world);

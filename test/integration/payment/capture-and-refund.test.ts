@@ -14,6 +14,7 @@ import {
   refusalOf,
   setupWorld,
   stateOf,
+  worldOptionsFor,
 } from "./payment-world.ts";
 
 let database: TestDatabase;
@@ -24,7 +25,7 @@ afterAll(() => database.close());
 
 /** A world in which 10 euros are held. */
 async function setup(token?: string) {
-  const world = await setupWorld(database);
+  const world = await setupWorld(database, worldOptionsFor(token));
   const { request, name, order, paymentId } = authorizeRequest(token);
   await world.order().authorize(request);
   const events = async () =>

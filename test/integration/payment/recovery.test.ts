@@ -10,13 +10,14 @@ import {
   refusalOf,
   setupWorld,
   stateOf,
+  worldOptionsFor,
 } from "./payment-world.ts";
 
 /** In a database of its own: the recovery takes whatever it finds. */
 async function setup(token: string) {
   const database = await setupDatabase({ service: "payment" });
   onTestFinished(() => database.close());
-  const world = await setupWorld(database);
+  const world = await setupWorld(database, worldOptionsFor(token));
   const { request, name, order, paymentId } = authorizeRequest(token);
   const done = () => doneAtProvider(world, paymentId);
   await refusalOf(world.order().authorize(request)).catch(() => undefined);

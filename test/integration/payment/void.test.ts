@@ -11,6 +11,7 @@ import {
   refusalOf,
   setupWorld,
   stateOf,
+  worldOptionsFor,
 } from "./payment-world.ts";
 
 let database: TestDatabase;
@@ -20,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 async function setup(token?: string) {
-  const world = await setupWorld(database);
+  const world = await setupWorld(database, worldOptionsFor(token));
   const client = world.order();
   const { request, name, order, paymentId } = authorizeRequest(token);
   const authorize = () => client.authorize(request);

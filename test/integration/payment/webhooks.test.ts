@@ -8,6 +8,7 @@ import {
   balancesOf,
   doneAtProvider,
   eventsOf,
+  IMPATIENT,
   EVENT_DELAY_MS,
   PROVIDER_UNAVAILABLE,
   refusalOf,
@@ -15,6 +16,7 @@ import {
   stateOf,
   WEBHOOK_SECRETS,
   type World,
+  type WorldOptions,
 } from "./payment-world.ts";
 import { openHooks, receive, signed } from "./webhook-world.ts";
 
@@ -25,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const setup = () => setupWorld(database);
+const setup = (options?: WorldOptions) => setupWorld(database, options);
 
 /** What came of the events of one payment, by their type. */
 async function outcomesOf(world: World, paymentId: string) {
@@ -165,7 +167,7 @@ test("an event that comes before our own call returned settles the payment once"
 });
 
 test("an event settles a payment whose answer was lost", async () => {
-  const world = await setup();
+  const world = await setup(IMPATIENT);
   const { came } = await openHooks(world);
   const { request, name } = authorizeRequest("tok_late");
   expect(await refusalOf(world.order().authorize(request))).toMatchObject(
@@ -180,7 +182,7 @@ test("an event settles a payment whose answer was lost", async () => {
 });
 
 test("a hold that turns up after it was voided is let go when its event comes", async () => {
-  const world = await setup();
+  const world = await setup(IMPATIENT);
   const { came, faults } = await openHooks(world);
   await faults({ delay_ms: "1500" });
   const { request, name, paymentId } = authorizeRequest("tok_late");
@@ -299,7 +301,7 @@ test("money that is given back at the provider is booked, each part once, beside
 });
 
 test("an event is tried again while the provider is silent, and is looked at when it is back", async () => {
-  const world = await setup();
+  const world = await setup(IMPATIENT);
   const { came } = await openHooks(world);
   const { request, name, paymentId } = authorizeRequest("tok_late");
   await refusalOf(world.order().authorize(request));
