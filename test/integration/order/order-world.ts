@@ -73,6 +73,8 @@ export interface ProcessOptions {
   readonly maxFollowed?: number;
   readonly pollMs?: number;
   readonly heartbeatMs?: number;
+  /** What CreateOrder is told of the time that is left; the deadline itself stays as far away as the contract says. */
+  readonly timeLeftMs?: number;
 }
 
 export interface World {
@@ -184,7 +186,7 @@ function startProcess(
     inventory: participants.inventory,
     heartbeatMs: options.heartbeatMs ?? 15_000,
   };
-  const client = clientOf(deps);
+  const client = clientOf(deps, options.timeLeftMs);
   return {
     deps,
     logged,
@@ -253,7 +255,13 @@ function connectParticipants(served: Participants, tls: TlsFiles) {
   };
 }
 
-function clientOf(deps: OrderDeps) {
+function clientOf(deps: OrderDeps, timeLeftMs?: number) {
+  const { implementation: own } = orderService(deps);
+  const createOrder: typeof own.createOrder = (request, context) =>
+    own.createOrder(request, {
+      ...context,
+      ...(timeLeftMs !== undefined && { timeoutMs: () => timeLeftMs }),
+    });
   const implementation = withMiddleware(
     {
       logger: silentLogger,
@@ -261,7 +269,7 @@ function clientOf(deps: OrderDeps) {
       once: { db: deps.db, joined: joinedMethods },
     },
     OrderService,
-    orderService(deps).implementation,
+    { ...own, createOrder },
   );
   return (tenant: string): OrderClient => {
     const claims = Buffer.from(

@@ -195,29 +195,29 @@ describe("wait", () => {
   });
 
   test("answers as far as it got shortly before the deadline", async () => {
-    const { user, participants } = await setup();
-    participants.hold("confirm");
+    const { world, user, participants } = await setup();
+    const hurried = world.start({ timeLeftMs: 500 }).user();
+    const held = participants.hold("confirm");
+    const request = { ...twoMugs(), requestId: randomUUID(), wait: true };
+    const gone = new AbortController();
+    const first = user.createOrder(request, { signal: gone.signal });
+    await held.reached;
+    gone.abort();
+    await expect(first).rejects.toThrow();
 
-    const { order } = await user.createOrder(
-      { ...twoMugs(), wait: true },
-      { timeoutMs: 1_500 },
-    );
+    const { state } = await eventualAnswer(() => placed(hurried, request));
 
-    expect(order?.state).toBe(State.AUTHORIZED);
+    expect(state).toBe(State.AUTHORIZED);
   });
 
   test("answers at once where no time is left for waiting", async () => {
-    const { user, participants } = await setup();
-    // The first one plans the statements, which takes a busy machine longer than there is.
-    await placed(user);
+    const { world, participants } = await setup();
+    const hurried = world.start({ timeLeftMs: 240 }).user();
     participants.hold("reserve");
 
-    const { order } = await user.createOrder(
-      { ...twoMugs(), wait: true },
-      { timeoutMs: 240 },
-    );
+    const { state } = await placed(hurried, { ...twoMugs(), wait: true });
 
-    expect(order?.state).toBe(State.PLACED);
+    expect(state).toBe(State.PLACED);
   });
 
   test("ends when the process stops, as another has to go on with the order", async () => {
