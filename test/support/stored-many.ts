@@ -31,6 +31,7 @@ export function setupStoredMany(
       url: database.url,
       logger: silentLogger,
       applicationName: `${service} test`,
+      acquireTimeoutMs: 20_000,
     });
     await fill(db);
   }, 60_000);

@@ -75,6 +75,7 @@ export function setupWorld(
     url: database.url,
     logger: silentLogger,
     applicationName: "files test",
+    acquireTimeoutMs: 20_000,
   });
   onTestFinished(() => db.close());
   let offsetMs = 0;

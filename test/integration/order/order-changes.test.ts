@@ -37,6 +37,7 @@ function setup() {
     url: database.url,
     logger: silentLogger,
     applicationName: "order test",
+    acquireTimeoutMs: 20_000,
   });
   onTestFinished(() => db.close());
   const statements: string[] = [];

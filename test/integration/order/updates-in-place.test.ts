@@ -13,6 +13,7 @@ async function setup() {
     url: database.url,
     logger: silentLogger,
     applicationName: "order test",
+    acquireTimeoutMs: 20_000,
   });
   onTestFinished(() => db.close());
   return db;

@@ -67,6 +67,7 @@ async function setup() {
     url: database.url,
     logger: silentLogger,
     applicationName: "payment process test",
+    acquireTimeoutMs: 20_000,
   });
   onTestFinished(() => db.close());
   const order = certificates.services["order"] ?? missing();

@@ -119,6 +119,7 @@ async function setup(files: Record<string, string> = {}) {
     createDatabase({
       url,
       applicationName: "migrate test",
+      acquireTimeoutMs: 20_000,
       logger: silentLogger,
     }),
   );

@@ -356,6 +356,7 @@ async function setup(
   return createDatabase({
     url: database.url,
     applicationName: "transaction test",
+    acquireTimeoutMs: 20_000,
     logger: silentLogger,
     ...options,
   });

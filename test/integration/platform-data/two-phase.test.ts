@@ -34,6 +34,7 @@ function open(applicationName: string, poolSize = 5): Database {
     logger: silentLogger,
     applicationName,
     poolSize,
+    acquireTimeoutMs: 20_000,
   });
 }
 

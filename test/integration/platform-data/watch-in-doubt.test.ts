@@ -31,6 +31,7 @@ async function setup() {
     url: database.url,
     logger: silentLogger,
     applicationName: "watch in doubt test",
+    acquireTimeoutMs: 20_000,
     poolSize: 3,
   });
   const stopping = new AbortController();

@@ -41,6 +41,7 @@ it("continues the trace of the change through the outbox and Kafka into the cons
     createDatabase({
       url,
       applicationName: "trace test",
+      acquireTimeoutMs: 20_000,
       logger: silentLogger,
     }),
   );

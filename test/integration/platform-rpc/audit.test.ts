@@ -33,6 +33,7 @@ beforeAll(async () => {
     url: database.url,
     logger: silentLogger,
     applicationName: "audit test",
+    acquireTimeoutMs: 20_000,
     poolSize: 2,
   });
 }, 60_000);

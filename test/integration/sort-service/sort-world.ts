@@ -142,6 +142,7 @@ export async function setupSort({
     url: sortDatabase.url,
     logger: silentLogger,
     applicationName: "sort test",
+    acquireTimeoutMs: 20_000,
   });
   starting.defer(() => db.close());
   const connections = starting.use(new AsyncDisposableStack());
