@@ -51,7 +51,7 @@ it("calls a service in Python, which calls back, in one trace and one deadline",
     .startActiveSpan("wrap a gift", async (span) => {
       const wrapped = await gifts.wrapGift(
         { recipient: "ada" },
-        { headers: { "x-weft-tenant": "acme" }, timeoutMs: 4_000 },
+        { headers: { "x-weft-tenant": "acme" }, timeoutMs: 9_000 },
       );
       span.end();
       return { traceId: span.spanContext().traceId, answer: wrapped };
@@ -59,7 +59,7 @@ it("calls a service in Python, which calls back, in one trace and one deadline",
 
   expect(answer.label).toBe("a kettle for ada of acme");
   // Python was told the deadline, not the policy's ten seconds.
-  expect(Number(answer.timeLeft.seconds)).toBeLessThan(4);
+  expect(Number(answer.timeLeft.seconds)).toBeLessThan(9);
   await expect
     .poll(
       async () =>
