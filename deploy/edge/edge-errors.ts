@@ -140,6 +140,15 @@ export const edgeErrors: readonly EdgeError[] = [
     reason: "SERVICE_UNAVAILABLE",
     message: "the service is not available",
   },
+  // A body that is too large to be kept until there is a service to send it to.
+  {
+    from: 507,
+    http: 503,
+    code: 14,
+    connect: "unavailable",
+    reason: "SERVICE_UNAVAILABLE",
+    message: "the service is not available",
+  },
   {
     from: 504,
     http: 504,

@@ -72,7 +72,6 @@ function bindingRoute(bound: {
   readonly limits: RateLimitOptions | undefined;
 }): EnvoyConfig {
   const { service, method, binding, regex, limits } = bound;
-  const retry = retryPolicy(method);
   const isStream = method.stream !== "unary";
   return {
     name: `${binding.verb} ${binding.pattern}`,
@@ -84,7 +83,7 @@ function bindingRoute(bound: {
       cluster: `${service.service}-grpc`,
       ...timeLimit(method),
       ...rateLimits(method, limits),
-      ...(retry ? { retry_policy: retry } : {}),
+      retry_policy: retryPolicy(method),
     },
     decorator: {
       operation: `${binding.verb} ${binding.pattern}`,

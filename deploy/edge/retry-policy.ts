@@ -9,16 +9,20 @@ const WINDOW_MS = 4_200;
 const MEAN_PAUSE_MS = MAX_INTERVAL_MS / 2;
 
 /**
- * Sends a call again that found no service, or lost it on the way: only where the contract calls that safe. An answer of
+ * Sends a call again that found no service, or was refused unread: it was never processed (RFC 9113, section 8.7), so that is
+ * safe whatever the call does. One that was lost on the way goes again only where the contract calls that safe. An answer of
  * UNAVAILABLE is the service's own word and goes to the client, with its retry time: repeated here, each such answer of a
- * service in trouble would cost it 28 more calls. Many short pauses rather than few growing ones: the spread of their sum decides how many calls a restart of 3 s fails
- * (simulated: 28 pauses of up to 300 ms, 0.9 %; 10 of up to 1 s, 16 %). The route's time limit ends it in any case.
+ * service in trouble would cost it 28 more calls. Many short pauses rather than few growing ones: the spread of their sum
+ * decides how many calls a restart of 3 s fails (simulated: 28 pauses of up to 300 ms, 0.9 %; 10 of up to 1 s, 16 %). The
+ * route's time limit ends it in any case.
  */
-export function retryPolicy(method: MethodRoutes): EnvoyConfig | undefined {
-  if (method.retry !== "safe") return undefined;
+export function retryPolicy(method: MethodRoutes): EnvoyConfig {
   const window = Math.min(WINDOW_MS, 0.84 * method.timeoutMs);
   return {
-    retry_on: "connect-failure,refused-stream,reset",
+    retry_on:
+      method.retry === "safe"
+        ? "connect-failure,refused-stream,reset"
+        : "connect-failure,refused-stream",
     num_retries: Math.max(1, Math.round(window / MEAN_PAUSE_MS)),
     retry_back_off: {
       base_interval: duration(BASE_INTERVAL_MS),

@@ -65,10 +65,9 @@ function action(
   method: MethodRoutes,
   upstream: "grpc" | "connect",
 ): EnvoyConfig {
-  const retry = retryPolicy(method);
   return {
     cluster: `${service.service}-${upstream}`,
     ...(upstream === "grpc" ? grpcTimeLimit(method) : timeLimit(method)),
-    ...(retry ? { retry_policy: retry } : {}),
+    retry_policy: retryPolicy(method),
   };
 }

@@ -1,7 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Endpoint } from "../../../deploy/edge/envoy-config.ts";
+import {
+  socketAddress,
+  type Endpoint,
+} from "../../../deploy/edge/envoy-config.ts";
 import { toIssuer, type IssuerInput } from "../../../deploy/edge/issuer.ts";
 import {
   renderBootstrap,
@@ -53,6 +56,8 @@ export interface EdgeWorld extends AsyncDisposable {
   readonly log: () => Promise<string>;
 }
 
+const NOBODY: Endpoint = { host: "127.0.0.1", port: 1 };
+
 /** For the rate-limit service: on a busy machine 100 ms let calls through that should have been counted. */
 const PATIENCE_MS = 5_000;
 
@@ -63,6 +68,8 @@ export async function startEdgeWorld(
     readonly collector?: Endpoint;
     /** Whose certificate the order service shows; its own when left out. */
     readonly orderIdentity?: "payment";
+    /** Whether the order service has a second instance, which is dead. */
+    readonly deadOrderInstance?: boolean;
     /** The rules of a rate-limit service; without them there is none. */
     readonly rateLimits?: {
       readonly rules: string;
@@ -177,7 +184,10 @@ export async function startEdgeWorld(
     allowLocalhost: true,
     ...options.bootstrap,
   });
-  await writeFile(bootstrapFile, bootstrap);
+  await writeFile(
+    bootstrapFile,
+    options.deadOrderInstance ? withDeadOrderInstance(bootstrap) : bootstrap,
+  );
   started.use(
     await startEdgeEnvoy({
       directory,
@@ -211,16 +221,23 @@ export async function startEdgeWorld(
   };
 }
 
+/** Gives both clusters of the order service a second endpoint, at a port that refuses. */
+function withDeadOrderInstance(bootstrap: string): string {
+  const alive =
+    /("cluster_name": "order-(?:grpc|connect)",\s+"endpoints": \[\s+\{\s+"lb_endpoints": \[)/g;
+  const dead = `{"endpoint":{"address":${JSON.stringify(socketAddress(NOBODY))}}},`;
+  return bootstrap.replaceAll(alive, `$1${dead}`);
+}
+
 /** Every service of the contracts, at a port that refuses. */
 export function absentServices() {
   const table = readRouteTable(
     new URL("../../../gen/edge/routes.json", import.meta.url),
   );
-  const nobody = { host: "127.0.0.1", port: 1 };
   return Object.fromEntries(
     table.services.map(({ service }) => [
       service,
-      { grpc: nobody, connect: nobody },
+      { grpc: NOBODY, connect: NOBODY },
     ]),
   );
 }

@@ -93,22 +93,3 @@ it("fails no idempotent call while a service restarts for two seconds", async ()
 
   expect(new Set(statuses)).toEqual(new Set([200]));
 }, 40_000);
-
-it("sends no call with side effects twice", async () => {
-  await using world = await startEdgeWorld();
-  await world.stopUpstream();
-  const start = performance.now();
-
-  const answer = await send(world, {
-    method: "POST",
-    path: "/v1/orders",
-    headers: { "content-type": "application/json" },
-    body: "{}",
-  });
-
-  expect(answer.status).toBe(503);
-  expect(performance.now() - start).toBeLessThan(1_500);
-  await expect
-    .poll(() => world.log(), { timeout: 4_000 })
-    .toContain('"upstream_attempts":1,');
-}, 30_000);

@@ -95,7 +95,6 @@ it("gives a gRPC client a gRPC error, though it claims to come from REST", async
 it("takes no service for another by its address", async () => {
   await using impostor = await startEdgeWorld({ orderIdentity: "payment" });
 
-  // Not retried, so the first failure is the answer.
   const answer = await send(impostor, {
     method: "POST",
     path: "/v1/orders",

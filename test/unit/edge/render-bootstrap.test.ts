@@ -70,7 +70,7 @@ const routeSchema = z.object({
         max_stream_duration: z.string(),
         grpc_timeout_header_max: z.string().optional(),
       }),
-      retry_policy: z.object({ num_retries: z.number() }).optional(),
+      retry_policy: z.object({ retry_on: z.string() }).optional(),
     })
     .optional(),
 });
@@ -153,16 +153,17 @@ it("keeps its admin port to this machine, wherever it listens itself", () => {
   expect(admin).toMatchObject(at("127.0.0.1", 9901));
 });
 
-it("retries the unary methods that the contract calls safe, and no other", () => {
+it("sends what was never processed again, and what was lost where the contract calls the method safe", () => {
   const routes = routesOf(renderBootstrap(setup()));
 
   for (const { method } of reachable) {
-    const safe =
+    const isSafe =
       method.stream === "unary" && method.idempotency !== "IDEMPOTENCY_UNKNOWN";
+    const retryOn = `connect-failure,refused-stream${isSafe ? ",reset" : ""}`;
     const ours = routes.filter(({ match }) => match.path === method.path);
-    expect(ours.map(({ route }) => route?.retry_policy !== undefined)).toEqual([
-      safe,
-      safe,
+    expect(ours.map(({ route }) => route?.retry_policy?.retry_on)).toEqual([
+      retryOn,
+      retryOn,
     ]);
   }
 });
