@@ -6,7 +6,7 @@ import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
 import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
-  BODY_LIMITED,
+  bodyLimit,
   BODY_READ_FIRST,
   timeLimit,
   TRANSCODER_OFF,
@@ -98,7 +98,8 @@ function bindingRoute(bound: {
       ...requiredScopes(method),
       ...streamIds(method, limits),
       ...COMPRESSED,
-      ...(method.stream === "unary" ? BODY_LIMITED : NDJSON_RESPONSE),
+      ...bodyLimit(method),
+      ...(isStream ? NDJSON_RESPONSE : {}),
       ...strictJson(binding.bodyType),
       ...(method.stream === "unary" && binding.responseBody
         ? unwrapResponse(binding.responseBody)

@@ -1,4 +1,4 @@
-import { MAX_BODY_BYTES } from "./body-limit.ts";
+import { MAX_BODY_BYTES, MAX_PUBLIC_BODY_BYTES } from "./body-limit.ts";
 import { duration, typed, type EnvoyConfig } from "./envoy-config.ts";
 import type { MethodRoutes } from "./route-table.ts";
 
@@ -13,7 +13,15 @@ export const TRANSCODER_OFF: EnvoyConfig = {
 };
 
 /** Refuses a body over the limit with 413, before a service sees it. Not for streams: it holds the whole body. */
-export const BODY_LIMITED = bufferUpTo(MAX_BODY_BYTES);
+export function bodyLimit({
+  access,
+  stream,
+}: Pick<MethodRoutes, "access" | "stream">): EnvoyConfig {
+  if (stream !== "unary") return {};
+  return bufferUpTo(
+    access === "PUBLIC" ? MAX_PUBLIC_BODY_BYTES : MAX_BODY_BYTES,
+  );
+}
 
 /**
  * For a refusal: answering before the body has arrived resets the stream, and curl 7.88 (Debian 12) then loses the answer.

@@ -3,7 +3,7 @@ import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
-  BODY_LIMITED,
+  bodyLimit,
   grpcTimeLimit,
   timeLimit,
   TRANSCODER_OFF,
@@ -34,6 +34,8 @@ export function rpcRoutes(
         ...streamIds(method, limits),
         ...BROWSER_HEADERS_OFF,
         ...TRANSCODER_OFF,
+        // Of a caller with a token its service reads up to its own limit.
+        ...(method.access === "PUBLIC" ? bodyLimit(method) : {}),
       },
     },
     {
@@ -49,7 +51,7 @@ export function rpcRoutes(
         ...requiredScopes(method),
         ...streamIds(method, limits),
         ...TRANSCODER_OFF,
-        ...(method.stream === "unary" ? BODY_LIMITED : {}),
+        ...bodyLimit(method),
       },
     },
   ]);

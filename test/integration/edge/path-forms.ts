@@ -176,5 +176,6 @@ function codeName(code: number): keyof typeof Code {
 const connectCodes: Readonly<Record<string, keyof typeof Code>> = {
   unauthenticated: "Unauthenticated",
   permission_denied: "PermissionDenied",
+  resource_exhausted: "ResourceExhausted",
   unimplemented: "Unimplemented",
 };

@@ -148,6 +148,8 @@ function notFound(name: string): DomainError {
 }
 
 export interface SilentServer extends AsyncDisposable {
+  /** Resolves when a call has arrived. */
+  nextCall(): Promise<void>;
   /** Resolves when a stream that it left without an answer was reset. */
   nextReset(): Promise<void>;
 }
@@ -170,10 +172,14 @@ export async function startSilentServer(
   server.on("stream", (stream) => {
     stream.on("error", () => undefined);
     stream.on("close", () => events.emit("reset"));
+    events.emit("call");
   });
   server.listen(options.grpcPort, "127.0.0.1");
   await once(server, "listening");
   return {
+    async nextCall() {
+      await once(events, "call", { signal: AbortSignal.timeout(10_000) });
+    },
     async nextReset() {
       await once(events, "reset", { signal: AbortSignal.timeout(10_000) });
     },

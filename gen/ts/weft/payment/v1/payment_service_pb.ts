@@ -706,7 +706,8 @@ export const PaymentService: GenService<{
    * event says is not trusted: the payment is looked up at the provider.
    *
    * Errors: UNAUTHENTICATED with WEBHOOK_SIGNATURE_INVALID, or WEBHOOK_EXPIRED (signed more than five minutes ago);
-   * INVALID_ARGUMENT with WEBHOOK_UNREADABLE; FAILED_PRECONDITION with WEBHOOKS_DISABLED (no secret is configured).
+   * INVALID_ARGUMENT with WEBHOOK_UNREADABLE; FAILED_PRECONDITION with WEBHOOKS_DISABLED (no secret is configured);
+   * RESOURCE_EXHAUSTED with REQUEST_TOO_LARGE (over 256 KiB).
    *
    * @generated from rpc weft.payment.v1.PaymentService.ReceiveProviderEvent
    */

@@ -95,7 +95,7 @@ export const Access = {
   UNSPECIFIED: 0,
 
   /**
-   * Anybody, with or without a token.
+   * Anybody, with or without a token. A request is 256 KiB at most, for the edge holds it whoever sends it.
    *
    * @generated from enum value: ACCESS_PUBLIC = 1;
    */
