@@ -1,3 +1,4 @@
+import { bearerScheme } from "./bearer-scheme.ts";
 import { bodyShapes } from "./body-shapes.ts";
 import { headerIfMatches } from "./cel-format.ts";
 import { claimsFilter } from "./claims-filter.ts";
@@ -195,7 +196,7 @@ function httpFilters(options: {
     smallBodiesFirst(),
     ...(options.issuers.length === 0
       ? []
-      : [jwtFilter(options), claimsFilter(options)]),
+      : [bearerScheme(), jwtFilter(options), claimsFilter(options)]),
     ...rateLimitFilters(options.rateLimits),
     // Before what makes the answer, so that it sees it made.
     compressor(),

@@ -61,6 +61,81 @@ it("takes the same signature in other words, and believes nothing else of it", a
   expect(await taken([`${world.token}AA`, `${world.token}AAAA`])).toEqual([]);
 }, 60_000);
 
+it.each(["bearer", "BEARER", "bEARER"])(
+  "knows the scheme as %s, and passes on what it passes on of any token",
+  async (scheme) => {
+    const calls = async (authorization: string) => {
+      const headers = { authorization };
+      const answers = await Promise.all([
+        send(world, { path: "/v1/orders", headers }),
+        send(world, { path: "/v1/orders", headers, version: 1 }),
+        send(world, {
+          ...connectCall,
+          headers: { ...connectCall.headers, ...headers },
+        }),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+      return world.upstream().calls.slice(-answers.length).map(said);
+    };
+
+    const usual = await calls(`Bearer ${world.token}`);
+    const other = await calls(`${scheme} ${world.token}`);
+
+    expect(new Set(other)).toEqual(new Set(usual));
+    expect(other.join()).not.toContain(world.token);
+  },
+);
+
+it.each(["bearers", "bear", "basic", "bearer\t"])(
+  "takes no token of the scheme %j",
+  async (scheme) => {
+    const { status } = await send(world, {
+      path: "/v1/orders",
+      headers: { authorization: `${scheme} ${world.token}` },
+    });
+
+    expect(status).toBe(401);
+  },
+);
+
+it.each(["Bearer", "bearer"])(
+  "passes no token of the scheme %s on to a method that needs none",
+  async (scheme) => {
+    const given = new AbortController();
+    const arrived = world.payments.nextCall();
+    const answer = send(world, {
+      method: "POST",
+      path: "/v1/webhooks/payment-provider",
+      headers: { authorization: `${scheme} ${world.token}` },
+      body: "{}",
+      signal: given.signal,
+    });
+
+    const headers = await arrived;
+
+    expect(headers["x-weft-claims"]).toBeDefined();
+    expect(JSON.stringify(headers)).not.toContain(world.token);
+    given.abort();
+    await expect(answer).rejects.toThrow("aborted");
+  },
+);
+
+const connectCall = {
+  method: "POST",
+  path: "/weft.order.v1.OrderService/ListOrders",
+  headers: { "content-type": "application/json" },
+  body: "{}",
+};
+
+/** All that a service is told, but what is another each time. */
+function said(headers: Headers): string {
+  return JSON.stringify(
+    [...headers].filter(
+      ([name]) => !/^(x-request-id|traceparent|date)$/.test(name),
+    ),
+  );
+}
+
 /** Those of the tokens that the edge lets through. */
 async function taken(tokens: readonly string[]): Promise<string[]> {
   const found: string[] = [];

@@ -3,7 +3,7 @@ import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createSecureServer } from "node:http2";
+import { createSecureServer, type IncomingHttpHeaders } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CertificateFiles } from "../../../deploy/local/certificate-files.ts";
 import {
@@ -148,8 +148,8 @@ function notFound(name: string): DomainError {
 }
 
 export interface SilentServer extends AsyncDisposable {
-  /** Resolves when a call has arrived. */
-  nextCall(): Promise<void>;
+  /** The headers of the next call that arrives. */
+  nextCall(): Promise<IncomingHttpHeaders>;
   /** Resolves when a stream that it left without an answer was reset. */
   nextReset(): Promise<void>;
 }
@@ -169,16 +169,18 @@ export async function startSilentServer(
   server.on("session", (session) =>
     events.once("stop", () => session.destroy()),
   );
-  server.on("stream", (stream) => {
+  server.on("stream", (stream, headers) => {
     stream.on("error", () => undefined);
     stream.on("close", () => events.emit("reset"));
-    events.emit("call");
+    events.emit("call", headers);
   });
   server.listen(options.grpcPort, "127.0.0.1");
   await once(server, "listening");
   return {
     async nextCall() {
-      await once(events, "call", { signal: AbortSignal.timeout(10_000) });
+      const signal = AbortSignal.timeout(10_000);
+      const [headers] = await once(events, "call", { signal });
+      return headers;
     },
     async nextReset() {
       await once(events, "reset", { signal: AbortSignal.timeout(10_000) });
