@@ -1,4 +1,5 @@
 import { toBinary } from "@bufbuild/protobuf";
+import { INVALID_TOKEN } from "./challenge.ts";
 import { CLAIMS_HEADER } from "./claims.ts";
 import { typed, type EnvoyConfig } from "./envoy-config.ts";
 import { errorInfo, statusDetails, unpadded } from "./error-details.ts";
@@ -153,7 +154,7 @@ function envoy_on_request(handle)
   headers:remove(PAYLOAD_HEADER)
   local caller = caller_of(handle, encoded)
   if not caller then
-    handle:respond({[":status"] = "401"}, "")
+    handle:respond({[":status"] = "401", ["www-authenticate"] = CHALLENGE}, "")
     return
   end
   local wanted = handle:filterContext():get("scopes") or ""
@@ -177,6 +178,7 @@ export function claimsFilter(options: {
     CLAIMS_HEADER,
     MOST_CALLERS,
     LONGEST: longestClaims,
+    CHALLENGE: INVALID_TOKEN,
     CALLER: CALLER_METADATA.namespace,
     CALLER_KEY: CALLER_METADATA.key,
     REFUSAL: SCOPE_REFUSAL,

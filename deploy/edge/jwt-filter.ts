@@ -35,6 +35,8 @@ export function jwtFilter(options: {
         providers: Object.fromEntries(
           options.issuers.map((issuer) => [issuer.name, provider(issuer)]),
         ),
+        // Envoy's own text goes to nobody, and its WWW-Authenticate repeats the URL, with what a client put into it.
+        strip_failure_response: true,
         rules: [
           ...["/healthz", ...DOCUMENT_PATHS].map((path) => ({
             match: { path },

@@ -5,6 +5,7 @@ import {
   RetryInfoSchema,
   type RetryInfo,
 } from "../../gen/ts/google/rpc/error_details_pb.ts";
+import { CHALLENGE } from "./challenge.ts";
 import { bodyRefusals } from "./body-refusal.ts";
 import { edgeErrors, unknownPath, type EdgeError } from "./edge-errors.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
@@ -120,7 +121,7 @@ function connectReply(error: EdgeError): EnvoyConfig {
       json_format: connectError(error),
       content_type: "application/json",
     },
-    headers_to_add: retryAfter(error),
+    headers_to_add: [...retryAfter(error), ...challenge(error)],
   };
 }
 
@@ -160,7 +161,7 @@ function restReply(error: EdgeError): EnvoyConfig {
       },
       content_type: "application/json",
     },
-    headers_to_add: retryAfter(error),
+    headers_to_add: [...retryAfter(error), ...challenge(error)],
   };
 }
 
@@ -192,6 +193,10 @@ function retryAfter({ retrySeconds }: EdgeError): EnvoyConfig[] {
   return retrySeconds === undefined
     ? []
     : [setHeader("retry-after", String(retrySeconds))];
+}
+
+function challenge({ http }: EdgeError): EnvoyConfig[] {
+  return http === 401 ? [CHALLENGE] : [];
 }
 
 function detailsOf(error: EdgeError): string {

@@ -151,6 +151,50 @@ it.each(["https://shop.example", "http://localhost:5173"])(
   },
 );
 
+const INVALID = 'Bearer realm="weft", error="invalid_token"';
+
+describe.each([1, 2] as const)("a 401 over HTTP/%s", (version) => {
+  it.each(Object.entries(badTokens))(
+    "tells how to ask when %s was sent, and no more",
+    async (what, token) => {
+      const headers = { authorization: await token() };
+      const secret = "access_token=SECRET&a=%22";
+      const connectCall = {
+        method: "POST",
+        body: "{}",
+        path: `/weft.order.v1.OrderService/ListOrders?${secret}`,
+        headers: { ...headers, "content-type": "application/json" },
+        version,
+      };
+
+      const answers = await Promise.all([
+        send(world, { path: `/v1/orders?${secret}`, headers, version }),
+        send(world, connectCall),
+      ]);
+
+      const none = what === "no token" || what.includes("another scheme");
+      for (const answer of answers) {
+        expect(answer.status).toBe(401);
+        expect(answer.headers["www-authenticate"]).toBe(
+          none ? 'Bearer realm="weft"' : INVALID,
+        );
+      }
+    },
+  );
+});
+
+it("answers a bad token of another case, on a method that needs none too, with the same challenge", async () => {
+  const answer = await send(world, {
+    method: "POST",
+    path: "/v1/webhooks/payment-provider",
+    headers: { authorization: "bearer let-me-in" },
+    body: "{}",
+  });
+
+  expect(answer.status).toBe(401);
+  expect(answer.headers["www-authenticate"]).toBe(INVALID);
+});
+
 it("takes no token from the URL", async () => {
   const answer = await send(world, {
     path: `/v1/orders?access_token=${world.token}`,
