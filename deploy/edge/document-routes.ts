@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { COMPRESSED } from "./compress-answers.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { TRANSCODER_OFF } from "./route-filters.ts";
+import { wrongVerb } from "./wrong-verb.ts";
 
 const GENERATED = new URL("../../gen/", import.meta.url);
 
@@ -30,11 +31,29 @@ const DOCUMENTS = [
 
 export const DOCUMENT_PATHS = DOCUMENTS.map(({ path }) => path);
 
+const VERBS = ["GET", "HEAD"];
+/** For a gRPC client Envoy makes a header of the page, which is more than a client takes: it ends the connection. */
+const NOT_GRPC = {
+  name: "content-type",
+  string_match: { prefix: "application/grpc" },
+  invert_match: true,
+  treat_missing_header_as_empty: true,
+};
+
 /** The generated reference of the contracts, answered by the edge itself. */
 export function documentRoutes(): EnvoyConfig[] {
   return DOCUMENTS.map(({ name, path, file, type, policy }) => ({
     name,
-    match: { path },
+    match: {
+      path,
+      headers: [
+        {
+          name: ":method",
+          string_match: { safe_regex: { regex: VERBS.join("|") } },
+        },
+        NOT_GRPC,
+      ],
+    },
     direct_response: {
       status: 200,
       body: {
@@ -45,7 +64,14 @@ export function documentRoutes(): EnvoyConfig[] {
       setHeader("content-type", type),
       setHeader("content-security-policy", policy),
       setHeader("cache-control", "public, max-age=300"),
+      // It names the origin that may read it, and a cache would give that to another.
+      { header: { key: "vary", value: "origin" } },
     ],
     typed_per_filter_config: { ...TRANSCODER_OFF, ...COMPRESSED },
   }));
+}
+
+/** For behind the answer to a browser's preflight. */
+export function documentRefusals(): EnvoyConfig[] {
+  return DOCUMENT_PATHS.map((path) => wrongVerb({ path }, VERBS));
 }

@@ -5,13 +5,9 @@ import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
 import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
-import {
-  bodyLimit,
-  BODY_READ_FIRST,
-  timeLimit,
-  TRANSCODER_OFF,
-} from "./route-filters.ts";
+import { bodyLimit, timeLimit } from "./route-filters.ts";
 import { strictJson } from "./strict-json.ts";
+import { wrongVerb } from "./wrong-verb.ts";
 import type {
   MethodRoutes,
   RestBinding,
@@ -40,7 +36,7 @@ export function restRoutes(
     ),
   );
   const refusals = [...verbsByPath].map(([regex, verbs]) =>
-    wrongVerb(regex, verbs),
+    wrongVerb({ safe_regex: { regex } }, verbs),
   );
   return [...routes, ...services.slice(0, 1).map(preflight), ...refusals];
 }
@@ -105,17 +101,5 @@ function bindingRoute(bound: {
         ? unwrapResponse(binding.responseBody)
         : {}),
     },
-  };
-}
-
-function wrongVerb(regex: string, verbs: readonly string[]): EnvoyConfig {
-  return {
-    name: "wrong-verb",
-    match: { safe_regex: { regex } },
-    direct_response: { status: 405 },
-    response_headers_to_add: [
-      { header: { key: "allow", value: verbs.toSorted().join(", ") } },
-    ],
-    typed_per_filter_config: { ...TRANSCODER_OFF, ...BODY_READ_FIRST },
   };
 }

@@ -1,4 +1,4 @@
-import { documentRoutes } from "./document-routes.ts";
+import { documentRefusals, documentRoutes } from "./document-routes.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { FLOOD_LIMIT_OFF } from "./flood-limit.ts";
 import type { RateLimitOptions } from "./rate-limits.ts";
@@ -42,6 +42,7 @@ export function edgeRoutes(
     // Before REST: the transcoder lets gRPC on a REST path through to the service as it is.
     ...unknownMethods(),
     ...restRoutes(services, limits),
+    ...documentRefusals(),
     unknownPath(),
   ];
 }
