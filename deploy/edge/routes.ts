@@ -36,6 +36,7 @@ export function edgeRoutes(
   }));
   return [
     malformedUrl(),
+    malformedTimeout(),
     healthz(),
     ...documentRoutes(),
     ...services.flatMap((service) => rpcRoutes(service, limits)),
@@ -63,6 +64,30 @@ function malformedUrl(): EnvoyConfig {
       body: { inline_string: "the URL is not valid UTF-8" },
     },
     typed_per_filter_config: TRANSCODER_OFF,
+  };
+}
+
+/** A service of grpc-js calls it a fault of its own: 500. */
+function malformedTimeout(): EnvoyConfig {
+  const wellFormed = { safe_regex: { regex: "[0-9]{1,8}[HMSmun]" } };
+  return {
+    name: "malformed-timeout",
+    match: {
+      prefix: "/",
+      headers: [
+        { name: "grpc-timeout", present_match: true },
+        {
+          name: "grpc-timeout",
+          string_match: wellFormed,
+          invert_match: true,
+        },
+      ],
+    },
+    direct_response: {
+      status: 400,
+      body: { inline_string: "grpc-timeout is not of the form 100m" },
+    },
+    typed_per_filter_config: { ...TRANSCODER_OFF, ...BODY_READ_FIRST },
   };
 }
 

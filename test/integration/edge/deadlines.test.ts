@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { ListOrdersRequestSchema } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { send } from "../../support/edge-http.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
-import { SLOW } from "./upstream.ts";
+import { NONE, SLOW } from "./upstream.ts";
 
 let world: EdgeWorld;
 beforeAll(async () => {
@@ -128,5 +128,45 @@ it.each([
     expect(received).toMatchObject(answer);
     // Not by the contract's own limit, which is longer.
     expect(performance.now() - start).toBeLessThan(4_000);
+  },
+);
+
+const quick = create(ListOrdersRequestSchema, { customer: NONE });
+const asked = framed(toBinary(ListOrdersRequestSchema, quick));
+
+it.each(["junk", "", "1", "S", "-1S", "1.5S", "123456789S", "1S 1S", "1s"])(
+  "calls the deadline '%s' malformed in every protocol that has it",
+  async (timeout) => {
+    const headers = { "grpc-timeout": timeout };
+    const rpc = (type: string) => ({
+      method: "POST",
+      path: LIST_ORDERS,
+      headers: { ...headers, "content-type": type, te: "trailers" },
+      body: asked,
+    });
+
+    const answers = await Promise.all([
+      send(world, { path: `/v1/orders?customer=${NONE}`, headers }),
+      send(world, rpc("application/grpc+proto")),
+      send(world, rpc("application/grpc-web+proto")),
+    ]);
+
+    expect(answers).toMatchObject([
+      { status: 400, text: expect.stringContaining("MALFORMED_REQUEST") },
+      { status: 200, headers: { "grpc-status": "3" } },
+      { status: 200, headers: { "grpc-status": "3" } },
+    ]);
+  },
+);
+
+it.each(["99999999H", "1S", "09000m", "9000000u", "99999999n"])(
+  "knows the deadline %s",
+  async (timeout) => {
+    const answer = await send(world, {
+      path: `/v1/orders?customer=${NONE}`,
+      headers: { "grpc-timeout": timeout },
+    });
+
+    expect([200, 504]).toContain(answer.status);
   },
 );
