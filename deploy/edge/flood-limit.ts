@@ -1,3 +1,4 @@
+import { CALLER_ADDRESS } from "./caller-address.ts";
 import { duration, typed, type EnvoyConfig } from "./envoy-config.ts";
 
 const FLOOD_FILTER = "envoy.filters.http.local_ratelimit";
@@ -38,11 +39,11 @@ export function floodFilter(limit: FloodLimit): EnvoyConfig {
         filter_enabled: always("enabled"),
         filter_enforced: always("enforced"),
         rate_limited_as_resource_exhausted: true,
-        rate_limits: [{ actions: [{ remote_address: {} }] }],
+        rate_limits: [{ actions: [CALLER_ADDRESS] }],
         descriptors: [
           {
             // Without a value: each address has a bucket.
-            entries: [{ key: "remote_address" }],
+            entries: [{ key: "masked_remote_address" }],
             token_bucket: bucket(limit.perAddress),
           },
         ],

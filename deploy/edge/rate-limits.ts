@@ -1,3 +1,4 @@
+import { CALLER_ADDRESS } from "./caller-address.ts";
 import { CALLER_METADATA } from "./claims-filter.ts";
 import {
   duration,
@@ -40,7 +41,7 @@ export function rateLimits(
     caller("tenant", options.anonymous),
     caller("subject", options.anonymous),
     caller("plan", undefined),
-    { remote_address: {} },
+    CALLER_ADDRESS,
   ];
   if (method.stream === "unary") return { rate_limits: [{ stage, actions }] };
   const stream = [...actions, STREAM_ID];

@@ -93,7 +93,14 @@ function readEntry(reader: BinaryReader, entries: Map<string, string>): void {
       value = reader.string(true);
     else reader.skip(wireType, field);
   }
-  entries.set(key, value);
+  if (key === "masked_remote_address")
+    entries.set("remote_address", withoutWholeMask(value));
+  else entries.set(key, value);
+}
+
+/** Envoy calls an address of IPv4 192.0.2.1/32, whom rules and people call 192.0.2.1; of IPv6 it masks all but the network. */
+function withoutWholeMask(address: string): string {
+  return address.endsWith("/32") ? address.slice(0, -3) : address;
 }
 
 const UNIT_US: Readonly<Partial<Record<number, number>>> = {

@@ -15,7 +15,7 @@ export function decisionRequests(): Buffer[] {
       method: "weft.order.v1.OrderService/GetOrder",
       tenant: `tenant-${index % 100}`,
       subject: `subject-${index}`,
-      remote_address: "127.0.0.1",
+      masked_remote_address: "127.0.0.1/32",
     };
     const request = create(RateLimitRequestSchema, {
       domain: "edge",

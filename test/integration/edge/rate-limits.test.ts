@@ -309,6 +309,24 @@ describe.each(["dead", "hung"])("while the rate-limit service is %s", (how) => {
   }, 60_000);
 });
 
+it("counts what comes from one address as one, whoever it is", async () => {
+  await using other = await startEdgeWorld({
+    rateLimits: {
+      rules: limitRules({
+        "orders-read":
+          "{ per: [remote_address], when: { remote_address: 127.0.0.1 }, algorithm: fixed-window, limit: 1, period: 1d, when_redis_away: closed }",
+      }),
+      redisUrl: redis.url,
+    },
+  });
+  const call = async (sub: string) => {
+    const token = await other.issuer.token({ sub });
+    return (await send({ ...other, token }, { path: `/v1/${ORDER}` })).status;
+  };
+
+  expect([await call("ada"), await call("bob")]).toEqual([200, 429]);
+});
+
 describe("a flood", () => {
   it("is refused before anything else is asked, in each client's own words", async () => {
     await using small = await startEdgeWorld({

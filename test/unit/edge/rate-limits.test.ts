@@ -48,7 +48,7 @@ it.each(
           descriptor_value: method.rateClass,
         },
       },
-      { remote_address: {} },
+      { masked_remote_address: { v6_prefix_mask_len: 64 } },
     ]),
   );
   // A stream tells its end.

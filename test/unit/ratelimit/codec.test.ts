@@ -46,6 +46,23 @@ test("a request is read as the generated code wrote it", () => {
   );
 });
 
+test.each([
+  ["192.0.2.1/32", "192.0.2.1"],
+  ["2001:db8::/64", "2001:db8::/64"],
+])("the address that Envoy calls %s is %s in rules", (masked, address) => {
+  const entries = [{ key: "masked_remote_address", value: masked }];
+  const bytes = toBinary(
+    RateLimitRequestSchema,
+    create(RateLimitRequestSchema, { descriptors: [{ entries }] }),
+  );
+
+  const { descriptors } = decodeRequest(bytes);
+
+  expect(descriptors[0]?.entries).toEqual(
+    new Map([["remote_address", address]]),
+  );
+});
+
 test("bytes that the generated code refuses are refused, and no others", () => {
   const request = {
     domain: "edge",

@@ -102,7 +102,7 @@ it("knows the entries that the edge sends, and no others", () => {
   );
 
   const sent = rendered.matchAll(
-    /"descriptor_key":"(\w+)"|"(remote_address)":/g,
+    /"descriptor_key":"(\w+)"|"masked_(remote_address)":/g,
   );
   const keys = Array.from(sent, ([, key, address]) => key ?? address);
   expect(new Set(keys)).toEqual(new Set(EDGE_ENTRIES));
