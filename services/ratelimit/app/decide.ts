@@ -9,6 +9,8 @@ import type { CounterResult } from "../store/decision-script.ts";
 
 /** While Redis is away nobody knows when a closed rule opens; a second is what clients are told. */
 const CLOSED_RETRY_MS = 1_000;
+/** A place of `concurrency` is free as soon as any stream ends; the end of a lease, an hour away, is the worst case only. */
+const LONGEST_PLACE_RETRY_MS = 5_000;
 
 export interface DecideDeps {
   readonly rules: () => RuleSet;
@@ -130,19 +132,27 @@ function countedOutcomes(
     if (result === undefined) throw new Error(`no result for ${key}`);
     const { room, remaining, retryUs, resetUs } = result;
     const { rule, spec, hits } = check;
+    const retryMs = retryMsOf(rule, retryUs);
     // A lease may be given back at any time, so its refusal is never known beforehand. The time counts from before the
     // question: a refusal that is kept too long would be a wrong answer, one that is dropped early costs a question.
     if (!room && !rule.shadow && rule.algorithm !== "concurrency")
-      deps.denied.remember(key, spec, hits, sentAtMs + retryUs / 1_000);
+      deps.denied.remember(key, spec, hits, sentAtMs + retryMs);
     outcomes.set(check.subject, {
       check,
       room,
       remaining,
-      retryMs: retryUs / 1_000,
+      retryMs,
       resetMs: resetUs / 1_000,
     });
   }
   return outcomes;
+}
+
+function retryMsOf({ algorithm }: Check["rule"], retryUs: number): number {
+  const retryMs = retryUs / 1_000;
+  return algorithm === "concurrency"
+    ? Math.min(retryMs, LONGEST_PLACE_RETRY_MS)
+    : retryMs;
 }
 
 /** The answer of each rule's own for the time without Redis. A closed rule refuses before a local one counts. */

@@ -332,6 +332,29 @@ it("lends so many streams at once, and lends again what an ended stream gives ba
   expect([await opens("c"), await opens("d")]).toEqual([true, false]);
 });
 
+it("tells whoever finds every place taken to come back in seconds: any stream may end before its lease", async () => {
+  const subject = newName();
+  const opens = (request_id: string) =>
+    world.ask([{ rate_class: "orders-watch", subject, request_id }]);
+  await Promise.all([opens("a"), opens("b")]);
+
+  const answer = await opens("c");
+
+  expect(answer.overallCode).toBe(Code.OVER_LIMIT);
+  expect(answer.statuses).toMatchObject([
+    { durationUntilReset: { seconds: 5n, nanos: 0 } },
+  ]);
+  const told = answer.responseHeadersToAdd.map(({ key, value }) => [
+    key,
+    value,
+  ]);
+  expect(told).toContainEqual(["ratelimit", '"orders-watch/open";r=0;t=5']);
+  expect(told).toContainEqual(["retry-after", "5"]);
+  expect(JSON.parse(Buffer.from(answer.rawBody).toString())).toMatchObject({
+    details: [{}, { retryDelay: "5s" }, {}],
+  });
+});
+
 it("answers the edge and no other service", async () => {
   const bytes = toBinary(
     RateLimitRequestSchema,
