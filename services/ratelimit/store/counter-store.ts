@@ -38,10 +38,11 @@ export function openCounterStore(deps: {
   const redis = connectRedis({ logger, url });
   const presence = watchRedis(redis);
   const log = createUncountedLog({ logger, nowMs: () => performance.now() });
-  const leases = createLeases({ redis, presence, logger });
+  const counters = createCounters({ redis, presence, log, timeoutMs });
+  const leases = createLeases({ counters, presence, logger });
   return {
     redis,
-    counters: createCounters({ redis, presence, log, timeoutMs }),
+    counters,
     leases,
     openForgetChannel: (domain, forget) =>
       openForgetChannel({ redis, logger }, domain, forget),

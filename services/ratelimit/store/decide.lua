@@ -3,7 +3,8 @@
 -- KEYS: every count that the batch touches, once.
 -- ARGV[1]: the time in Unix microseconds, or "" for that of Redis. Then, a request: how many checks it has, and for each
 -- the index of its key, its spec (letter, shadow, limit, period, burst, buckets; periods in microseconds), and its hits, or the
--- lease that concurrency lends. Hits of 0, and a lease of "", look and take nothing.
+-- lease that concurrency lends (c) or takes back (r, whose numbers mean nothing). Hits of 0, and a lease of "", look and take
+-- nothing.
 --
 -- Returns three integers a check, in the order of ARGV: what remains, microseconds until the same request has room (0 where
 -- it has), microseconds until the count is as if nothing had happened.
@@ -155,6 +156,7 @@ algorithms.s = {
 
 -- Concurrency: leases by the time at which they end. Not a string, so it is neither cached nor written at the end.
 local function concurrency_look(key, spec, lease)
+  if spec.takes_back then return true, 0, 0, 0 end
   redis.call("ZREMRANGEBYSCORE", key, "-inf", now)
   local held = redis.call("ZCARD", key)
   local remaining = max(0, spec.limit - held)
@@ -164,7 +166,16 @@ local function concurrency_look(key, spec, lease)
   local first = redis.call("ZRANGE", key, 0, 0, "WITHSCORES")
   return false, remaining, first[2] - now, first[2] - now
 end
+-- An end may overtake its stream's own question: by another process of the service, or another connection, while the one that
+-- has the question is held up. Such an end is kept for so long, in the hash tag's slot, and the question then takes nothing.
+local END_KEPT_MS = 10000
 local function concurrency_take(key, spec, lease)
+  local ended = key .. ":" .. lease
+  if spec.takes_back then
+    if redis.call("ZREM", key, lease) == 0 then redis.call("SET", ended, "", "PX", END_KEPT_MS + extra_ttl) end
+    return
+  end
+  if redis.call("DEL", ended) == 1 then return end
   redis.call("ZADD", key, string.format("%.17g", now + spec.period), lease)
   redis.call("PEXPIRE", key, ceil(spec.period / 1000) + 1 + extra_ttl)
 end
@@ -177,6 +188,7 @@ local function spec_of(text)
     string.match(text, "^(%a) (%d) (%S+) (%S+) (%S+) (%S+)$")
   spec = {
     algorithm = algorithms[letter],
+    takes_back = letter == "r",
     shadow = shadow == "1",
     limit = tonumber(limit),
     period = tonumber(period),

@@ -14,6 +14,11 @@ export interface CounterCheck {
   readonly amount: string;
 }
 
+/** Takes back what `concurrency` lent; it always has room. */
+export function takenBack(key: string, lease: string): CounterCheck {
+  return { key, spec: "r 0 0 0 0 0", amount: lease };
+}
+
 export interface CounterResult {
   /** Whether there was room for the hits; they are taken where all checks of the request had room. */
   readonly room: boolean;

@@ -1,5 +1,6 @@
-import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
+import { RedisAwayError, type Counters } from "./counters.ts";
+import { takenBack } from "./decision-script.ts";
 import type { RedisPresence } from "./redis-presence.ts";
 
 /** Leases that wait for Redis. Past that the oldest is dropped, and holds its place until it runs out. */
@@ -20,13 +21,17 @@ export interface Leases {
   close(): void;
 }
 
-/** The leases that `decide.lua` hands out. What can't be given back now is kept until Redis is here. */
+/**
+ * The leases that `decide.lua` hands out. They go back the way the questions go, in one line with them: an end that went by
+ * itself overtook its stream's own question, which then held a place for nobody. What can't be given back now is kept until
+ * Redis is here.
+ */
 export function createLeases(deps: {
-  readonly redis: Pick<Redis, "zrem">;
+  readonly counters: Counters;
   readonly presence: Pick<RedisPresence, "isHere">;
   readonly logger: Logger;
 }): Leases {
-  const { redis, presence, logger } = deps;
+  const { counters, presence, logger } = deps;
   let kept: HeldLease[] = [];
   let timer: NodeJS.Timeout | undefined;
   let sending = false;
@@ -51,12 +56,13 @@ export function createLeases(deps: {
   const sendKept = async () => {
     timer = undefined;
     if (!presence.isHere()) return sendIn(SEND_EVERY_MS);
+    const sent = kept.splice(0, SENT_AT_ONCE);
     sending = true;
-    const { failed, cause } = await remove(redis, kept.splice(0, SENT_AT_ONCE));
+    const failure = await takeBack(counters, sent);
     sending = false;
-    if (failed.length > 0) {
-      logger.warn({ err: cause }, "leases are not given back yet");
-      kept = [...failed, ...kept].slice(-MOST_KEPT);
+    if (failure !== undefined) {
+      logger.warn({ err: failure }, "leases are not given back yet");
+      kept = [...sent, ...kept].slice(-MOST_KEPT);
       return sendIn(AGAIN_AFTER_FAILURE_MS);
     }
     if (kept.length === 0) toldDropped = false;
@@ -66,9 +72,7 @@ export function createLeases(deps: {
   return {
     async giveBack(held) {
       if (held.length === 0) return;
-      if (!presence.isHere()) return keep(held);
-      const { failed } = await remove(redis, held);
-      if (failed.length > 0) keep(failed);
+      if ((await takeBack(counters, held)) !== undefined) keep(held);
     },
     close() {
       closed = true;
@@ -77,21 +81,16 @@ export function createLeases(deps: {
   };
 }
 
-async function remove(
-  redis: Pick<Redis, "zrem">,
+/** Returns why Redis did not. */
+async function takeBack(
+  counters: Counters,
   held: readonly HeldLease[],
-): Promise<{ failed: HeldLease[]; cause: unknown }> {
-  const failed: HeldLease[] = [];
-  let cause: unknown;
-  await Promise.all(
-    held.map(async (one) => {
-      try {
-        await redis.zrem(one.key, one.lease);
-      } catch (error) {
-        failed.push(one);
-        cause = error;
-      }
-    }),
-  );
-  return { failed, cause };
+): Promise<RedisAwayError | undefined> {
+  try {
+    await counters.decide(held.map(({ key, lease }) => takenBack(key, lease)));
+    return undefined;
+  } catch (error) {
+    if (error instanceof RedisAwayError) return error;
+    throw error;
+  }
 }
