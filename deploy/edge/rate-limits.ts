@@ -49,7 +49,7 @@ export function rateLimits(
     rate_limits: [
       { stage, actions: stream },
       {
-        stage,
+        stage: ENDS,
         apply_on_stream_done: true,
         actions: [...stream, constant("release", "stream")],
       },
@@ -65,6 +65,7 @@ export function rateLimitFilters(
   const closed = "envoy.filters.http.ratelimit.closed";
   return [
     streamIdFilter(),
+    streamEndFilter(options),
     rateLimitFilter("envoy.filters.http.ratelimit", OPEN, options),
     ...(options.failClosed.length === 0
       ? []
@@ -74,38 +75,61 @@ export function rateLimitFilters(
 
 const OPEN = 0;
 const CLOSED = 1;
+const ENDS = 2;
 
 function rateLimitFilter(
   name: string,
   stage: number,
-  { domain = DOMAIN, timeoutMs = TIMEOUT_MS }: RateLimitOptions,
+  options: RateLimitOptions,
 ): EnvoyConfig {
   return {
     name,
-    typed_config: typed(
-      "envoy.extensions.filters.http.ratelimit.v3.RateLimit",
-      {
-        domain,
-        stage,
-        timeout: duration(timeoutMs),
-        failure_mode_deny: stage === CLOSED,
-        // Not UNAVAILABLE, which clients are told to try again at once (AIP-194).
-        rate_limited_as_resource_exhausted: true,
-        status_on_error: { code: "TooManyRequests" },
-        disable_x_envoy_ratelimited_header: true,
-        rate_limit_service: {
-          transport_api_version: "V3",
-          grpc_service: {
-            envoy_grpc: {
-              cluster_name: "ratelimit-grpc",
-              // The service reads the question, not the headers; each costs both sides.
-              skip_envoy_headers: true,
-            },
-            timeout: duration(timeoutMs),
-          },
+    typed_config: typed(RATE_LIMIT, {
+      ...askingService(stage, options),
+      failure_mode_deny: stage === CLOSED,
+      // Not UNAVAILABLE, which clients are told to try again at once (AIP-194).
+      rate_limited_as_resource_exhausted: true,
+      status_on_error: { code: "TooManyRequests" },
+      disable_x_envoy_ratelimited_header: true,
+    }),
+  };
+}
+
+/**
+ * Tells the service that a stream ended. A filter that is still asking when its stream is cancelled tells nothing, so this is
+ * one that never asks, and it stands before those that do: whatever becomes of them, it has seen the stream. Off, but on
+ * routes of streams.
+ */
+function streamEndFilter(options: RateLimitOptions): EnvoyConfig {
+  return {
+    name: STREAM_ENDS,
+    disabled: true,
+    typed_config: typed(RATE_LIMIT, askingService(ENDS, options)),
+  };
+}
+
+const RATE_LIMIT = "envoy.extensions.filters.http.ratelimit.v3.RateLimit";
+const STREAM_ENDS = "weft.stream-ends";
+
+function askingService(
+  stage: number,
+  { domain = DOMAIN, timeoutMs = TIMEOUT_MS }: RateLimitOptions,
+): EnvoyConfig {
+  return {
+    domain,
+    stage,
+    timeout: duration(timeoutMs),
+    rate_limit_service: {
+      transport_api_version: "V3",
+      grpc_service: {
+        envoy_grpc: {
+          cluster_name: "ratelimit-grpc",
+          // The service reads the question, not the headers; each costs both sides.
+          skip_envoy_headers: true,
         },
+        timeout: duration(timeoutMs),
       },
-    ),
+    },
   };
 }
 
@@ -122,8 +146,8 @@ const STREAM_ID: EnvoyConfig = {
   },
 };
 
-/** For a route: gives a stream the id that its limits tell it by. */
-export function streamIds(
+/** For a route: gives a stream the id that its limits tell it by, and has its end told. */
+export function streamFilters(
   method: MethodRoutes,
   options: RateLimitOptions | undefined,
 ): EnvoyConfig {
@@ -136,6 +160,7 @@ export function streamIds(
         ],
       },
     }),
+    [STREAM_ENDS]: typed(`${RATE_LIMIT}PerRoute`),
   };
 }
 

@@ -3,7 +3,11 @@ import { COMPRESSED } from "./compress-answers.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
-import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
+import {
+  rateLimits,
+  streamFilters,
+  type RateLimitOptions,
+} from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { bodyLimit, timeLimit } from "./route-filters.ts";
 import { strictJson } from "./strict-json.ts";
@@ -92,7 +96,7 @@ function bindingRoute(bound: {
     request_headers_to_remove: ["grpc-encoding"],
     typed_per_filter_config: {
       ...requiredScopes(method),
-      ...streamIds(method, limits),
+      ...streamFilters(method, limits),
       ...COMPRESSED,
       ...bodyLimit(method),
       ...(isStream ? NDJSON_RESPONSE : {}),

@@ -1,6 +1,10 @@
 import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
-import { rateLimits, streamIds, type RateLimitOptions } from "./rate-limits.ts";
+import {
+  rateLimits,
+  streamFilters,
+  type RateLimitOptions,
+} from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
   bodyLimit,
@@ -31,7 +35,7 @@ export function rpcRoutes(
       decorator: { operation: method.path.slice(1), propagate: false },
       typed_per_filter_config: {
         ...requiredScopes(method),
-        ...streamIds(method, limits),
+        ...streamFilters(method, limits),
         ...BROWSER_HEADERS_OFF,
         ...TRANSCODER_OFF,
         // Of a caller with a token its service reads up to its own limit.
@@ -49,7 +53,7 @@ export function rpcRoutes(
       ...(method.stream === "bidi" ? TELL_HTTP_VERSION : {}),
       typed_per_filter_config: {
         ...requiredScopes(method),
-        ...streamIds(method, limits),
+        ...streamFilters(method, limits),
         ...TRANSCODER_OFF,
         ...bodyLimit(method),
       },

@@ -74,5 +74,5 @@ classes:
   const filters = JSON.stringify(rateLimitFilters({ ...options, ...read }));
   expect(
     Array.from(filters.matchAll(/"domain":"(\w+)"/g), ([, one]) => one),
-  ).toEqual(["office", "office"]);
+  ).toEqual(["office", "office", "office"]);
 });
