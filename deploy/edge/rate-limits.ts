@@ -1,14 +1,10 @@
 import { CALLER_ADDRESS } from "./caller-address.ts";
 import { CALLER_METADATA } from "./claims-filter.ts";
-import {
-  duration,
-  setHeader,
-  typed,
-  type EnvoyConfig,
-} from "./envoy-config.ts";
+import type { EnvoyConfig } from "./envoy-config.ts";
+import { rateLimitFilter } from "./rate-limit-filter.ts";
 import type { MethodRoutes } from "./route-table.ts";
+import { ENDS, STREAM_ID, streamFilters } from "./stream-ends.ts";
 
-const DOMAIN = "edge";
 /** The service answers within 10 ms, Redis or not; the rest is for a machine that is short of CPU. */
 const TIMEOUT_MS = 100;
 
@@ -64,117 +60,35 @@ export function rateLimitFilters(
   if (options === undefined) return [];
   const closed = "envoy.filters.http.ratelimit.closed";
   return [
-    streamIdFilter(),
-    streamEndFilter(options),
-    rateLimitFilter("envoy.filters.http.ratelimit", OPEN, options),
+    ...streamFilters(options),
+    askingFilter("envoy.filters.http.ratelimit", OPEN, options),
     ...(options.failClosed.length === 0
       ? []
-      : [rateLimitFilter(closed, CLOSED, options)]),
+      : [askingFilter(closed, CLOSED, options)]),
   ];
 }
 
 const OPEN = 0;
 const CLOSED = 1;
-const ENDS = 2;
 
-function rateLimitFilter(
+function askingFilter(
   name: string,
   stage: number,
-  options: RateLimitOptions,
+  { domain, timeoutMs = TIMEOUT_MS }: RateLimitOptions,
 ): EnvoyConfig {
-  return {
+  return rateLimitFilter({
     name,
-    typed_config: typed(RATE_LIMIT, {
-      ...askingService(stage, options),
+    stage,
+    domain,
+    timeoutMs,
+    fields: {
       failure_mode_deny: stage === CLOSED,
       // Not UNAVAILABLE, which clients are told to try again at once (AIP-194).
       rate_limited_as_resource_exhausted: true,
       status_on_error: { code: "TooManyRequests" },
       disable_x_envoy_ratelimited_header: true,
-    }),
-  };
-}
-
-/**
- * Tells the service that a stream ended. A filter that is still asking when its stream is cancelled tells nothing, so this is
- * one that never asks, and it stands before those that do: whatever becomes of them, it has seen the stream. Off, but on
- * routes of streams.
- */
-function streamEndFilter(options: RateLimitOptions): EnvoyConfig {
-  return {
-    name: STREAM_ENDS,
-    disabled: true,
-    typed_config: typed(RATE_LIMIT, askingService(ENDS, options)),
-  };
-}
-
-const RATE_LIMIT = "envoy.extensions.filters.http.ratelimit.v3.RateLimit";
-const STREAM_ENDS = "weft.stream-ends";
-
-function askingService(
-  stage: number,
-  { domain = DOMAIN, timeoutMs = TIMEOUT_MS }: RateLimitOptions,
-): EnvoyConfig {
-  return {
-    domain,
-    stage,
-    timeout: duration(timeoutMs),
-    rate_limit_service: {
-      transport_api_version: "V3",
-      grpc_service: {
-        envoy_grpc: {
-          cluster_name: "ratelimit-grpc",
-          // The service reads the question, not the headers; each costs both sides.
-          skip_envoy_headers: true,
-        },
-        timeout: duration(timeoutMs),
-      },
     },
-  };
-}
-
-/**
- * What a stream's place is lent to. The edge makes it up: a request's id may be its client's, and all streams of one id would
- * share a place.
- */
-const STREAM_HEADER = "x-weft-stream-id";
-const STREAM_ID: EnvoyConfig = {
-  request_headers: {
-    header_name: STREAM_HEADER,
-    descriptor_key: "request_id",
-    skip_if_absent: true,
-  },
-};
-
-/** For a route: gives a stream the id that its limits tell it by, and has its end told. */
-export function streamFilters(
-  method: MethodRoutes,
-  options: RateLimitOptions | undefined,
-): EnvoyConfig {
-  if (method.stream === "unary" || options === undefined) return {};
-  return {
-    [STREAM_IDS]: typed(`${HEADER_MUTATION}PerRoute`, {
-      mutations: {
-        request_mutations: [
-          { append: setHeader(STREAM_HEADER, "%UNIQUE_ID%") },
-        ],
-      },
-    }),
-    [STREAM_ENDS]: typed(`${RATE_LIMIT}PerRoute`),
-  };
-}
-
-const STREAM_IDS = "weft.stream-ids";
-const HEADER_MUTATION =
-  "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation";
-
-/** Off, but on routes of streams. */
-function streamIdFilter(): EnvoyConfig {
-  return {
-    name: STREAM_IDS,
-    disabled: true,
-    typed_config: typed(HEADER_MUTATION, {}),
-  };
+  });
 }
 
 function constant(key: string, value: string): EnvoyConfig {

@@ -3,14 +3,11 @@ import { COMPRESSED } from "./compress-answers.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
 import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
-import {
-  rateLimits,
-  streamFilters,
-  type RateLimitOptions,
-} from "./rate-limits.ts";
+import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import { bodyLimit, timeLimit } from "./route-filters.ts";
 import { strictJson } from "./strict-json.ts";
+import { streamFiltersOn } from "./stream-ends.ts";
 import { wrongVerb } from "./wrong-verb.ts";
 import type {
   MethodRoutes,
@@ -96,7 +93,7 @@ function bindingRoute(bound: {
     request_headers_to_remove: ["grpc-encoding"],
     typed_per_filter_config: {
       ...requiredScopes(method),
-      ...streamFilters(method, limits),
+      ...streamFiltersOn(method, limits),
       ...COMPRESSED,
       ...bodyLimit(method),
       ...(isStream ? NDJSON_RESPONSE : {}),

@@ -1,10 +1,6 @@
 import { requiredScopes } from "./claims-filter.ts";
 import { setHeader, type EnvoyConfig } from "./envoy-config.ts";
-import {
-  rateLimits,
-  streamFilters,
-  type RateLimitOptions,
-} from "./rate-limits.ts";
+import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
 import {
   bodyLimit,
@@ -12,6 +8,7 @@ import {
   timeLimit,
   TRANSCODER_OFF,
 } from "./route-filters.ts";
+import { streamFiltersOn } from "./stream-ends.ts";
 import { BROWSER_HEADERS_OFF } from "./security-headers.ts";
 import type { MethodRoutes, ServiceRoutes } from "./route-table.ts";
 
@@ -35,7 +32,7 @@ export function rpcRoutes(
       decorator: { operation: method.path.slice(1), propagate: false },
       typed_per_filter_config: {
         ...requiredScopes(method),
-        ...streamFilters(method, limits),
+        ...streamFiltersOn(method, limits),
         ...BROWSER_HEADERS_OFF,
         ...TRANSCODER_OFF,
         // Of a caller with a token its service reads up to its own limit.
@@ -53,7 +50,7 @@ export function rpcRoutes(
       ...(method.stream === "bidi" ? TELL_HTTP_VERSION : {}),
       typed_per_filter_config: {
         ...requiredScopes(method),
-        ...streamFilters(method, limits),
+        ...streamFiltersOn(method, limits),
         ...TRANSCODER_OFF,
         ...bodyLimit(method),
       },

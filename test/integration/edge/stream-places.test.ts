@@ -28,9 +28,10 @@ afterAll(async () => {
 
 /** Streams that hold a place. */
 async function placesHeld(): Promise<number> {
-  const keys = await redis.redis.keys("weft:rl:{edge}:orders-watch/*");
+  const all = 10_000;
+  const [, keys] = await redis.redis.scan(0, "COUNT", all, "TYPE", "zset");
   const held = await Promise.all(keys.map((key) => redis.redis.zcard(key)));
-  return held.reduce((all, one) => all + one, 0);
+  return held.reduce((sum, one) => sum + one, 0);
 }
 
 async function openWatches(edge: EdgeWorld) {
@@ -78,3 +79,29 @@ it("gives back the places of streams that are cancelled as soon as they are aske
   });
   await eventually("no place is held", async () => (await placesHeld()) === 0);
 });
+
+it.each(["stop", "kill"] as const)(
+  "gives back the places of streams that end while the rate-limit service restarts, after a %s",
+  async (end) => {
+    const { limiter } = world;
+    if (limiter === undefined) throw new Error("there is no limiter");
+    using watches = await openWatches(world);
+    const streams = Array.from({ length: 40 }, () => watches.watch());
+    await eventually("all are open", async () => (await placesHeld()) === 40);
+
+    // Half of them end while it does, and half when it is gone.
+    const ended = limiter[end]();
+    for (const stream of streams.slice(0, 20)) stream.close(CANCEL);
+    await ended;
+    for (const stream of streams.slice(20)) stream.close(CANCEL);
+    await eventually("all are closed", () =>
+      streams.every(({ closed }) => closed),
+    );
+    await limiter.start();
+
+    await eventually(
+      "no place is held",
+      async () => (await placesHeld()) === 0,
+    );
+  },
+);
