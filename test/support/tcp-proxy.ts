@@ -19,6 +19,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** From now on this is wrong, or nothing. */
   poison(toxic: Toxic | undefined): void;
+  /** What is connected now carries nothing any more, its end neither; who connects anew is well. */
+  silence(): void;
   /** Breaks every connection with RST. */
   reset(): void;
   readonly connections: () => number;
@@ -34,7 +36,11 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const options = { port: targetPort, host: "127.0.0.1" };
     const upstream = connect({ ...options, allowHalfOpen: true });
-    const pair: Pair = { sockets: [client, upstream], isSpoilt: false };
+    const pair: Pair = {
+      sockets: [client, upstream],
+      isSpoilt: false,
+      isSilent: false,
+    };
     pairs.add(pair);
     const end = () => {
       pairs.delete(pair);
@@ -64,6 +70,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       reset([...pairs].filter(({ isSpoilt }) => isSpoilt));
       toxic = next;
     },
+    silence() {
+      for (const pair of pairs) pair.isSilent = true;
+    },
     reset: () => reset([...pairs]),
     connections: () => pairs.size,
     async [Symbol.asyncDispose]() {
@@ -80,6 +89,7 @@ interface Pair {
   readonly sockets: readonly [Socket, Socket];
   /** Some of its bytes are lost. */
   isSpoilt: boolean;
+  isSilent: boolean;
 }
 
 /** One direction. Bytes leave in the order in which they came, each no sooner than the toxic lets it. */
@@ -108,6 +118,7 @@ function carry(
     if (queue.length === 1) run();
   };
   from.on("data", (bytes: Buffer) => {
+    if (pair.isSilent) return;
     const { swallows, delayMs = 0, jitterMs = 0, ...toxic } = toxicNow() ?? {};
     if (swallows === "all" || swallows === direction) {
       pair.isSpoilt = true;
@@ -126,6 +137,6 @@ function carry(
     });
   });
   from.on("end", () => {
-    later(toxicNow()?.closeAfterMs ?? 0, () => to.end());
+    if (!pair.isSilent) later(toxicNow()?.closeAfterMs ?? 0, () => to.end());
   });
 }

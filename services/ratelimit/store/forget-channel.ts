@@ -2,6 +2,8 @@ import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
 
 const MOST_BYTES = 64 * 1024;
+/** Who only listens would not notice that nobody is there. */
+const ASK_EVERY_MS = 5_000;
 
 /** Tells every process of the service that counts were emptied, by Redis's publish and subscribe. */
 export interface ForgetChannel {
@@ -38,12 +40,17 @@ export function openForgetChannel(
       );
     });
   });
+  const asking = setInterval(() => {
+    // Without an answer the connection is replaced, and says so itself.
+    if (listener.status === "ready") listener.ping().catch(() => undefined);
+  }, ASK_EVERY_MS);
   return {
     async forgetEverywhere(keys) {
       await deps.redis.publish(channel, keys.join("\n"));
     },
     close() {
       closed = true;
+      clearInterval(asking);
       listener.disconnect();
     },
   };

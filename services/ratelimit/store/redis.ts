@@ -3,9 +3,11 @@ import type { Logger } from "../../platform/runtime/logger.ts";
 
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1_000;
+/** A peer that is gone without a word is one that was asked and said nothing for so long; TCP itself takes 15 minutes. */
+const SILENT_MS = 2_000;
 
 /**
- * Connects to Redis, and again whenever the connection ends, for as long as the process lives. A command fails at once
+ * Connects to Redis, and again whenever the connection ends or goes silent, for as long as the process lives. A command fails at once
  * where there is no connection: whoever asks has milliseconds, and an answer without Redis.
  */
 export function connectRedis(deps: {
@@ -17,6 +19,7 @@ export function connectRedis(deps: {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 1_000,
+    socketTimeout: SILENT_MS,
     retryStrategy: (attempt) => {
       const step = Math.min(
         LONGEST_RETRY_MS,

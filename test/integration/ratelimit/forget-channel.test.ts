@@ -9,6 +9,7 @@ import {
 import { connectRedis } from "../../../services/ratelimit/store/redis.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { startRedisWorld, type RedisWorld } from "./redis-world.ts";
 
 let world: RedisWorld;
@@ -19,9 +20,10 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 function setup(
   onListener: (listener: Redis) => void = () => undefined,
+  url = world.url,
 ): ForgetChannel & { forgotten: Set<string> } & Disposable {
   const logger = silentLogger;
-  const redis = connectRedis({ logger, url: world.url });
+  const redis = connectRedis({ logger, url });
   const duplicate = redis.duplicate.bind(redis);
   redis.duplicate = (options) => {
     const listener = duplicate(options);
@@ -60,6 +62,18 @@ it("is heard again by who was cut off, when Redis is back", async () => {
   await world.stop();
   await world.start();
   other.forgotten.clear();
+  await hears(one, other);
+});
+
+it("is heard again by who listens on a connection that has gone silent", async () => {
+  await using network = await startTcpProxy(Number(new URL(world.url).port));
+  using one = setup();
+  using other = setup(undefined, `redis://127.0.0.1:${network.port}`);
+  await hears(one, other);
+
+  network.silence();
+  other.forgotten.clear();
+
   await hears(one, other);
 });
 

@@ -1,6 +1,7 @@
 import { RateLimitResponse_Code as Code } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { eventually } from "../../support/eventually.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import {
   rulesText,
   startLimiterWorld,
@@ -118,6 +119,22 @@ it("waits once for a Redis that stands still, and asks it again when it goes on"
 
   expect(passed).toBe(200);
   await counting();
+});
+
+it("counts again on another connection, when the one it has goes silent and never ends", async () => {
+  await using network = await startTcpProxy(Number(new URL(redis.url).port));
+  const redisUrl = `redis://127.0.0.1:${network.port}`;
+  const { passing } = await setup({ redisUrl, timeoutMs: 50 });
+  expect(await passing("closed", 1)).toBe(1);
+
+  network.silence();
+
+  expect(await passing("closed", 1)).toBe(0);
+  await eventually(
+    "closed rules count again",
+    async () => (await passing("closed", 1)) === 1,
+  );
+  expect(await passing("closed")).toBe(1);
 });
 
 it("counts from nothing after Redis was flushed, its scripts too", async () => {
