@@ -5,7 +5,7 @@ import { typed, type EnvoyConfig } from "./envoy-config.ts";
 import { errorInfo, statusDetails, unpadded } from "./error-details.ts";
 import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { longestClaims } from "../../services/platform/rpc/authorize.ts";
-import type { Issuer } from "./issuer.ts";
+import { ONLY_ONE, type Issuer } from "./issuer.ts";
 import { JWT_FILTER, PAYLOAD_HEADER, PAYLOAD_KEY } from "./jwt-filter.ts";
 import { luaLiteral } from "./lua-literal.ts";
 import { SCOPE_REFUSAL } from "./scope-refusal.ts";
@@ -29,13 +29,19 @@ const READ_CLAIMS = `
 local function at(value, path)
   for _, name in ipairs(path) do
     if type(value) ~= "table" then return nil end
+    if name == ONLY_ONE then
+      name = next(value)
+      if name == nil or next(value, name) ~= nil then return nil end
+    end
     value = value[name]
   end
   return value
 end
 
+-- A text, or a list of one: so Keycloak tells of who is in one organization.
 local function text_at(value, path)
   local found = at(value, path)
+  if type(found) == "table" and #found == 1 then found = found[1] end
   if type(found) == "string" and found ~= "" then return found end
 end
 
@@ -177,6 +183,7 @@ export function claimsFilter(options: {
     PAYLOAD_HEADER,
     CLAIMS_HEADER,
     MOST_CALLERS,
+    ONLY_ONE,
     LONGEST: longestClaims,
     CHALLENGE: INVALID_TOKEN,
     CALLER: CALLER_METADATA.namespace,

@@ -3,11 +3,15 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { longestClaims } from "../../services/platform/rpc/authorize.ts";
 
-/** Where a claim is: its name, or the names on the way to it, such as `[realm_access, roles]`. */
+/** On the way to a claim: the only member, whatever its name; where there are two, there is no such claim. */
+export const ONLY_ONE = "*";
+
+/** Where a claim is: its name, or the names on the way to it, such as `[realm_access, roles]` or `[organization, "*", id]`. */
 const claim = z
   .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
   .transform((path) => (typeof path === "string" ? [path] : path));
 
+/** A claim that is to be one text may be a list of one. */
 const claims = z.strictObject({
   subject: claim.default(["sub"]),
   /** The claim that names the caller's tenant. */

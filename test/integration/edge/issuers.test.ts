@@ -1,5 +1,7 @@
 import fc from "fast-check";
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import type { IssuerInput } from "../../../deploy/edge/issuer.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
@@ -11,113 +13,216 @@ import {
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
 import { send } from "../../support/edge-http.ts";
 
-/** As these products issue access tokens: what is where differs in each. */
+/** The configuration of the README's example, and what that product really issues for it. */
 interface Product {
   readonly name: string;
-  readonly config: Pick<
-    IssuerInput,
-    "audiences" | "demand" | "claims" | "tenant"
-  >;
+  readonly config: IssuerInput;
+  /** A whole access token, but for its times. */
   readonly token: Claims;
   readonly expected: { sub: string; tenant: string; scope: string };
-  /** What it issues that is no access token for us. */
-  readonly foreign: Claims;
+  /** What it issues that is no access token for us, by what it is. */
+  readonly foreign: Readonly<Record<string, Claims>>;
 }
 
+/** The claims that a test issuer adds by itself. */
 const none = { sub: undefined, scope: undefined, tenant: undefined };
+
+// https://www.keycloak.org/docs/latest/server_admin/#mapping-organization-claims
+const keycloakToken: Claims = {
+  ...none,
+  jti: "onrtac:5d4c2a68-52a2-4d9a-8a43-0b0fbf1f6a55",
+  iss: "https://login.example.com/realms/shop",
+  aud: ["weft", "account"],
+  sub: "e3b7a6c1-2f4d-4c58-9d0e-6a7b8c9d0e1f",
+  typ: "Bearer",
+  azp: "shop-web",
+  sid: "8b1f7c44-9f30-4a39-8f0e-2d6a5b1c3e77",
+  acr: "1",
+  "allowed-origins": ["https://shop.example.com"],
+  realm_access: {
+    roles: ["default-roles-shop", "offline_access", "uma_authorization"],
+  },
+  resource_access: {
+    weft: { roles: ["shop-owner"] },
+    account: { roles: ["manage-account", "view-profile"] },
+  },
+  scope: "openid email organization profile",
+  email_verified: true,
+  organization: ["acme"],
+  name: "Ada Lovelace",
+  preferred_username: "ada",
+  given_name: "Ada",
+  family_name: "Lovelace",
+  email: "ada@acme.example",
+};
+
+const ownerAtKeycloak =
+  "email inventory:write openid orders:read orders:write organization profile";
+
+// https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+const entraToken: Claims = {
+  ...none,
+  aud: "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+  iss: "https://login.microsoftonline.com/8f4e12ab-7d5c-4f0e-9a1b-3c2d1e0f9a8b/v2.0",
+  aio: "AXQAi/8IAAAAtAaZLo3ChMif6KOnttRB7eBq4/DccQzjcJGxPYy",
+  azp: "1f0c3a52-68de-4b7c-a1d4-9e8f7a6b5c4d",
+  azpacr: "0",
+  name: "Ada Lovelace",
+  oid: "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+  preferred_username: "ada@acme.example",
+  rh: "0.AXEAq6hOj1x9Dk-aGzwtHg-aiysXdG5WvkNIn_TmajnbEuM.",
+  roles: ["inventory:write"],
+  scp: "orders:read orders:write",
+  sub: "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
+  tid: "8f4e12ab-7d5c-4f0e-9a1b-3c2d1e0f9a8b",
+  uti: "fqiBqXLPj0eQa82S-IYFAA",
+  ver: "2.0",
+};
+
+// https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
+const cognitoToken: Claims = {
+  ...none,
+  sub: "5f1e3a0c-1d2b-4c3d-8e4f-5a6b7c8d9e0f",
+  "cognito:groups": ["staff"],
+  iss: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc",
+  version: 2,
+  client_id: "1example23456789",
+  origin_jti: "0c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f",
+  event_id: "7b1c2d3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
+  token_use: "access",
+  scope: "openid weft/orders:read weft/orders:write",
+  auth_time: 1_700_000_000,
+  jti: "9a8b7c6d-5e4f-4a3b-8c2d-1e0f9a8b7c6d",
+  username: "ada",
+  aud: undefined,
+};
 
 const products: readonly Product[] = [
   {
     name: "keycloak",
-    config: {
-      audiences: ["weft"],
-      claims: {
-        tenant: ["organization", "id"],
-        roles: [
-          ["realm_access", "roles"],
-          ["resource_access", "weft", "roles"],
-        ],
-        grants: { clerk: ["orders:read"], owner: ["orders:write"] },
+    config: shown("keycloak"),
+    token: keycloakToken,
+    expected: {
+      sub: "e3b7a6c1-2f4d-4c58-9d0e-6a7b8c9d0e1f",
+      tenant: "acme",
+      scope: ownerAtKeycloak,
+    },
+    foreign: {
+      "a token for its own account console": { aud: "account" },
+      "an ID token of a client that is called like our audience": {
+        aud: "weft",
+        typ: "ID",
+      },
+      "a token of somebody in two organizations": {
+        organization: ["acme", "globex"],
+      },
+      "a token of somebody in no organization": { organization: [] },
+      "an organization in another form than was said": {
+        organization: { acme: { id: "42" } },
       },
     },
+  },
+  {
+    name: "keycloak-ids",
+    config: {
+      ...shown("keycloak"),
+      name: "keycloak-ids",
+      issuer: "https://login.example.com/realms/ids",
+      claims: { tenant: ["organization", "*", "id"] },
+    },
     token: {
-      ...none,
-      sub: "f:1:ada",
-      aud: ["account", "weft"],
-      scope: "openid inventory:read",
-      organization: { id: "acme" },
-      realm_access: { roles: ["clerk", "uma_authorization"] },
-      resource_access: { weft: { roles: ["owner"] } },
+      ...keycloakToken,
+      iss: "https://login.example.com/realms/ids",
+      organization: { acme: { id: "a3c5e7f9-1b2d-4e6f-8a0c-2d4e6f8a0c1e" } },
+      scope: "openid orders:read organization",
     },
     expected: {
-      sub: "f:1:ada",
-      tenant: "acme",
-      scope: "inventory:read openid orders:read orders:write",
+      sub: "e3b7a6c1-2f4d-4c58-9d0e-6a7b8c9d0e1f",
+      tenant: "a3c5e7f9-1b2d-4e6f-8a0c-2d4e6f8a0c1e",
+      scope: "openid orders:read organization",
     },
-    foreign: { aud: "account" },
+    foreign: {
+      "a token of somebody in two organizations": {
+        organization: { acme: { id: "1" }, globex: { id: "2" } },
+      },
+      "a token of somebody in no organization": { organization: {} },
+      "an organization without its id": { organization: { acme: {} } },
+      "an organization in another form than was said": {
+        organization: ["acme"],
+      },
+    },
   },
   {
     name: "entra",
-    config: {
-      audiences: ["api://weft"],
-      claims: { subject: "oid", tenant: "tid", scopes: ["scp", "roles"] },
-    },
-    token: {
-      ...none,
-      sub: "pairwise",
-      aud: "api://weft",
-      oid: "0f3c",
-      tid: "8f4e",
-      scp: "orders:read",
-      roles: ["inventory:write"],
-    },
+    config: shown("entra"),
+    token: entraToken,
     expected: {
-      sub: "0f3c",
-      tenant: "8f4e",
-      scope: "inventory:write orders:read",
+      sub: "690222be-ff1a-4d56-abd1-7e4f7d38e474",
+      tenant: "8f4e12ab-7d5c-4f0e-9a1b-3c2d1e0f9a8b",
+      scope: "inventory:write orders:read orders:write",
     },
-    foreign: { aud: "00000003-0000-0000-c000-000000000000" },
+    foreign: {
+      "a token for Microsoft Graph": {
+        aud: "00000003-0000-0000-c000-000000000000",
+      },
+      "a token of version 1.0": {
+        aud: "api://6e74172b-be56-4843-9ff4-e66a39bb12e3",
+        iss: "https://sts.windows.net/8f4e12ab-7d5c-4f0e-9a1b-3c2d1e0f9a8b/",
+        appid: "1f0c3a52-68de-4b7c-a1d4-9e8f7a6b5c4d",
+        azp: undefined,
+        ver: "1.0",
+      },
+      "an ID token, which has roles, too": {
+        azp: undefined,
+        azpacr: undefined,
+        scp: undefined,
+      },
+    },
   },
   {
     name: "cognito",
-    config: {
-      demand: { token_use: ["access"], client_id: ["app-1", "app-2"] },
-      claims: {
-        scopePrefix: "weft/",
-        roles: ["cognito:groups"],
-        grants: { staff: ["payments:read"] },
-      },
-      tenant: "globex",
-    },
-    token: {
-      ...none,
-      sub: "5f1e",
-      aud: undefined,
-      client_id: "app-2",
-      token_use: "access",
-      scope: "openid weft/orders:read",
-      "cognito:groups": ["staff"],
-    },
+    config: shown("cognito"),
+    token: cognitoToken,
     expected: {
-      sub: "5f1e",
-      tenant: "globex",
-      scope: "orders:read payments:read",
+      sub: "5f1e3a0c-1d2b-4c3d-8e4f-5a6b7c8d9e0f",
+      tenant: "acme",
+      scope: "inventory:write orders:read orders:write",
     },
-    foreign: { token_use: "id" },
+    foreign: {
+      "an ID token": {
+        token_use: "id",
+        aud: "1example23456789",
+        client_id: undefined,
+      },
+      "a token of another client": { client_id: "2example23456789" },
+    },
   },
 ];
 
-describe("an edge with issuers of three products", () => {
+/** Of the README's example; its keys come from the test's own issuer. */
+function shown(name: string): IssuerInput {
+  const readme = readFileSync(
+    new URL("../../../README.md", import.meta.url),
+    "utf8",
+  );
+  const [, example = ""] =
+    /^```yaml\n(issuers:[\s\S]*?)^```$/m.exec(readme) ?? [];
+  // The unit tests of issuers read it by their schema.
+  const { issuers } = parse(example) as { issuers: IssuerInput[] };
+  const found = issuers.find((issuer) => issuer.name === name);
+  if (found === undefined) throw new Error(`the README shows no ${name}`);
+  return found;
+}
+
+describe("an edge with the issuers that the README shows", () => {
   const issuers = new Map<string, TestIssuer>();
   let world: EdgeWorld;
   beforeAll(async () => {
     for (const { name } of products) issuers.set(name, await startTestIssuer());
     world = await startEdgeWorld({
       issuers: products.map(({ name, config }) => ({
-        name,
-        issuer: issuerOf(name).url,
-        jwksUrl: issuerOf(name).jwksUrl,
         ...config,
+        jwksUrl: issuerOf(name).jwksUrl,
       })),
     });
   }, 60_000);
@@ -132,7 +237,7 @@ describe("an edge with issuers of three products", () => {
   };
 
   it.each(products)(
-    "reads the claims of $name",
+    "reads the claims of a token of $name",
     async ({ name, token, expected }) => {
       const status = await call(world, await issuerOf(name).token(token));
 
@@ -141,14 +246,19 @@ describe("an edge with issuers of three products", () => {
     },
   );
 
-  it.each(products)(
-    "takes no token of $name that was made for something else",
-    async ({ name, token, foreign }) => {
-      const issued = await issuerOf(name).token({ ...token, ...foreign });
+  it.each(
+    products.flatMap(({ name, token, foreign }) =>
+      Object.entries(foreign).map(([what, claims]) => ({
+        name,
+        what,
+        claims: { ...token, ...claims },
+      })),
+    ),
+  )("refuses what $name issues as $what", async ({ name, claims }) => {
+    const issued = await issuerOf(name).token(claims);
 
-      expect(await call(world, issued)).toBe(401);
-    },
-  );
+    expect(await call(world, issued)).toBe(401);
+  });
 
   it.each(products)(
     "tells a caller of $name of a wrong path as such",
@@ -158,6 +268,21 @@ describe("an edge with issuers of three products", () => {
       expect(await call(world, issued, "/v1/nothing-of-that-name")).toBe(404);
     },
   );
+
+  it("reads the roles of a program at Entra, which has no scopes", async () => {
+    const token = await issuerOf("entra").token({
+      ...entraToken,
+      azpacr: "1",
+      idtyp: "app",
+      name: undefined,
+      preferred_username: undefined,
+      roles: ["orders:read"],
+      scp: undefined,
+    });
+
+    expect(await call(world, token)).toBe(200);
+    expect(claimsSeen(world)).toMatchObject({ scope: "orders:read" });
+  });
 
   it("forwards text that JSON has to escape as it is", async () => {
     const sub = 'ada "\\\u0007\n<ä€😀>';
@@ -185,8 +310,19 @@ describe("an edge that reads a token's JSON", () => {
     ["escaped slashes", (json: string) => json.replaceAll("/", "\\/")],
   ])("reads it with %s", async (_what, rewrite) => {
     const claims = {
-      sub: 'a/b\\u0041 "\\" \b\f\n\r\t ä€😀',
-      other: [null, true, false, -1.5e300, 0, [], {}, [[{ "": "}]" }]], '"]'],
+      sub: 'a/b\\u0041 "\\" ä€😀',
+      other: [
+        "\b\f\n\r\t",
+        null,
+        true,
+        false,
+        -1.5e300,
+        0,
+        [],
+        {},
+        [[{ "": "}]" }]],
+        '"]',
+      ],
     };
     const token = await world.issuer.tokenWrittenBy(
       (payload) => rewrite(JSON.stringify(payload)),
