@@ -14,6 +14,8 @@ import type { MethodRoutes, RouteTable } from "./route-table.ts";
 const CLAIMS_FILTER = "weft.claims";
 /** The namespace and key of dynamic metadata that tell other filters and the access log who calls. */
 export const CALLER_METADATA = { namespace: "weft", key: "caller" } as const;
+/** The claims whose texts are lists, with a space between: RFC 9068's and Entra's. All others are compared whole. */
+const SCOPE_CLAIMS = { scope: true, scp: true };
 /** Tokens that a worker remembers having read. */
 const MOST_CALLERS = 1_000;
 
@@ -45,14 +47,20 @@ local function text_at(value, path)
   if type(found) == "string" and found ~= "" then return found end
 end
 
-local function each_word(value, visit)
+local function each_text(value, visit)
   if type(value) == "string" then
-    for word in value:gmatch("%S+") do visit(word) end
+    visit(value)
   elseif type(value) == "table" then
-    for _, word in ipairs(value) do
-      if type(word) == "string" then visit(word) end
+    for _, text in ipairs(value) do
+      if type(text) == "string" then visit(text) end
     end
   end
+end
+
+-- Of what is a list where it is a text, by RFC 6749, section 3.3.
+local function each_scope(value, visit)
+  if type(value) ~= "string" then return each_text(value, visit) end
+  for word in value:gmatch("%S+") do visit(word) end
 end
 
 local function scopes_of(issuer, payload)
@@ -64,14 +72,14 @@ local function scopes_of(issuer, payload)
     end
   end
   for _, path in ipairs(issuer.scopes) do
-    each_word(at(payload, path), function(word)
+    each_scope(at(payload, path), function(word)
       if word:sub(1, #issuer.prefix) == issuer.prefix then
         add(word:sub(#issuer.prefix + 1))
       end
     end)
   end
   for _, path in ipairs(issuer.roles) do
-    each_word(at(payload, path), function(role)
+    each_text(at(payload, path), function(role)
       for _, scope in ipairs(issuer.grants[role] or {}) do add(scope) end
     end)
   end
@@ -82,7 +90,8 @@ end
 local function meets(issuer, payload)
   for name, allowed in pairs(issuer.demand) do
     local met = false
-    each_word(payload[name], function(word) met = met or allowed[word] == true end)
+    local each = SCOPE_CLAIMS[name] and each_scope or each_text
+    each(payload[name], function(text) met = met or allowed[text] == true end)
     if not met then return false end
   end
   return true
@@ -184,6 +193,7 @@ export function claimsFilter(options: {
     CLAIMS_HEADER,
     MOST_CALLERS,
     ONLY_ONE,
+    SCOPE_CLAIMS,
     LONGEST: longestClaims,
     CHALLENGE: INVALID_TOKEN,
     CALLER: CALLER_METADATA.namespace,

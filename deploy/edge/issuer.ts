@@ -25,7 +25,7 @@ const claims = z.strictObject({
   scopes: z.array(claim).default([["scope"]]),
   /** Cut from the front of a scope, such as Cognito's `weft/`; a scope without it does not count. */
   scopePrefix: z.string().default(""),
-  /** Claims that hold roles or groups, such as `cognito:groups`. */
+  /** Claims that hold roles or groups, such as `cognito:groups`: a list, or a text that is one of them. */
   roles: z.array(claim).default([]),
   /** The scopes that a role stands for. */
   grants: z.record(z.string(), z.array(z.string())).default({}),
@@ -48,7 +48,10 @@ const issuer = z
     caFile: z.string().default(systemAuthorities),
     /** One of them has to be in `aud`. May be empty only where `demand` says what else tells our tokens. */
     audiences: z.array(z.string().min(1)).default([]),
-    /** Claims that must have one of the given values. Cognito's access tokens have a `client_id` and no `aud`. */
+    /**
+     * Claims that must have one of the given values: whole, or in a list, or as a word of `scope` or `scp`. Cognito's access
+     * tokens have a `client_id` and no `aud`.
+     */
     demand: z.record(z.string(), z.array(z.string()).min(1)).default({}),
     claims: claims.prefault({}),
     /** The tenants that it may speak for: all, when left out. */

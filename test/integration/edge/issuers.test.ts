@@ -195,6 +195,10 @@ const products: readonly Product[] = [
         client_id: undefined,
       },
       "a token of another client": { client_id: "2example23456789" },
+      "a token of a client that has ours in its name": {
+        client_id: "zzz 1example23456789",
+      },
+      "a token whose use has ours in its name": { token_use: "id access" },
     },
   },
 ];
@@ -284,6 +288,17 @@ describe("an edge with the issuers that the README shows", () => {
     expect(claimsSeen(world)).toMatchObject({ scope: "orders:read" });
   });
 
+  it("takes a text of roles for one role, whatever words are in it", async () => {
+    const roles = (text: string) =>
+      issuerOf("keycloak").token({
+        ...keycloakToken,
+        resource_access: { weft: { roles: text } },
+      });
+
+    expect(await call(world, await roles("shop-owner"))).toBe(200);
+    expect(await call(world, await roles("no shop-owner"))).toBe(403);
+  });
+
   it("forwards text that JSON has to escape as it is", async () => {
     const sub = 'ada "\\\u0007\n<ä€😀>';
 
@@ -360,6 +375,35 @@ describe("an edge that reads a token's JSON", () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("an edge that demands claims", () => {
+  let world: EdgeWorld;
+  beforeAll(async () => {
+    world = await startEdgeWorld({
+      issuer: { demand: { scope: ["weft"], amr: ["mfa", "hwk"] } },
+    });
+  }, 60_000);
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  const scope = "orders:read weft";
+
+  it.each<[string, Claims]>([
+    ["a scope among others", { scope, amr: "mfa" }],
+    ["a text of a list", { scope, amr: ["pwd", "hwk"] }],
+    ["a scope of a list", { scope: ["orders:read", "weft"], amr: "mfa" }],
+  ])("takes a token that says it as %s", async (_what, claims) => {
+    expect(await call(world, await world.issuer.token(claims))).toBe(200);
+  });
+
+  it.each<[string, Claims]>([
+    ["a part of a scope", { scope: "orders:read weft:x", amr: "mfa" }],
+    ["a word of another text", { scope, amr: "no mfa" }],
+    ["a word of a listed text", { scope, amr: ["no mfa"] }],
+    ["nothing", { scope, amr: undefined }],
+  ])("refuses a token that says it as %s", async (_what, claims) => {
+    expect(await call(world, await world.issuer.token(claims))).toBe(401);
   });
 });
 
