@@ -130,6 +130,11 @@ local function is_longer(text, most)
   return characters + twos > most
 end
 
+-- Of Unicode's category Cc: no name has one, Postgres takes no NUL, and a line break would begin another line of a log.
+local function has_control(text)
+  return text:find("%c") or text:find("\\194[\\128-\\159]")
+end
+
 -- Who a payload speaks for, or false where it is no token for us.
 local function read(handle, payload)
   local issuer = ISSUERS[payload.iss]
@@ -137,6 +142,8 @@ local function read(handle, payload)
   local tenant = issuer and (issuer.tenant or text_at(payload, issuer.tenant_claim))
   local known_tenant = issuer and (issuer.tenants == nil or issuer.tenants[tenant])
   if not (subject and tenant and known_tenant and meets(issuer, payload)) then return false end
+  local plan = issuer.plan_claim and text_at(payload, issuer.plan_claim)
+  if has_control(subject) or has_control(tenant) or has_control(plan or "") then return false end
   local scopes, has = scopes_of(issuer, payload)
   local scope = table.concat(scopes, " ")
   if is_longer(subject, LONGEST.sub) or is_longer(tenant, LONGEST.tenant) or is_longer(scope, LONGEST.scope) then
@@ -144,7 +151,7 @@ local function read(handle, payload)
   end
   return {
     has = has,
-    who = { tenant = tenant, subject = subject, plan = issuer.plan_claim and text_at(payload, issuer.plan_claim) },
+    who = { tenant = tenant, subject = subject, plan = plan },
     claims = base64url(handle, '{"sub":' .. json_text(subject) .. ',"tenant":' .. json_text(tenant)
       .. ',"scope":' .. json_text(scope) .. '}'),
   }

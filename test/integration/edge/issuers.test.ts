@@ -300,7 +300,7 @@ describe("an edge with the issuers that the README shows", () => {
   });
 
   it("forwards text that JSON has to escape as it is", async () => {
-    const sub = 'ada "\\\u0007\n<ä€😀>';
+    const sub = 'ada "\\/<ä€😀>';
 
     const status = await call(world, await world.issuer.token({ sub }));
 
@@ -404,6 +404,32 @@ describe("an edge that demands claims", () => {
     ["nothing", { scope, amr: undefined }],
   ])("refuses a token that says it as %s", async (_what, claims) => {
     expect(await call(world, await world.issuer.token(claims))).toBe(401);
+  });
+});
+
+describe("an edge that takes claims for an identity", () => {
+  let world: EdgeWorld;
+  beforeAll(async () => {
+    world = await startEdgeWorld({ issuer: { claims: { plan: "plan" } } });
+  }, 60_000);
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  it.each(
+    ["sub", "tenant", "plan"].flatMap((claim) =>
+      [0x00, 0x09, 0x0a, 0x1f, 0x7f, 0x80, 0x9f].map((code) => ({
+        claim,
+        character: String.fromCharCode(code),
+        code: code.toString(16),
+      })),
+    ),
+  )("refuses a $claim with the control character U+$code", async (refused) => {
+    const { claim, character } = refused;
+    const text = (middle: string) => ({ [claim]: `a${middle}b` });
+    const good = await world.issuer.token(text("\u00a0é"));
+    const bad = await world.issuer.token(text(character));
+
+    expect(await call(world, good)).toBe(200);
+    expect(await call(world, bad)).toBe(401);
   });
 });
 
