@@ -36,6 +36,31 @@ describe.each(clientKinds)("a client of %s", { concurrent: true }, (kind) => {
     });
   });
 
+  it("is told of the field whose text can't be stored", async () => {
+    using shop = await openShop(kind);
+    const product = {
+      title: "a\0b",
+      price: { currencyCode: "EUR", units: 1n },
+    };
+    const sku = `nul-${randomUUID()}`;
+
+    const refusals = await Promise.all([
+      refusalOf(shop.client.inventory.createProduct({ sku, product })),
+      refusalOf(
+        shop.client.events.listDeadLetters({ group: "order-timeline\0" }),
+      ),
+    ]);
+
+    const invalid = { code: "InvalidArgument", reason: "INVALID_FIELD" };
+    expect(refusals).toMatchObject([
+      { ...invalid, fields: ["product.title"] },
+      // The edge takes no NUL in a query of REST.
+      kind.startsWith("REST")
+        ? { code: "InvalidArgument", reason: "MALFORMED_REQUEST" }
+        : { ...invalid, fields: ["group"] },
+    ]);
+  });
+
   it("may not use a request id for another order", async () => {
     using shop = await openShop(kind);
     const requestId = randomUUID();

@@ -30,6 +30,7 @@ import { GrpcContext } from "./grpc-context.ts";
 import { endOfCall, mapError } from "./map-error.ts";
 import { runOnce, type OnceDeps, type OnceOptions } from "./once.ts";
 import { policyOf } from "./policy.ts";
+import { fieldWithNul, isNulRefusal, refuseNul } from "./refuse-nul.ts";
 import {
   applyHeaderKey,
   idempotencyKeyHeader,
@@ -38,7 +39,7 @@ import {
   type Nameable,
 } from "./request-key.ts";
 import { withRequestInfo } from "./request-info.ts";
-import { observeServerCall, type ObservedCall } from "./rpc-telemetry.ts";
+import { observeServerCall } from "./rpc-telemetry.ts";
 import type { HeaderReader } from "./header-reader.ts";
 import type { Validate } from "./validate.ts";
 
@@ -118,15 +119,17 @@ function wrapUnary(
       logger,
       answers: createAnswerBatcher({ db: options.db, logger }),
     };
-  return (request, context) =>
-    answerOnce(deps, method, context, (limited) => {
+  return (request, context) => {
+    const work = (limited: HandlerContext) => {
       if (nameable) {
         const header = headerReader(limited)(idempotencyKeyHeader);
         applyHeaderKey(request as Nameable, header);
       }
       deps.validate(method.input, request);
       return handle(once, method, handler, request, limited);
-    });
+    };
+    return answerOnce(deps, method, context, work, request);
+  };
 }
 
 function wrapClientStream(
@@ -174,11 +177,13 @@ function wrapServerStream(
   method: DescMethod,
   handler: AnyServerStream,
 ): AnyServerStream {
-  return (request, context) =>
-    answerMany(deps, method, context, (limited) => {
+  return (request, context) => {
+    const work = (limited: HandlerContext) => {
       deps.validate(method.input, request);
       return handler(request, limited);
-    });
+    };
+    return answerMany(deps, method, context, work, request);
+  };
 }
 
 function wrapBidiStream(
@@ -196,12 +201,14 @@ function wrapBidiStream(
 }
 
 type Answer = MessageInitShape<DescMessage>;
+type Request = MessageShape<DescMessage>;
 
 async function answerOnce(
   deps: MiddlewareDeps,
   method: DescMethod,
   context: HandlerContext,
   handle: (limited: HandlerContext) => Answer | Promise<Answer>,
+  request?: Request,
 ): Promise<Answer> {
   const call = observeServerCall(method, headerReader(context), getter);
   using deadline = limitDeadline(context, policyOf(method).timeoutMs);
@@ -215,7 +222,12 @@ async function answerOnce(
     call.end(undefined);
     return response;
   } catch (error) {
-    throw endWithError(deps, method, call, error, deadline.context.signal);
+    const { signal } = deadline.context;
+    const mapped = otelContext.with(call.context, () =>
+      logAndMap(deps, method, error, signal, request),
+    );
+    call.end(mapped.code);
+    throw mapped;
   }
 }
 
@@ -224,6 +236,7 @@ async function* answerMany(
   method: DescMethod,
   context: HandlerContext,
   handle: (limited: HandlerContext) => AsyncIterable<Answer>,
+  request?: Request,
 ): AsyncGenerator<Answer> {
   const call = observeServerCall(method, headerReader(context), getter);
   using deadline = limitDeadline(context, policyOf(method).timeoutMs);
@@ -242,7 +255,7 @@ async function* answerMany(
     code = undefined;
   } catch (error) {
     const mapped = otelContext.with(call.context, () =>
-      logAndMap(deps, method, error, signal),
+      logAndMap(deps, method, error, signal, request),
     );
     code = mapped.code;
     throw mapped;
@@ -304,33 +317,26 @@ class ServedCall implements CallScope {
   }
 }
 
-function endWithError(
-  deps: MiddlewareDeps,
-  method: DescMethod,
-  call: ObservedCall,
-  thrown: unknown,
-  signal: AbortSignal,
-): ConnectError {
-  const error = otelContext.with(call.context, () =>
-    logAndMap(deps, method, thrown, signal),
-  );
-  call.end(error.code);
-  return error;
-}
-
 function logAndMap(
   deps: MiddlewareDeps,
   method: DescMethod,
   thrown: unknown,
   signal: AbortSignal,
+  request: Request | undefined,
 ): ConnectError {
   const { error, isFault } = mapError(thrown, signal);
-  if (isFault) {
-    const rpc = `${method.parent.typeName}/${method.name}`;
-    deps.logger.error({ err: thrown, rpc }, "the call failed by our fault");
-    return withRequestInfo(error);
+  if (!isFault) return error;
+  const rpc = `${method.parent.typeName}/${method.name}`;
+  if (isNulRefusal(thrown)) {
+    const field = request && fieldWithNul(method.input, request);
+    if (field === undefined) {
+      const text = "Postgres refused a text that is no field's";
+      deps.logger.warn({ err: thrown, rpc }, text);
+    }
+    return refuseNul(field);
   }
-  return error;
+  deps.logger.error({ err: thrown, rpc }, "the call failed by our fault");
+  return withRequestInfo(error);
 }
 
 function throwIfAborted(context: HandlerContext): void {

@@ -30,8 +30,11 @@ export type InventoryImpl = ServiceImpl<typeof InventoryService>;
 export const orderName = "orders/00000000-0000-7000-8000-000000000001";
 
 /** What the edge says of a user, with these scopes. */
-export function claimed(scope: string): { headers: Record<string, string> } {
-  const claims = JSON.stringify({ sub: "ada", tenant: "acme", scope });
+export function claimed(
+  scope: string,
+  tenant = "acme",
+): { headers: Record<string, string> } {
+  const claims = JSON.stringify({ sub: "ada", tenant, scope });
   const encoded = Buffer.from(claims).toString("base64url");
   return { headers: { "x-weft-claims": encoded } };
 }

@@ -28,7 +28,8 @@ export const ErrorReason = {
   UNSPECIFIED: 0,
 
   /**
-   * A field of the request breaks a rule of its contract; `google.rpc.BadRequest` names each.
+   * A field of the request breaks a rule of its contract, or is to be stored and contains U+0000, which no database of ours
+   * keeps in a text; `google.rpc.BadRequest` names each.
    *
    * @generated from enum value: ERROR_REASON_INVALID_FIELD = 1;
    */
