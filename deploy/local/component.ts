@@ -19,7 +19,7 @@ export interface Component extends AsyncDisposable {
   readonly source: Source;
   /** What a person would paste: host and port, or a URL without secrets. */
   readonly address: string;
-  /** Of the local process as it runs now; a container and a given URL have none. */
+  /** Of the local process while it runs; a container and a given URL have none. */
   readonly pid: number | undefined;
   /** Resolves when the local process of now ends: with the reason, or undefined where it was stopped. */
   readonly exited: Promise<string | undefined> | undefined;
@@ -92,7 +92,7 @@ export interface LocalComponent {
 export async function startLocalComponent(
   local: LocalComponent,
 ): Promise<Component> {
-  let running = await startAndWait(local, local.signal);
+  let running = watched(await startAndWait(local, local.signal));
   const version = await versionOf(local, running);
   let isStopped = false;
   const stop = async () => {
@@ -105,7 +105,7 @@ export async function startLocalComponent(
     source: "local",
     address: local.address,
     get pid() {
-      return running.pid;
+      return running.hasEnded() ? undefined : running.pid;
     },
     get exited() {
       return running.exited.then((exit) =>
@@ -113,12 +113,20 @@ export async function startLocalComponent(
       );
     },
     async revive(signal) {
-      running = await startAndWait(local, signal);
+      running = watched(await startAndWait(local, signal));
       if (isStopped) await running.stop();
     },
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function watched(
+  process: RunningProcess,
+): RunningProcess & { readonly hasEnded: () => boolean } {
+  let hasEnded = false;
+  void process.exited.then(() => (hasEnded = true));
+  return { ...process, hasEnded: () => hasEnded };
 }
 
 async function startAndWait(

@@ -7,6 +7,8 @@ const MOST_DEATHS = 6;
 
 export interface KeepRunningDeps {
   readonly onProgress: (line: string) => void;
+  /** The component's pid is another, or none. */
+  readonly onPids?: () => void;
   /** Ends the keeping, and a start under way with it. */
   readonly signal: AbortSignal;
 }
@@ -25,6 +27,7 @@ export async function keepRunning(
     const startedAt = performance.now();
     const how = await component.exited;
     if (how === undefined || deps.signal.aborted) return;
+    deps.onPids?.();
     if (performance.now() - startedAt > HEALTHY_MS) deaths = 0;
     let reason: string | undefined = `ended by itself (${how})`;
     while (reason !== undefined) {
@@ -39,6 +42,7 @@ export async function keepRunning(
       reason = await reviveAfter(component, wait, deps.signal);
       if (deps.signal.aborted) return;
     }
+    deps.onPids?.();
     deps.onProgress(`${name}: ready again`);
   }
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Certificates } from "./certificates.ts";
 import type { MeshComponents } from "./mesh-components.ts";
 import type { Edge } from "./mesh-edge.ts";
+import type { MeshFile } from "./mesh-file.ts";
 import type { LocalIssuer } from "./mesh-issuer.ts";
 import type { StartedPart, StartedParts } from "./mesh-parts.ts";
 import type { ServiceAddresses } from "./mesh-services.ts";
@@ -28,7 +29,7 @@ export interface Mesh extends AsyncDisposable {
   readonly parts: readonly StartedPart[];
   /** The pids of the processes that run at this moment, by name. */
   readonly pids: () => Record<string, number>;
-  /** Stops and starts a service or `payment-provider`; resolves when it is ready. */
+  /** Stops and starts a service or `payment-provider`; resolves when it is ready and `mesh.json` has its pid. */
   readonly restart: (service: string) => Promise<void>;
   /** Orderly, within 10 s: the edge first, the components last. */
   readonly stop: () => Promise<void>;
@@ -82,6 +83,7 @@ export function describeMesh(directory: string, state: MeshState) {
 export function meshHandle(
   directory: string,
   state: MeshState,
+  file: MeshFile,
   stack: AsyncDisposableStack,
 ): Mesh {
   const kill = () => {
@@ -108,7 +110,10 @@ export function meshHandle(
     grpcurl: state.grpcurl,
     parts: state.parts.list,
     pids: () => currentPids(state),
-    restart: state.supervisor.restart,
+    async restart(service) {
+      await state.supervisor.restart(service);
+      await file.write();
+    },
     stop,
     kill,
     [Symbol.asyncDispose]: stop,

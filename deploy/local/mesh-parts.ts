@@ -20,7 +20,11 @@ export interface StartedParts extends AsyncDisposable {
   readonly expectEnds: () => void;
 }
 
-export function collectParts(onProgress: (line: string) => void): StartedParts {
+export function collectParts(deps: {
+  readonly onProgress: (line: string) => void;
+  /** One of the pids is another, or none. */
+  readonly onPids: () => void;
+}): StartedParts {
   const list: StartedPart[] = [];
   const owned: Component[] = [];
   const kept: Promise<void>[] = [];
@@ -34,8 +38,8 @@ export function collectParts(onProgress: (line: string) => void): StartedParts {
       owned.push(component);
       list.push({ name, version, source, address, seconds });
       if (component.revive) {
-        const deps = { onProgress, signal: stopping.signal };
-        kept.push(keepRunning(deps, component));
+        const { signal } = stopping;
+        kept.push(keepRunning({ ...deps, signal }, component));
       }
     },
     pids: () =>

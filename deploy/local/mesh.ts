@@ -8,11 +8,7 @@ import {
 import { findGrpcurl } from "./components/grpcurl.ts";
 import { startComponents, type OptionalComponent } from "./mesh-components.ts";
 import { provisionServices } from "./mesh-database.ts";
-import {
-  claimDirectory,
-  removeMeshFile,
-  writeMeshFile,
-} from "./mesh-directory.ts";
+import { claimDirectory } from "./mesh-directory.ts";
 import { DOCUMENTED_EDGE_PORT, startEdge, type Edge } from "./mesh-edge.ts";
 import {
   DOCUMENTED_ISSUER_PORT,
@@ -33,6 +29,7 @@ import {
   type Mesh,
   type MeshState,
 } from "./mesh-handle.ts";
+import { openMeshFile } from "./mesh-file.ts";
 import { registerWebhooks, startServices } from "./mesh-start-services.ts";
 import { collectParts, type StartedParts } from "./mesh-parts.ts";
 import { claimPort, freePort } from "./ports.ts";
@@ -69,7 +66,8 @@ interface Run {
 
 /**
  * Starts the whole mesh on this machine and writes `<directory>/mesh.json` when
- * it is ready. What was started is stopped again when a later part fails.
+ * it is ready, and again when a process of it ends or starts. What was started
+ * is stopped again when a later part fails.
  * Throws MeshAlreadyRunning, NotARunsDirectory, ComponentUnavailable, and InvalidEnvironment.
  */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
@@ -79,7 +77,10 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const { directory, config, onProgress, signal } = run;
   await using stack = new AsyncDisposableStack();
   stack.use(await claimDirectory(directory, options.fresh === true, config));
-  const parts = stack.use(collectParts(onProgress));
+  // There is no file to write before the mesh is ready.
+  let onPids = (): void => undefined;
+  const watching = { onProgress, onPids: () => onPids() };
+  const parts = stack.use(collectParts(watching));
 
   const certificates = await ensureCertificates(
     join(directory, "tls"),
@@ -101,7 +102,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     components.postgres.url,
   );
   const issuer = await chooseIssuer(directory, options, stack);
-  const supervisor = stack.use(createSupervisor(run));
+  const supervisor = stack.use(createSupervisor({ ...run, ...watching }));
   const plan = {
     ...run,
     certificates,
@@ -125,9 +126,16 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     parts,
     supervisor,
   };
-  stack.defer(() => removeMeshFile(directory));
-  await writeMeshFile(directory, describeMesh(directory, state));
-  return meshHandle(directory, state, stack.move());
+  const file = stack.use(
+    openMeshFile(directory, () => describeMesh(directory, state)),
+  );
+  onPids = () => {
+    file.write().catch((error: unknown) => {
+      onProgress(`mesh.json has the pids of before: ${String(error)}`);
+    });
+  };
+  await file.write();
+  return meshHandle(directory, state, file, stack.move());
 }
 
 /** An open edge takes no tokens: whoever names issuers wants another one, and would have an edge open to everybody. */

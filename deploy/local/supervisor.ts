@@ -41,6 +41,8 @@ interface Supervised {
 export function createSupervisor(deps: {
   readonly directory: string;
   readonly onProgress: (line: string) => void;
+  /** One of the pids is another, or none. */
+  readonly onPids?: () => void;
   /** How long a service may take until it is ready. 60 s. */
   readonly readyMs?: number;
   /** Ends waits and revivals, as a stop does; the services stop with `stop`. */
@@ -66,9 +68,11 @@ export function createSupervisor(deps: {
     }
     entry.running = process;
     entry.expectedToEnd = false;
+    deps.onPids?.();
     let wasReady = false;
     void process.exited.then((exit) => {
       entry.running = undefined;
+      deps.onPids?.();
       if (entry.expectedToEnd || stopping.aborted || !wasReady) return;
       if (performance.now() - startedAt > HEALTHY_MS) entry.deaths = 0;
       void revive(entry, `ended (${describeExit(exit)})`);

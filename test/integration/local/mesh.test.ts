@@ -24,6 +24,7 @@ test(
 
     const written = JSON.parse(await readFile(file, "utf8"));
     const { mode } = await stat(file);
+    const postgres = mesh.components.postgres.pid;
     await mesh.stop();
 
     expect(written).toMatchObject({
@@ -32,7 +33,7 @@ test(
       kafkaBrokers: mesh.components.kafka.brokers,
       redisUrl: mesh.components.redis?.url,
       pid: process.pid,
-      pids: { postgres: mesh.components.postgres.pid },
+      pids: { postgres },
     });
     expect(mode & 0o777).toBe(0o600);
     await expect(stat(file)).rejects.toThrow("ENOENT");
@@ -160,6 +161,40 @@ test(
     ]);
     await mesh.stop();
     expect(await directory.processes()).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "keeps the pids that it has written those of now, whatever ends and starts again",
+  async () => {
+    await using directory = await runDirectory();
+    await using mesh = await startMesh({ ...BARE, directory: directory.path });
+    const before = mesh.pids();
+    const written = async (): Promise<Record<string, number>> => {
+      const file = join(directory.path, "mesh.json");
+      return JSON.parse(await readFile(file, "utf8")).pids;
+    };
+
+    for (const name of ["redis", "payment-provider"]) {
+      process.kill(pidOf(before, name), "SIGKILL");
+      await waitUntil(async () => (await written())[name] !== before[name], {
+        what: `the pid of ${name}, which was killed, to be gone`,
+        deadlineMs: 60_000,
+      });
+      await waitUntil(async () => isAlive(pidOf(await written(), name)), {
+        what: `the new pid of ${name}`,
+        deadlineMs: 60_000,
+      });
+    }
+    const revived = await written();
+    await mesh.restart("payment-provider");
+    const restarted = await written();
+
+    expect(Object.keys(revived).sort()).toEqual(Object.keys(before).sort());
+    expect(restarted["payment-provider"]).not.toBe(revived["payment-provider"]);
+    expect(restarted).toEqual(mesh.pids());
+    expect(Object.values(restarted).every(isAlive)).toBe(true);
   },
   TIMEOUT_MS,
 );
