@@ -4,6 +4,8 @@ import type { Logger } from "../../platform/runtime/logger.ts";
 const MOST_BYTES = 64 * 1024;
 /** Who only listens would not notice that nobody is there. */
 const ASK_EVERY_MS = 5_000;
+/** A key has 200 bytes at most, so that a message of so many is heard. */
+const MOST_KEYS = 256;
 
 /** Tells every process of the service that counts were emptied, by Redis's publish and subscribe. */
 export interface ForgetChannel {
@@ -46,7 +48,10 @@ export function openForgetChannel(
   }, ASK_EVERY_MS);
   return {
     async forgetEverywhere(keys) {
-      await deps.redis.publish(channel, keys.join("\n"));
+      for (let first = 0; first < keys.length; first += MOST_KEYS) {
+        const some = keys.slice(first, first + MOST_KEYS);
+        await deps.redis.publish(channel, some.join("\n"));
+      }
     },
     close() {
       closed = true;

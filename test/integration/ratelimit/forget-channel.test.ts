@@ -77,6 +77,20 @@ it("is heard again by who listens on a connection that has gone silent", async (
   await hears(one, other);
 });
 
+it("tells of more counts than one message holds", async () => {
+  using one = setup();
+  await hears(one, one);
+  const keys = Array.from({ length: 2_000 }, (_, key) =>
+    `key-${key}`.padEnd(190),
+  );
+
+  await one.forgetEverywhere(keys);
+
+  await eventually("all are heard", async () =>
+    keys.every((key) => one.forgotten.has(key)),
+  );
+});
+
 it("ends in the moment of a reconnection without ending the process", async () => {
   const unhandled: unknown[] = [];
   const note = (error: unknown) => unhandled.push(error);
