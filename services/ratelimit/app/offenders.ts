@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import { refusals, type Decision } from "../domain/decision.ts";
+import { writeOffender } from "../domain/offender.ts";
 import { createHeavyHitters } from "../domain/heavy-hitters.ts";
 import { addRefusals } from "../store/offenders.ts";
 
@@ -38,7 +39,8 @@ export function startOffenderLog(deps: {
   return {
     note(decision) {
       if (decision.allowed) return;
-      for (const { check } of refusals(decision)) hitters.add(check.subject);
+      for (const { check } of refusals(decision))
+        hitters.add(writeOffender(check));
     },
     async close() {
       clearInterval(timer);

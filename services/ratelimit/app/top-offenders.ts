@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
+import { readOffender } from "../domain/offender.ts";
 import type { RuleSet } from "../domain/rule.ts";
-import { readSubject } from "../domain/subject.ts";
 import { listRefused } from "../store/offenders.ts";
 import { countsUnavailable } from "./counters-of.ts";
 
@@ -27,10 +27,10 @@ export async function topOffenders(
 ): Promise<Offender[]> {
   if (deps.redis === undefined) throw countsUnavailable();
   try {
-    const { domain } = deps.rules();
-    const found = await listRefused(deps.redis, domain, most, deps.now());
+    const rules = deps.rules();
+    const found = await listRefused(deps.redis, rules.domain, most, deps.now());
     return found.map(({ subject, refusals }) => ({
-      ...readSubject(subject),
+      ...readOffender(rules, subject),
       refusals,
     }));
   } catch (error) {

@@ -14,6 +14,8 @@ export interface Descriptor {
 export interface Check {
   readonly rule: Rule;
   readonly limit: Limit;
+  /** The caller's plan; empty where the request brought its numbers along. */
+  readonly plan: string;
   /** The rule with its numbers, as the script takes them. */
   readonly spec: string;
   /** What is counted, readable: the rule's name and the values of `per`. */
@@ -36,17 +38,16 @@ export function checksOf(
 ): Check[] {
   const { entries, hits, limit: brought } = descriptor;
   if (brought !== undefined) return [broughtCheck(entries, hits, brought)];
-  const candidates =
-    rules.rulesByClass.get(entries.get(CLASS_ENTRY) ?? "") ?? [];
+  const plan = planOf(rules, entries);
   const checks: Check[] = [];
-  for (const rule of candidates) {
-    if (!rule.when.every(([key, value]) => entries.get(key) === value))
-      continue;
-    const limit = limitFor(rules, rule, descriptor);
+  for (const rule of classRules(rules, entries)) {
+    if (!holds(rule, entries)) continue;
+    const limit = limitFor(rules, rule, plan, entries);
     if (limit === undefined) continue;
     checks.push({
       rule,
       limit,
+      plan,
       spec: specOf(rule, limit),
       subject: writeSubject(rule.name, rule.per, entries),
       hits,
@@ -57,6 +58,25 @@ export function checksOf(
     });
   }
   return checks;
+}
+
+/** The rules that hold for these entries, whether or not an override lifts their limits. */
+export function rulesOf(
+  rules: RuleSet,
+  entries: ReadonlyMap<string, string>,
+): Rule[] {
+  return classRules(rules, entries).filter((rule) => holds(rule, entries));
+}
+
+function classRules(
+  rules: RuleSet,
+  entries: ReadonlyMap<string, string>,
+): readonly Rule[] {
+  return rules.rulesByClass.get(entries.get(CLASS_ENTRY) ?? "") ?? [];
+}
+
+function holds(rule: Rule, entries: ReadonlyMap<string, string>): boolean {
+  return rule.when.every(([key, value]) => entries.get(key) === value);
 }
 
 /** The rule of a descriptor with numbers of its own: as many at once as a period allows, of all its entries together. */
@@ -78,18 +98,20 @@ function broughtCheck(
     shadow: false,
   };
   const subject = writeSubject(rule.name, rule.per, entries);
-  return { rule, limit, spec: specOf(rule, limit), subject, hits, lease: "" };
+  const spec = specOf(rule, limit);
+  return { rule, limit, plan: "", spec, subject, hits, lease: "" };
 }
 
 function limitFor(
   rules: RuleSet,
   rule: Rule,
-  { entries }: Descriptor,
+  plan: string,
+  entries: ReadonlyMap<string, string>,
 ): Limit | undefined {
   const overrides = rules.overridesByRule.get(rule.name);
   const override = overrides?.find((one) => fits(one, entries));
   if (override !== undefined) return override.limit;
-  return rule.limitByPlan.get(planOf(rules, entries)) ?? rule.limit;
+  return rule.limitByPlan.get(plan) ?? rule.limit;
 }
 
 function fits(

@@ -6,7 +6,7 @@ import type { CheckOutcome } from "../domain/decision.ts";
 export function counterToProto(
   outcome: CheckOutcome,
 ): MessageInitShape<typeof CounterSchema> {
-  const { rule, limit } = outcome.check;
+  const { rule, limit, plan } = outcome.check;
   const bursts = rule.algorithm === "gcra" || rule.algorithm === "token-bucket";
   return {
     rule: rule.name,
@@ -17,5 +17,6 @@ export function counterToProto(
     remaining: BigInt(outcome.remaining ?? 0),
     resetAfter: durationFromMs(Math.ceil(outcome.resetMs)),
     shadow: rule.shadow,
+    plan: limit === rule.limitByPlan.get(plan) ? plan : "",
   };
 }

@@ -1,8 +1,8 @@
-import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import type { Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { RateLimitAdminService } from "../../../gen/ts/weft/ratelimit/v1/rate_limit_admin_service_pb.ts";
+import type { RateLimitAdminService } from "../../../gen/ts/weft/ratelimit/v1/rate_limit_admin_service_pb.ts";
 import { eventually } from "../../support/eventually.ts";
+import { adminOf } from "./admin-client.ts";
 import {
   rulesText,
   startLimiterWorld,
@@ -28,23 +28,6 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await redis[Symbol.asyncDispose]();
 });
-
-function adminOf(of: LimiterWorld, scope: string) {
-  const claims = JSON.stringify({ sub: "ada", tenant: "weft", scope });
-  const transport = createConnectTransport({
-    httpVersion: "2",
-    baseUrl: `https://localhost:${of.connectPort}`,
-    nodeOptions: { ...of.tls("edge") },
-    interceptors: [
-      (next) => (request) => {
-        const encoded = Buffer.from(claims).toString("base64url");
-        request.header.set("x-weft-claims", encoded);
-        return next(request);
-      },
-    ],
-  });
-  return createClient(RateLimitAdminService, transport);
-}
 
 const entriesOf = (subject: string) => ({
   rate_class: "orders-read",

@@ -25,6 +25,7 @@ function statusOf(allowed: boolean, limit: number, remaining: number) {
   const check = {
     rule,
     limit: numbers,
+    plan: "free",
     spec: "",
     subject: "orders/subject",
     hits: 1,

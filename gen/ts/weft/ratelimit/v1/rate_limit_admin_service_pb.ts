@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weft/ratelimit/v1/rate_limit_admin_service.proto.
  */
 export const file_weft_ratelimit_v1_rate_limit_admin_service: GenFile = /*@__PURE__*/
-  fileDesc("CjB3ZWZ0L3JhdGVsaW1pdC92MS9yYXRlX2xpbWl0X2FkbWluX3NlcnZpY2UucHJvdG8SEXdlZnQucmF0ZWxpbWl0LnYxIsYBCgdDb3VudGVyEgwKBHJ1bGUYASABKAkSEQoJYWxnb3JpdGhtGAIgASgJEg0KBWxpbWl0GAMgASgDEikKBnBlcmlvZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhINCgVidXJzdBgFIAEoAxIRCglyZW1haW5pbmcYBiABKAMSLgoLcmVzZXRfYWZ0ZXIYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGc2hhZG93GAggASgIIpkBCgtQZWVrUmVxdWVzdBJaCgdlbnRyaWVzGAEgAygLMisud2VmdC5yYXRlbGltaXQudjEuUGVla1JlcXVlc3QuRW50cmllc0VudHJ5QhzgQQK6SBaaARMIARAQIgZyBBABGEAqBXIDGP8BGi4KDEVudHJpZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjwKDFBlZWtSZXNwb25zZRIsCghjb3VudGVycxgBIAMoCzIaLndlZnQucmF0ZWxpbWl0LnYxLkNvdW50ZXIimwEKDFJlc2V0UmVxdWVzdBJbCgdlbnRyaWVzGAEgAygLMiwud2VmdC5yYXRlbGltaXQudjEuUmVzZXRSZXF1ZXN0LkVudHJpZXNFbnRyeUIc4EECukgWmgETCAEQECIGcgQQARhAKgVyAxj/ARouCgxFbnRyaWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIeCg1SZXNldFJlc3BvbnNlEg0KBXJ1bGVzGAEgAygJIjgKF0xpc3RUb3BPZmZlbmRlcnNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIK4EEBukgEGgIoACJKChhMaXN0VG9wT2ZmZW5kZXJzUmVzcG9uc2USLgoJb2ZmZW5kZXJzGAEgAygLMhsud2VmdC5yYXRlbGltaXQudjEuT2ZmZW5kZXIilQEKCE9mZmVuZGVyEgwKBHJ1bGUYASABKAkSOQoHZW50cmllcxgCIAMoCzIoLndlZnQucmF0ZWxpbWl0LnYxLk9mZmVuZGVyLkVudHJpZXNFbnRyeRIQCghyZWZ1c2FscxgDIAEoAxouCgxFbnRyaWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIZChdHZXRDb25maWd1cmF0aW9uUmVxdWVzdCJ3ChhHZXRDb25maWd1cmF0aW9uUmVzcG9uc2USDAoEeWFtbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEi0KCWxvYWRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZmF1bHQYBCABKAkyzwUKFVJhdGVMaW1pdEFkbWluU2VydmljZRKWAQoEUGVlaxIeLndlZnQucmF0ZWxpbWl0LnYxLlBlZWtSZXF1ZXN0Gh8ud2VmdC5yYXRlbGltaXQudjEuUGVla1Jlc3BvbnNlIk2QAgHqxxgoCAISD3JhdGVsaW1pdDphZG1pbiIPcmF0ZWxpbWl0LWFkbWluKgIIBYLT5JMCGDoBKiITL3YxL3JhdGVMaW1pdHM6cGVlaxKaAQoFUmVzZXQSHy53ZWZ0LnJhdGVsaW1pdC52MS5SZXNldFJlcXVlc3QaIC53ZWZ0LnJhdGVsaW1pdC52MS5SZXNldFJlc3BvbnNlIk6QAgLqxxgoCAISD3JhdGVsaW1pdDphZG1pbiIPcmF0ZWxpbWl0LWFkbWluKgIIBYLT5JMCGToBKiIUL3YxL3JhdGVMaW1pdHM6cmVzZXQSvAEKEExpc3RUb3BPZmZlbmRlcnMSKi53ZWZ0LnJhdGVsaW1pdC52MS5MaXN0VG9wT2ZmZW5kZXJzUmVxdWVzdBorLndlZnQucmF0ZWxpbWl0LnYxLkxpc3RUb3BPZmZlbmRlcnNSZXNwb25zZSJPkAIB6scYKAgCEg9yYXRlbGltaXQ6YWRtaW4iD3JhdGVsaW1pdC1hZG1pbioCCAWC0+STAhoSGC92MS9yYXRlTGltaXRzL29mZmVuZGVycxLAAQoQR2V0Q29uZmlndXJhdGlvbhIqLndlZnQucmF0ZWxpbWl0LnYxLkdldENvbmZpZ3VyYXRpb25SZXF1ZXN0Gisud2VmdC5yYXRlbGltaXQudjEuR2V0Q29uZmlndXJhdGlvblJlc3BvbnNlIlOQAgHqxxgoCAISD3JhdGVsaW1pdDphZG1pbiIPcmF0ZWxpbWl0LWFkbWluKgIIBYLT5JMCHhIcL3YxL3JhdGVMaW1pdHMvY29uZmlndXJhdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_weft_policy_v1_policy]);
+  fileDesc("CjB3ZWZ0L3JhdGVsaW1pdC92MS9yYXRlX2xpbWl0X2FkbWluX3NlcnZpY2UucHJvdG8SEXdlZnQucmF0ZWxpbWl0LnYxItQBCgdDb3VudGVyEgwKBHJ1bGUYASABKAkSEQoJYWxnb3JpdGhtGAIgASgJEg0KBWxpbWl0GAMgASgDEikKBnBlcmlvZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhINCgVidXJzdBgFIAEoAxIRCglyZW1haW5pbmcYBiABKAMSLgoLcmVzZXRfYWZ0ZXIYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGc2hhZG93GAggASgIEgwKBHBsYW4YCSABKAkimQEKC1BlZWtSZXF1ZXN0EloKB2VudHJpZXMYASADKAsyKy53ZWZ0LnJhdGVsaW1pdC52MS5QZWVrUmVxdWVzdC5FbnRyaWVzRW50cnlCHOBBArpIFpoBEwgBEBAiBnIEEAEYQCoFcgMY/wEaLgoMRW50cmllc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPAoMUGVla1Jlc3BvbnNlEiwKCGNvdW50ZXJzGAEgAygLMhoud2VmdC5yYXRlbGltaXQudjEuQ291bnRlciKbAQoMUmVzZXRSZXF1ZXN0ElsKB2VudHJpZXMYASADKAsyLC53ZWZ0LnJhdGVsaW1pdC52MS5SZXNldFJlcXVlc3QuRW50cmllc0VudHJ5QhzgQQK6SBaaARMIARAQIgZyBBABGEAqBXIDGP8BGi4KDEVudHJpZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIh4KDVJlc2V0UmVzcG9uc2USDQoFcnVsZXMYASADKAkiOAoXTGlzdFRvcE9mZmVuZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgrgQQG6SAQaAigAIkoKGExpc3RUb3BPZmZlbmRlcnNSZXNwb25zZRIuCglvZmZlbmRlcnMYASADKAsyGy53ZWZ0LnJhdGVsaW1pdC52MS5PZmZlbmRlciKVAQoIT2ZmZW5kZXISDAoEcnVsZRgBIAEoCRI5CgdlbnRyaWVzGAIgAygLMigud2VmdC5yYXRlbGltaXQudjEuT2ZmZW5kZXIuRW50cmllc0VudHJ5EhAKCHJlZnVzYWxzGAMgASgDGi4KDEVudHJpZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhkKF0dldENvbmZpZ3VyYXRpb25SZXF1ZXN0IncKGEdldENvbmZpZ3VyYXRpb25SZXNwb25zZRIMCgR5YW1sGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSLQoJbG9hZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVmYXVsdBgEIAEoCTLPBQoVUmF0ZUxpbWl0QWRtaW5TZXJ2aWNlEpYBCgRQZWVrEh4ud2VmdC5yYXRlbGltaXQudjEuUGVla1JlcXVlc3QaHy53ZWZ0LnJhdGVsaW1pdC52MS5QZWVrUmVzcG9uc2UiTZACAerHGCgIAhIPcmF0ZWxpbWl0OmFkbWluIg9yYXRlbGltaXQtYWRtaW4qAggFgtPkkwIYOgEqIhMvdjEvcmF0ZUxpbWl0czpwZWVrEpoBCgVSZXNldBIfLndlZnQucmF0ZWxpbWl0LnYxLlJlc2V0UmVxdWVzdBogLndlZnQucmF0ZWxpbWl0LnYxLlJlc2V0UmVzcG9uc2UiTpACAurHGCgIAhIPcmF0ZWxpbWl0OmFkbWluIg9yYXRlbGltaXQtYWRtaW4qAggFgtPkkwIZOgEqIhQvdjEvcmF0ZUxpbWl0czpyZXNldBK8AQoQTGlzdFRvcE9mZmVuZGVycxIqLndlZnQucmF0ZWxpbWl0LnYxLkxpc3RUb3BPZmZlbmRlcnNSZXF1ZXN0Gisud2VmdC5yYXRlbGltaXQudjEuTGlzdFRvcE9mZmVuZGVyc1Jlc3BvbnNlIk+QAgHqxxgoCAISD3JhdGVsaW1pdDphZG1pbiIPcmF0ZWxpbWl0LWFkbWluKgIIBYLT5JMCGhIYL3YxL3JhdGVMaW1pdHMvb2ZmZW5kZXJzEsABChBHZXRDb25maWd1cmF0aW9uEioud2VmdC5yYXRlbGltaXQudjEuR2V0Q29uZmlndXJhdGlvblJlcXVlc3QaKy53ZWZ0LnJhdGVsaW1pdC52MS5HZXRDb25maWd1cmF0aW9uUmVzcG9uc2UiU5ACAerHGCgIAhIPcmF0ZWxpbWl0OmFkbWluIg9yYXRlbGltaXQtYWRtaW4qAggFgtPkkwIeEhwvdjEvcmF0ZUxpbWl0cy9jb25maWd1cmF0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_timestamp, file_weft_policy_v1_policy]);
 
 /**
  * One count of one rule.
@@ -81,6 +81,14 @@ export type Counter = Message<"weft.ratelimit.v1.Counter"> & {
    * @generated from field: bool shadow = 8;
    */
   shadow: boolean;
+
+  /**
+   * The plan whose limit it is: what the file of rules says of the tenant, else the entry `plan`, else the default. Empty
+   * where an override of the tenant or the subject goes before the plan.
+   *
+   * @generated from field: string plan = 9;
+   */
+  plan: string;
 };
 
 /**
@@ -97,7 +105,7 @@ export const CounterSchema: GenMessage<Counter> = /*@__PURE__*/
  */
 export type PeekRequest = Message<"weft.ratelimit.v1.PeekRequest"> & {
   /**
-   * The entries of a descriptor, such as `rate_class`, `tenant`, `subject`, `remote_address`.
+   * The entries of a descriptor, such as `rate_class`, `tenant`, `subject`, `plan`, `remote_address`; those of an offender.
    *
    * @generated from field: map<string, string> entries = 1;
    */
@@ -230,7 +238,8 @@ export type Offender = Message<"weft.ratelimit.v1.Offender"> & {
   rule: string;
 
   /**
-   * What the rule counts by itself, such as tenant and subject.
+   * Entries that Peek and Reset take as they are: `rate_class`, what the rule counts by itself, such as `tenant` and
+   * `subject`, what it holds for alone, such as `method`, and the `plan` by which it refused.
    *
    * @generated from field: map<string, string> entries = 2;
    */
@@ -315,7 +324,8 @@ export const GetConfigurationResponseSchema: GenMessage<GetConfigurationResponse
  */
 export const RateLimitAdminService: GenService<{
   /**
-   * Tells how full the counts are that a request with these entries would meet. Takes nothing.
+   * Tells how full the counts are that a request with these entries would meet, of those whose `per` the entries name in
+   * full. Takes nothing.
    *
    * Errors: NOT_FOUND with NO_RULE; UNAVAILABLE with COUNTS_UNAVAILABLE.
    *
@@ -327,8 +337,9 @@ export const RateLimitAdminService: GenService<{
     output: typeof PeekResponseSchema;
   },
   /**
-   * Empties the counts that a request with these entries would meet. Another process of the service may go on refusing
-   * what it knows to be refused for some milliseconds.
+   * Empties the counts of these entries, those of every plan and override, whichever the caller has. A rule whose `per` the
+   * entries do not name in full is left alone, as is a count by numbers that a request brought along. Another process of the
+   * service may go on refusing what it knows to be refused for some milliseconds.
    *
    * Errors: NOT_FOUND with NO_RULE; UNAVAILABLE with COUNTS_UNAVAILABLE.
    *
