@@ -1,5 +1,7 @@
 import {
   isFieldSet,
+  ScalarType,
+  type DescField,
   type DescFile,
   type DescMethod,
   type Registry,
@@ -40,6 +42,7 @@ function findMethodFaults(method: DescMethod, registry: Registry): string[] {
     ...faults,
     ...findPolicyFaults(policy),
     ...findAccessFaults(policy, method, registry),
+    ...findAuditFaults(policy, method),
   ];
 }
 
@@ -77,6 +80,21 @@ function findAccessFaults(
     }
   }
   return faults;
+}
+
+function findAuditFaults(
+  { auditFields }: StatedPolicy,
+  { input }: DescMethod,
+): string[] {
+  const isText = (field: DescField | undefined) =>
+    (field?.fieldKind === "scalar" && field.scalar === ScalarType.STRING) ||
+    (field?.fieldKind === "map" && field.scalar === ScalarType.STRING);
+  return auditFields
+    .filter((name) => !isText(input.fields.find((one) => one.name === name)))
+    .map(
+      (name) =>
+        `has the audit_fields "${name}", which is no string and no map of strings of ${input.typeName}`,
+    );
 }
 
 /** REST has one request; the transcoder would take a JSON array, and nobody would know when it is complete. */

@@ -20,6 +20,7 @@ const policySchema = z.object({
   scopes: z.array(z.string()).default([]),
   callers: z.array(z.string()).default([]),
   rateClass: z.string().default(""),
+  auditFields: z.array(z.string()).default([]),
   /** ProtoJSON writes a duration as seconds: "5s", "0.250s". */
   timeout: z
     .string()

@@ -17,7 +17,7 @@ export interface AuditRecord {
   readonly peer: string;
   readonly tenant: string;
   readonly subject: string;
-  /** The resource that the request names; empty where it names none. */
+  /** The resource that the request names, or the fields that its method's policy names; empty where there are none. */
   readonly resource: string;
   /** How it ended, as gRPC names it: `ok`, `permission_denied`. Empty before it did. */
   readonly result: string;

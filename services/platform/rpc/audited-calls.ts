@@ -3,14 +3,12 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { randomUUID } from "node:crypto";
 import type { AuditLog, AuditRecord } from "../audit/audit-log.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { resourceOf } from "./audit-resource.ts";
 import { authorize } from "./authorize.ts";
 import { peerKey } from "./caller.ts";
 import type { HeaderReader } from "./header-reader.ts";
 import { policyOf } from "./policy.ts";
 import { statusError } from "./status.ts";
-
-/** Characters of a resource's name that a record keeps. */
-const LONGEST_NAME = 512;
 
 export interface AuditDeps {
   readonly audit: AuditLog;
@@ -72,7 +70,7 @@ async function auditCall(
     callId: randomUUID(),
     method: `${method.parent.typeName}/${method.name}`,
     ...callerOf(method, context, header),
-    resource: resourceOf(request),
+    resource: resourceOf(method, request),
     traceId: /^00-([0-9a-f]{32})-/.exec(header("traceparent") ?? "")?.[1] ?? "",
     requestId: header("x-request-id") ?? "",
   };
@@ -141,14 +139,6 @@ function callerOf(
   } catch {
     return { peer, tenant: "", subject: "" };
   }
-}
-
-/** Of a request that may break every rule, as it is not validated yet: Postgres takes no NUL, and a record is kept for long. */
-function resourceOf(request: object): string {
-  const name = "name" in request ? request.name : undefined;
-  return typeof name === "string"
-    ? name.slice(0, LONGEST_NAME).replaceAll("\0", "\u{fffd}")
-    : "";
 }
 
 /** `permission_denied` of PermissionDenied. */

@@ -14,6 +14,8 @@ export interface Policy {
   readonly timeoutMs: number;
   /** Whether the audit log has to know of every call. */
   readonly audited: boolean;
+  /** The request's fields that tell the audit log what a call is about; none, and it is `name`. */
+  readonly auditFields: readonly string[];
   /** Whether the same request may be sent again without looking. */
   readonly idempotent: boolean;
   readonly readOnly: boolean;
@@ -51,6 +53,7 @@ function readPolicy(method: DescMethod): Policy {
       Number(option.timeout.seconds) * 1000 + option.timeout.nanos / 1e6,
     audited:
       option.audited || option.scopes.some((scope) => scope.endsWith(":admin")),
+    auditFields: option.auditFields,
     idempotent: method.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
     readOnly: method.idempotency === Idempotency.NO_SIDE_EFFECTS,
   };

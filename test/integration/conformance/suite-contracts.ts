@@ -64,6 +64,7 @@ function givePolicy(method: DescMethod): void {
     scopes: [],
     callers: [],
     audited: false,
+    auditFields: [],
     rateClass: "conformance",
     timeout: {
       $typeName: "google.protobuf.Duration",

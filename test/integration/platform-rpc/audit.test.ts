@@ -5,6 +5,7 @@ import {
   InventoryService,
   type AdjustStockRequest,
 } from "../../../gen/ts/weft/inventory/v1/inventory_service_pb.ts";
+import { RateLimitAdminService } from "../../../gen/ts/weft/ratelimit/v1/rate_limit_admin_service_pb.ts";
 import {
   createAuditLog,
   pruneAuditLog,
@@ -104,6 +105,39 @@ it("refuses a name that no record can hold for what it is, and records what it c
   );
   expect(rows).toHaveLength(2);
   expect(rows[0]?.resource).toHaveLength(512);
+});
+
+it("writes what the fields say that the contract names, where a request has no name", async () => {
+  await using world = await setup();
+  const subject = randomUUID();
+  const entries = { tenant: "a b=c\0", subject, method: "" };
+
+  await world.limits.reset({ entries }, claimed("ratelimit:admin"));
+
+  expect(
+    await recordsOf(`subject=${subject} tenant=a%20b%3Dc%00`),
+  ).toMatchObject([{ phase: "asked" }, { phase: "answered", result: "ok" }]);
+});
+
+it("leaves room for each of the fields that the contract names, however long the others are", async () => {
+  await using world = await setup();
+  const subject = randomUUID();
+  const padding = Array.from({ length: 15 }, (_, at) => [
+    `a${at}`,
+    "\u{1f512}".repeat(255),
+  ]);
+  const entries = { ...Object.fromEntries(padding), subject };
+
+  await world.limits.reset({ entries }, claimed("ratelimit:admin"));
+
+  const { rows } = await db.query<{ resource: string }>(
+    `select resource
+     from audit_log
+     where resource like $1`,
+    [`%subject=${subject}`],
+  );
+  expect(rows).toHaveLength(2);
+  expect(rows[0]?.resource.length).toBeLessThanOrEqual(2_048);
 });
 
 it("writes nothing of other calls", async () => {
@@ -221,12 +255,18 @@ async function setup(options: { readonly audit?: AuditLog } = {}) {
       return {};
     },
   } as unknown as ServiceImpl<typeof InventoryService>;
+  const limits = Object.fromEntries(
+    Object.keys(RateLimitAdminService.method).map((name) => [name, () => ({})]),
+  ) as unknown as ServiceImpl<typeof RateLimitAdminService>;
   const server = await serve({
     host: "127.0.0.1",
     grpcPort: 0,
     connectPort: 0,
     tls: tls.of("inventory"),
-    services: [service(InventoryService, implementation)],
+    services: [
+      service(InventoryService, implementation),
+      service(RateLimitAdminService, limits),
+    ],
     logger: silentLogger,
     audit: options.audit ?? createAuditLog({ db, logger: silentLogger }),
   });
@@ -243,6 +283,7 @@ async function setup(options: { readonly audit?: AuditLog } = {}) {
   return {
     adjusted,
     inventory: createClient(InventoryService, transport),
+    limits: createClient(RateLimitAdminService, transport),
     owner: {
       headers: { ...headers, traceparent: `00-${TRACE}-b7ad6b7169203331-01` },
     },

@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { Logger } from "../../../services/platform/runtime/logger.ts";
 import { eventually } from "../../support/eventually.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
 import { adminOf } from "./admin-client.ts";
 import { rulesText, startLimiterWorld } from "./limiter-world.ts";
 import { startRedisWorld, type RedisWorld } from "./redis-world.ts";
@@ -11,11 +13,14 @@ beforeAll(async () => {
 afterAll(() => redis[Symbol.asyncDispose]());
 
 /** A service with one rule; the burst of `pro` comes back in half of the time, so that its `gcra` keys are others. */
-async function setup(options: { overrides?: string; more?: string } = {}) {
+async function setup(
+  options: { overrides?: string; more?: string; logger?: Logger } = {},
+) {
   await redis.redis.flushall();
-  const { overrides = "[]", more = "" } = options;
+  const { overrides = "[]", more = "", logger = silentLogger } = options;
   const world = await startLimiterWorld({
     redisUrl: redis.url,
+    logger,
     rules: rulesText(
       `subject: { per: [tenant, subject], when: { method: orders-read }, algorithm: gcra, limit: 2, burst: 2, period: 1h,
                   plans: { pro: { limit: 4, burst: 2 } }, when_redis_away: closed }${more}`,
@@ -117,4 +122,18 @@ it("neither tells nor empties a count whose caller the entries do not name", asy
   await expect(limiter.admin.reset({ entries: tenant })).rejects.toMatchObject({
     code: 5,
   });
+});
+
+it("writes to the audit log whose limits were lifted", async () => {
+  const info = vi.fn();
+  await using limiter = await setup({ logger: { ...silentLogger, info } });
+
+  await limiter.admin.reset({ entries: named });
+
+  const resource =
+    "method=orders-read rate_class=orders-read subject=ada tenant=acme";
+  expect(info.mock.calls.map(([fields]: object[]) => fields)).toMatchObject([
+    { audit: { phase: "asked", resource } },
+    { audit: { phase: "answered", resource, result: "ok" } },
+  ]);
 });

@@ -121,6 +121,11 @@ it.each([
     fault: `${METHOD} has the malformed rate_class "A read"`,
   },
   {
+    what: "an unknown field for the audit log",
+    parts: { policy: `${USER} audit_fields: "nome"` },
+    fault: `${METHOD} has the audit_fields "nome", which is no string and no map of strings of weft.test.v1.Ask`,
+  },
+  {
     what: "a path with an unknown field",
     parts: { http: 'get: "/v1/{nome=asks/*}"' },
     fault: `"/v1/{nome=asks/*}" names the field "nome", which weft.test.v1.Ask does not have`,
@@ -150,6 +155,12 @@ it.each([
 
   expect(error).toContain(fault);
   expect(files).toEqual({});
+});
+
+it("takes a field of the request for the audit log", () => {
+  const policy = `${USER} audit_fields: "name"`;
+
+  expect(runPlugin(service(method({ policy }))).error).toBe("");
 });
 
 it.each([

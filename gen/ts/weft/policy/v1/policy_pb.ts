@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file weft/policy/v1/policy.proto.
  */
 export const file_weft_policy_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Cht3ZWZ0L3BvbGljeS92MS9wb2xpY3kucHJvdG8SDndlZnQucG9saWN5LnYxIqgBCgxNZXRob2RQb2xpY3kSJgoGYWNjZXNzGAEgASgOMhYud2VmdC5wb2xpY3kudjEuQWNjZXNzEg4KBnNjb3BlcxgCIAMoCRIPCgdjYWxsZXJzGAMgAygJEhIKCnJhdGVfY2xhc3MYBCABKAkSKgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdhdWRpdGVkGAYgASgIKlgKBkFjY2VzcxIWChJBQ0NFU1NfVU5TUEVDSUZJRUQQABIRCg1BQ0NFU1NfUFVCTElDEAESDwoLQUNDRVNTX1VTRVIQAhISCg5BQ0NFU1NfU0VSVklDRRADOlYKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGP2IAyABKAsyHC53ZWZ0LnBvbGljeS52MS5NZXRob2RQb2xpY3lSBm1ldGhvZDpGCg1ldmVudF92ZXJzaW9uEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGP6IAyABKAVSDGV2ZW50VmVyc2lvbmIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("Cht3ZWZ0L3BvbGljeS92MS9wb2xpY3kucHJvdG8SDndlZnQucG9saWN5LnYxIr4BCgxNZXRob2RQb2xpY3kSJgoGYWNjZXNzGAEgASgOMhYud2VmdC5wb2xpY3kudjEuQWNjZXNzEg4KBnNjb3BlcxgCIAMoCRIPCgdjYWxsZXJzGAMgAygJEhIKCnJhdGVfY2xhc3MYBCABKAkSKgoHdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdhdWRpdGVkGAYgASgIEhQKDGF1ZGl0X2ZpZWxkcxgHIAMoCSpYCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEg8KC0FDQ0VTU19VU0VSEAISEgoOQUNDRVNTX1NFUlZJQ0UQAzpWCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxj9iAMgASgLMhwud2VmdC5wb2xpY3kudjEuTWV0aG9kUG9saWN5UgZtZXRob2Q6RgoNZXZlbnRfdmVyc2lvbhIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxj+iAMgASgFUgxldmVudFZlcnNpb25iBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * What holds for every call of one method.
@@ -72,6 +72,15 @@ export type MethodPolicy = Message<"weft.policy.v1.MethodPolicy"> & {
    * @generated from field: bool audited = 6;
    */
   audited: boolean;
+
+  /**
+   * The fields of the request that say in the audit log whom or what a call is about: strings, and maps of strings, whose
+   * entries count as fields. They are written as `tenant=acme subject=ada`, values percent-encoded, the empty ones left out;
+   * so name none that holds what an audit log must not. Where none is named, it is the field `name`, if there is one.
+   *
+   * @generated from field: repeated string audit_fields = 7;
+   */
+  auditFields: string[];
 };
 
 /**
