@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import { prettifyError } from "zod";
+import { indexOverrides } from "../domain/overrides.ts";
 import type { Limit, Override, Rule, RuleSet } from "../domain/rule.ts";
 import type { RateClasses } from "./rate-classes.ts";
 import { findRuleFaults } from "./rule-faults.ts";
@@ -40,7 +41,7 @@ export function parseRules(text: string, classes: RateClasses): RuleSet {
   return {
     domain: file.domain,
     rulesByClass: new Map(rules),
-    overridesByRule: overridesOf(file),
+    overridesByRule: indexOverrides(overridesOf(file)),
     planByTenant: new Map(
       Object.entries(file.tenants).map(([tenant, { plan }]) => [tenant, plan]),
     ),
@@ -107,23 +108,12 @@ function limitOf(
   return { limit, periodUs, burst: burst ?? limit };
 }
 
-function overridesOf(file: RulesFile): Map<string, Override[]> {
-  const byRule = new Map<string, Override[]>();
+function* overridesOf(file: RulesFile): Generator<Override> {
   for (const entry of file.overrides) {
     const [className = "", ruleName = ""] = entry.rule.split("/");
     const rule = file.classes[className]?.rules[ruleName];
-    if (rule === undefined) continue;
-    byRule.set(entry.rule, [
-      ...(byRule.get(entry.rule) ?? []),
-      toOverride(entry, rule),
-    ]);
+    if (rule !== undefined) yield toOverride(entry, rule);
   }
-  // The narrowest first: a subject's goes before its tenant's.
-  const width = ({ tenant, subject }: Override) =>
-    (tenant === undefined ? 1 : 0) + (subject === undefined ? 2 : 0);
-  for (const overrides of byRule.values())
-    overrides.sort((a, b) => width(a) - width(b));
-  return byRule;
 }
 
 function toOverride(entry: OverrideEntry, rule: RuleEntry): Override {

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { rulesOf } from "../domain/check.ts";
 import type { DenyCache } from "../domain/deny-cache.ts";
+import { eachOverride } from "../domain/overrides.ts";
 import type { Limit, Override, Rule, RuleSet } from "../domain/rule.ts";
 import { specOf } from "../domain/spec.ts";
 import { writeSubject } from "../domain/subject.ts";
@@ -64,13 +65,13 @@ function limitsOf(
   rule: Rule,
   entries: ReadonlyMap<string, string>,
 ): Limit[] {
-  const overrides = rules.overridesByRule.get(rule.name) ?? [];
+  const overrides = rules.overridesByRule.get(rule.name) ?? new Map();
   return [
     rule.limit,
     ...rule.limitByPlan.values(),
-    ...overrides
+    ...[...eachOverride(overrides)]
       .filter((override) => mayHold(override, rule, entries))
-      .flatMap(({ limit }) => limit ?? []),
+      .flatMap(({ limit }) => (limit === undefined ? [] : [limit])),
   ];
 }
 

@@ -1,6 +1,7 @@
+import { overrideFor } from "./overrides.ts";
 import { specOf } from "./spec.ts";
 import { writeSubject } from "./subject.ts";
-import type { Limit, Override, Rule, RuleSet } from "./rule.ts";
+import type { Limit, Rule, RuleSet } from "./rule.ts";
 
 /** What a caller asks about: the entries of one descriptor of Envoy's, and how much it takes. */
 export interface Descriptor {
@@ -109,19 +110,9 @@ function limitFor(
   entries: ReadonlyMap<string, string>,
 ): Limit | undefined {
   const overrides = rules.overridesByRule.get(rule.name);
-  const override = overrides?.find((one) => fits(one, entries));
+  const override = overrides && overrideFor(overrides, entries);
   if (override !== undefined) return override.limit;
   return rule.limitByPlan.get(plan) ?? rule.limit;
-}
-
-function fits(
-  { tenant, subject }: Override,
-  entries: ReadonlyMap<string, string>,
-): boolean {
-  return (
-    (tenant === undefined || tenant === entries.get("tenant")) &&
-    (subject === undefined || subject === entries.get("subject"))
-  );
 }
 
 /** The file's word about the tenant, else the token's where the file knows that plan, else the default. */

@@ -1,3 +1,5 @@
+import type { Overrides } from "./overrides.ts";
+
 /** How a rule counts; the service's README says what each promises. */
 export type Algorithm =
   "gcra" | "token-bucket" | "sliding-window" | "fixed-window" | "concurrency";
@@ -31,7 +33,7 @@ export interface Rule {
   readonly shadow: boolean;
 }
 
-/** Other numbers for one tenant or subject; the first that fits counts. `undefined` lifts the limit. */
+/** Other numbers for one tenant or subject; the narrowest that fits counts. A `limit` of `undefined` lifts it. */
 export interface Override {
   readonly rule: string;
   readonly tenant: string | undefined;
@@ -43,7 +45,7 @@ export interface Override {
 export interface RuleSet {
   readonly domain: string;
   readonly rulesByClass: ReadonlyMap<string, readonly Rule[]>;
-  readonly overridesByRule: ReadonlyMap<string, readonly Override[]>;
+  readonly overridesByRule: ReadonlyMap<string, Overrides>;
   readonly planByTenant: ReadonlyMap<string, string>;
   readonly plans: ReadonlySet<string>;
   readonly defaultPlan: string;
