@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Logger } from "../../platform/runtime/logger.ts";
 import type { RuleSet } from "../domain/rule.ts";
+import { parseRulesApart } from "./parse-rules-apart.ts";
 import { parseRules, RulesError } from "./parse-rules.ts";
 import type { RateClasses } from "./rate-classes.ts";
 
@@ -49,6 +50,7 @@ export async function watchRules(
   let refused = 0;
   let timer: NodeJS.Timeout | undefined;
   let lastRefused = "";
+  const stop = new AbortController();
 
   async function load(): Promise<LoadedRules> {
     const text = await readFile(deps.file, "utf8");
@@ -57,7 +59,8 @@ export async function watchRules(
     return { rules, text, version, loadedAt: deps.now() };
   }
 
-  async function reload(): Promise<void> {
+  // The file may change while it is read; what is read last has to be what lies there.
+  const reload = onlyOnce(async () => {
     try {
       const text = await readFile(deps.file, "utf8");
       const version = versionOf(text);
@@ -68,7 +71,8 @@ export async function watchRules(
       }
       if (version === lastRefused) return;
       lastRefused = version;
-      const rules = parseRules(text, deps.classes);
+      const { classes } = deps;
+      const rules = await parseRulesApart(text, classes, stop.signal);
       // Keys begin with it: under another one every count would begin anew without a word.
       if (rules.domain !== current.rules.domain)
         throw new RulesError("domain can't change while the service runs");
@@ -78,13 +82,16 @@ export async function watchRules(
       onChange(current);
       deps.logger.info({ version }, "new rules are in force");
     } catch (error) {
+      if (stop.signal.aborted) return;
+      // What is no fault of the file's may be over the next time.
+      if (!(error instanceof RulesError)) lastRefused = "";
       fault = error instanceof Error ? error.message : String(error);
       refused += 1;
       const faults = error instanceof RulesError ? fault.split("\n") : fault;
       const inForce = current.version;
       deps.logger.error({ faults, inForce }, "the changed rules are refused");
     }
-  }
+  });
 
   const soon = () => {
     clearTimeout(timer);
@@ -105,10 +112,26 @@ export async function watchRules(
     fault: () => fault,
     refused: () => refused,
     [Symbol.dispose]() {
+      stop.abort();
       watcher.close();
       clearInterval(poll);
       clearTimeout(timer);
     },
+  };
+}
+
+/** Work of which one is under way at most, and of all that is asked for meanwhile one more follows. */
+function onlyOnce(work: () => Promise<void>): () => Promise<void> {
+  let [running, again] = [false, false];
+  return async () => {
+    again = true;
+    if (running) return;
+    running = true;
+    while (again) {
+      again = false;
+      await work();
+    }
+    running = false;
   };
 }
 
