@@ -1,4 +1,9 @@
-import { checksOf, type Check, type Descriptor } from "../domain/check.ts";
+import {
+  checksOf,
+  neverHasRoom,
+  type Check,
+  type Descriptor,
+} from "../domain/check.ts";
 import type { CheckOutcome, Decision } from "../domain/decision.ts";
 import type { DenyCache } from "../domain/deny-cache.ts";
 import type { LocalLimit } from "../domain/local-limit.ts";
@@ -25,7 +30,7 @@ export interface DecideDeps {
 
 /**
  * Decides a request: all of its descriptors' checks together, all or nothing. Refusals that are known are not asked again
- * before their time. Without Redis each rule answers as it says.
+ * before their time, and what never has room is not asked at all. Without Redis each rule answers as it says.
  */
 export async function decide(
   deps: DecideDeps,
@@ -46,7 +51,8 @@ export async function decide(
     };
 
   const known = knownRefusals(deps, counted);
-  if (known !== undefined) return answer("deny-cache", byDescriptor, known);
+  if (known !== undefined)
+    return answer(known.by, byDescriptor, known.outcomes);
   const sentAtMs = deps.nowMs();
   try {
     const results = await deps.counters.decide(counterChecks(counted));
@@ -87,13 +93,17 @@ function mergeChecks(
 function knownRefusals(
   deps: DecideDeps,
   counted: CountedChecks,
-): Outcomes | undefined {
+): { by: Decision["by"]; outcomes: Outcomes } | undefined {
   const nowMs = deps.nowMs();
-  let refused = false;
+  let by: Decision["by"] | undefined;
   const outcomes = new Map<string, CheckOutcome>();
   for (const [key, check] of counted) {
-    const retryMs = deps.denied.retryMs(key, check.spec, check.hits, nowMs);
-    refused ||= retryMs > 0;
+    const never = neverHasRoom(check) && !check.rule.shadow;
+    const retryMs = never
+      ? Infinity
+      : deps.denied.retryMs(key, check.spec, check.hits, nowMs);
+    if (never) by = "size";
+    else if (retryMs > 0) by ??= "deny-cache";
     outcomes.set(check.subject, {
       check,
       room: retryMs === 0,
@@ -102,7 +112,7 @@ function knownRefusals(
       resetMs: retryMs,
     });
   }
-  return refused ? outcomes : undefined;
+  return by && { by, outcomes };
 }
 
 function counterChecks(counted: CountedChecks) {

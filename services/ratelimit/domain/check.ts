@@ -61,6 +61,26 @@ export function checksOf(
   return checks;
 }
 
+/** Whether a request takes more at once than its count ever has room for: no time changes the answer. */
+export function neverHasRoom({ rule, limit, hits }: Check): boolean {
+  const most = mostAtOnce(rule, limit);
+  return hits > most || most === 0;
+}
+
+function mostAtOnce({ algorithm }: Rule, { limit, burst }: Limit): number {
+  switch (algorithm) {
+    case "gcra":
+    case "token-bucket":
+      return burst;
+    case "sliding-window":
+    case "fixed-window":
+      return limit;
+    case "concurrency":
+      // A place is lent once, however many hits.
+      return Infinity;
+  }
+}
+
 /** The rules that hold for these entries, whether or not an override lifts their limits. */
 export function rulesOf(
   rules: RuleSet,

@@ -6,12 +6,14 @@ export interface CheckOutcome {
   readonly room: boolean;
   /** Undefined where nobody counted: Redis was away, or another check's refusal was known before. */
   readonly remaining: number | undefined;
+  /** Infinity where there is never room for so much. */
   readonly retryMs: number;
   readonly resetMs: number;
 }
 
-/** How a decision was come by. */
-export type DecidedBy = "redis" | "deny-cache" | "redis-away" | "no-rule";
+/** How a decision was come by; `size` is a request that takes more at once than there is ever room for. */
+export type DecidedBy =
+  "redis" | "deny-cache" | "redis-away" | "no-rule" | "size";
 
 /** The answer to one request, all of its descriptors together. */
 export interface Decision {
@@ -31,7 +33,7 @@ export function refusals(decision: Decision): CheckOutcome[] {
   return [...new Set(decision.outcomes.flat())].filter(refuses);
 }
 
-/** When the whole request has room: when the last of its refusals has. */
+/** When the whole request has room: when the last of its refusals has, and Infinity where one never has. */
 export function retryAfterMs(decision: Decision): number {
   return Math.max(0, ...refusals(decision).map(({ retryMs }) => retryMs));
 }

@@ -6,8 +6,8 @@ export type Headers = (readonly [name: string, value: string])[];
 /**
  * What a client is told of the limit that is tightest for it: `RateLimit-Policy` and `RateLimit`
  * (draft-ietf-httpapi-ratelimit-headers-10), and `Retry-After` (RFC 9110) where it is refused. Seconds are rounded up: whoever
- * waits so long has room. Their older kin `X-RateLimit-*` would say the same once more, on every answer; an Envoy that wants
- * them makes them of the statuses.
+ * waits so long has room; where nobody ever has, no time is told. Their older kin `X-RateLimit-*` would say the same once
+ * more, on every answer; an Envoy that wants them makes them of the statuses.
  */
 export function rateLimitHeaders(decision: Decision): Headers {
   const outcome = tightest(decision.outcomes.flat());
@@ -24,8 +24,12 @@ export function rateLimitHeaders(decision: Decision): Headers {
       : "";
   const headers: Headers = [
     ["ratelimit-policy", `${name};q=${limit}${window}`],
-    ["ratelimit", `${name};r=${left};t=${Math.ceil(untilMs / 1_000)}`],
   ];
+  if (untilMs === Infinity) return headers;
+  headers.push([
+    "ratelimit",
+    `${name};r=${left};t=${Math.ceil(untilMs / 1_000)}`,
+  ]);
   if (!decision.allowed) {
     const seconds = Math.max(1, Math.ceil(retryAfterMs(decision) / 1_000));
     headers.push(["retry-after", String(seconds)]);

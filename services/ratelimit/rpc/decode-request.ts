@@ -123,9 +123,7 @@ function readLimit(reader: BinaryReader): Descriptor["limit"] {
     else reader.skip(wireType, field);
   }
   const periodUs = UNIT_US[unit];
-  return periodUs === undefined
-    ? undefined
-    : { limit: Math.max(1, perUnit), periodUs };
+  return periodUs === undefined ? undefined : { limit: perUnit, periodUs };
 }
 
 /** A `google.protobuf.UInt64Value`. */

@@ -33,18 +33,30 @@ export interface Refusal {
   readonly rest: string;
 }
 
-/** RESOURCE_EXHAUSTED with `ErrorInfo`, `RetryInfo` and `QuotaFailure`, once for each protocol. */
+/**
+ * RESOURCE_EXHAUSTED with `ErrorInfo`, `RetryInfo` and `QuotaFailure`, once for each protocol. Where no time changes the answer,
+ * there is no `RetryInfo`, and the message says why.
+ */
 export function describeRefusal(decision: Decision): Refusal {
-  const refusing = refusals(decision).slice(0, MOST_VIOLATIONS);
-  const rule = refusing[0]?.check.rule.name ?? "";
-  const message = `too many requests: the limit ${rule} is reached`;
+  const refusing = refusals(decision)
+    // What a client has to know first goes first.
+    .toSorted((a, b) => Number(isForEver(b)) - Number(isForEver(a)))
+    .slice(0, MOST_VIOLATIONS);
+  const [first] = refusing;
+  const rule = first?.check.rule.name ?? "";
+  const message =
+    first !== undefined && isForEver(first)
+      ? `the limit ${rule} never has room for ${first.check.hits} at once`
+      : `too many requests: the limit ${rule} is reached`;
   const info = {
     reason: REASON,
     domain: errorDomain,
     metadata: { limit: rule },
   };
+  const retryMs = retryAfterMs(decision);
   // Up to the next millisecond: a client that comes back then has room.
-  const delayMs = Math.max(1, Math.ceil(retryAfterMs(decision)));
+  const delaysMs =
+    retryMs === Infinity ? [] : [Math.max(1, Math.ceil(retryMs))];
   const violations = refusing.map((outcome) => ({
     subject: outcome.check.rule.name,
     description: describeLimit(outcome),
@@ -52,9 +64,11 @@ export function describeRefusal(decision: Decision): Refusal {
 
   const details = [
     anyPack(ErrorInfoSchema, create(ErrorInfoSchema, info)),
-    anyPack(
-      RetryInfoSchema,
-      create(RetryInfoSchema, { retryDelay: toDuration(delayMs) }),
+    ...delaysMs.map((delayMs) =>
+      anyPack(
+        RetryInfoSchema,
+        create(RetryInfoSchema, { retryDelay: toDuration(delayMs) }),
+      ),
     ),
     anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })),
   ];
@@ -82,14 +96,18 @@ export function describeRefusal(decision: Decision): Refusal {
       message,
       details: [
         { "@type": typeUrl(ErrorInfoSchema.typeName), ...info },
-        {
+        ...delaysMs.map((delayMs) => ({
           "@type": typeUrl(RetryInfoSchema.typeName),
           retryDelay: `${delayMs / 1_000}s`,
-        },
+        })),
         { "@type": typeUrl(QuotaFailureSchema.typeName), violations },
       ],
     }),
   };
+}
+
+function isForEver({ retryMs }: CheckOutcome): boolean {
+  return retryMs === Infinity;
 }
 
 /** `20 in 1 s`; never whose count it is: others may read the answer. */

@@ -73,10 +73,17 @@ function statusOf(outcomes: readonly CheckOutcome[]): DescriptorStatus {
       unit: UNITS[check.limit.periodUs] ?? Unit.UNKNOWN,
     },
     limitRemaining: room ? toUint32(remaining) : 0,
-    durationUntilReset: {
-      seconds: BigInt(Math.floor(untilMs / 1_000)),
-      nanos: Math.floor((untilMs % 1_000) * 1e6),
-    },
+    // What never has room has no time to tell.
+    ...(untilMs === Infinity
+      ? {}
+      : { durationUntilReset: toDuration(untilMs) }),
+  };
+}
+
+function toDuration(ms: number) {
+  return {
+    seconds: BigInt(Math.floor(ms / 1_000)),
+    nanos: Math.floor((ms % 1_000) * 1e6),
   };
 }
 

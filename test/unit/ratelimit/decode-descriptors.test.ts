@@ -24,9 +24,7 @@ test.each([
       const limit = { requestsPerUnit, unit };
 
       expect(decode([descriptor({ limit })])).toMatchObject({
-        descriptors: [
-          { limit: { limit: Math.max(1, requestsPerUnit), periodUs } },
-        ],
+        descriptors: [{ limit: { limit: requestsPerUnit, periodUs } }],
       });
     }),
   );

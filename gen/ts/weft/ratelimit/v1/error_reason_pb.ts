@@ -28,8 +28,8 @@ export const ErrorReason = {
   UNSPECIFIED: 0,
 
   /**
-   * A rate limit is reached; `google.rpc.RetryInfo` tells when to come back. The edge answers it for every method.
-   * Metadata: `limit`.
+   * A rate limit is reached; `google.rpc.RetryInfo` tells when to come back. Without it no time changes the answer: the
+   * request takes more at once than the limit ever has room for. The edge answers it for every method. Metadata: `limit`.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 1;
    */

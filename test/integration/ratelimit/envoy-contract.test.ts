@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  RateLimitResponse_Code as Code,
+  type RateLimitResponse,
+} from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
+import { RateLimitUnit } from "../../../gen/ts/envoy/type/v3/ratelimit_unit_pb.ts";
+import { askAsEnvoy, type EnvoyDescriptor } from "./envoy-request.ts";
+import {
+  rulesText,
+  startLimiterWorld,
+  type LimiterWorld,
+} from "./limiter-world.ts";
+import { startRedisWorld, type RedisWorld } from "./redis-world.ts";
+
+const ALGORITHMS = ["gcra", "token-bucket", "sliding-window", "fixed-window"];
+// Each has a rule that holds for its callers alone; a day has few boundaries for a fixed window to meet.
+const RULES = rulesText(
+  ALGORITHMS.map(
+    (name) =>
+      `${name}: { per: [subject], when: { tenant: ${name} }, algorithm: ${name}, limit: 5, period: 1d, when_redis_away: local }`,
+  ).join(", "),
+);
+
+let redis: RedisWorld;
+let world: LimiterWorld;
+beforeAll(async () => {
+  redis = await startRedisWorld();
+  world = await startLimiterWorld({ redisUrl: redis.url, rules: RULES });
+}, 60_000);
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await redis[Symbol.asyncDispose]();
+});
+
+let callers = 0;
+const newCaller = (tenant: string) => ({
+  rate_class: "orders-read",
+  tenant,
+  subject: `caller-${(callers += 1)}`,
+});
+
+const ask = (...descriptors: EnvoyDescriptor[]) =>
+  askAsEnvoy(world, descriptors);
+
+async function passing(entries: Record<string, string>) {
+  let passed = 0;
+  for (let call = 0; call < 8; call += 1)
+    if ((await ask({ entries })).overallCode === Code.OK) passed += 1;
+  return passed;
+}
+
+describe.each(ALGORITHMS)("by %s", (algorithm) => {
+  it("refuses more hits than there is ever room for without telling a time, and takes nothing", async () => {
+    const entries = newCaller(algorithm);
+
+    const answer = await ask({ entries, hits: 6 });
+
+    expectNeverRoom(answer, `orders-read/${algorithm}`);
+    expect(await passing(entries)).toBe(5);
+  });
+
+  it("refuses more hits than there is ever room for while Redis is away, too", async () => {
+    await using alone = await startLimiterWorld({
+      redisUrl: undefined,
+      rules: RULES,
+    });
+
+    const answer = await askAsEnvoy(alone, [
+      { entries: newCaller(algorithm), hits: 6 },
+    ]);
+
+    expectNeverRoom(answer, `orders-read/${algorithm}`);
+  });
+});
+
+it.each([0, 1])(
+  "refuses %i hits by a descriptor's own limit of nothing",
+  async (hits) => {
+    const answer = await ask({
+      entries: newCaller("any"),
+      hits,
+      limit: { requestsPerUnit: 0, unit: RateLimitUnit.SECOND },
+    });
+
+    expectNeverRoom(answer, "orders-read/descriptor");
+  },
+);
+
+/** A refusal that names the limit and tells no time at which it would be another. */
+function expectNeverRoom(answer: RateLimitResponse, limit: string): void {
+  expect(answer.overallCode).toBe(Code.OVER_LIMIT);
+  const rest: unknown = JSON.parse(Buffer.from(answer.rawBody).toString());
+  expect(rest).toEqual({
+    code: 8,
+    message: expect.stringMatching(`^the limit ${limit} never has room for`),
+    details: [
+      expect.objectContaining({
+        reason: "RATE_LIMITED",
+        metadata: { limit },
+      }),
+      expect.objectContaining({
+        violations: [expect.objectContaining({ subject: limit })],
+      }),
+    ],
+  });
+  const names = answer.responseHeadersToAdd.map(({ key }) => key);
+  expect(names).toEqual(["ratelimit-policy"]);
+  const [status] = answer.statuses;
+  expect(status).toMatchObject({ code: Code.OVER_LIMIT });
+  expect(status?.durationUntilReset).toBeUndefined();
+}
