@@ -103,11 +103,15 @@ function withoutWholeMask(address: string): string {
   return address.endsWith("/32") ? address.slice(0, -3) : address;
 }
 
+/** Envoy has it in an answer's unit, and the package that we generate from nowhere yet. */
+const WEEK = 7;
+
 const UNIT_US: Readonly<Partial<Record<number, number>>> = {
   [RateLimitUnit.SECOND]: 1e6,
   [RateLimitUnit.MINUTE]: 60e6,
   [RateLimitUnit.HOUR]: 3_600e6,
   [RateLimitUnit.DAY]: 86_400e6,
+  [WEEK]: 7 * 86_400e6,
   [RateLimitUnit.MONTH]: 30 * 86_400e6,
   [RateLimitUnit.YEAR]: 365 * 86_400e6,
 };

@@ -92,10 +92,16 @@ function toUint32(number: number): number {
   return Math.min(number, 0xffff_ffff);
 }
 
-/** By length in microseconds; other periods have no unit of Envoy's. */
+/** Envoy's `WEEK`, which the package that we generate from has not got yet; the generated code writes what it has no name for. */
+const WEEK = 7 as Unit;
+
+/** By length in microseconds, as Envoy counts them; other periods have no unit of Envoy's. */
 const UNITS: Readonly<Record<number, Unit>> = {
   [1e6]: Unit.SECOND,
   [60e6]: Unit.MINUTE,
   [3_600e6]: Unit.HOUR,
   [86_400e6]: Unit.DAY,
+  [7 * 86_400e6]: WEEK,
+  [30 * 86_400e6]: Unit.MONTH,
+  [365 * 86_400e6]: Unit.YEAR,
 };

@@ -73,6 +73,27 @@ describe.each(ALGORITHMS)("by %s", (algorithm) => {
   });
 });
 
+it("counts by a descriptor's own limit of a week", async () => {
+  // RateLimitResponse.RateLimit.Unit.WEEK, which the contract that we generate from does not know yet.
+  const WEEK = 7 as RateLimitUnit;
+  const descriptor = {
+    entries: newCaller("any"),
+    limit: { requestsPerUnit: 2, unit: WEEK },
+  };
+
+  const answers = [];
+  for (let call = 0; call < 3; call += 1) answers.push(await ask(descriptor));
+
+  expect(answers.map(({ overallCode }) => overallCode)).toEqual([
+    Code.OK,
+    Code.OK,
+    Code.OVER_LIMIT,
+  ]);
+  expect(answers[0]?.statuses).toMatchObject([
+    { currentLimit: { requestsPerUnit: 2, unit: WEEK } },
+  ]);
+});
+
 it.each([0, 1])(
   "refuses %i hits by a descriptor's own limit of nothing",
   async (hits) => {

@@ -9,6 +9,8 @@ import { RateLimitUnit } from "../../../gen/ts/envoy/type/v3/ratelimit_unit_pb.t
 import { decodeRequest } from "../../../services/ratelimit/rpc/decode-request.ts";
 
 const DAY_US = 86_400e6;
+/** As the response's unit has it: the generated code writes what it has no name for. */
+const WEEK = 7 as RateLimitUnit;
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
 test.each([
@@ -18,6 +20,7 @@ test.each([
   [RateLimitUnit.DAY, DAY_US],
   [RateLimitUnit.MONTH, 30 * DAY_US],
   [RateLimitUnit.YEAR, 365 * DAY_US],
+  [WEEK, 7 * DAY_US],
 ])("a descriptor's own limit is read with unit %i", (unit, periodUs) => {
   fc.assert(
     fc.property(uint32, (requestsPerUnit) => {
