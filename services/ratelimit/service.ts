@@ -40,9 +40,6 @@ export async function startRateLimit(runtime: Runtime): Promise<void> {
     },
   );
   runtime.onDrain("rules", async () => limiter[Symbol.asyncDispose]());
-  const { domain } = limiter.rules.current().rules;
-  const channel = store.openForgetChannel(domain, limiter.denied.forget);
-  runtime.onDrain("resets", async () => channel.close());
 
   collectStreamsYoung();
   const server = await serve({
@@ -58,7 +55,6 @@ export async function startRateLimit(runtime: Runtime): Promise<void> {
         rules: () => limiter.rules.current().rules,
         loaded: limiter.rules.current,
         fault: limiter.rules.fault,
-        forgetEverywhere: channel.forgetEverywhere,
       }),
     ],
     mountForeign: (grpc) => mountRateLimit(grpc, { ...limiter, logger }),

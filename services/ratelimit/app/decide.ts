@@ -23,6 +23,8 @@ export interface DecideDeps {
   readonly counterKey: CounterKey;
   readonly denied: DenyCache;
   readonly local: LocalLimit;
+  /** Tells the other processes to forget what they know to be refused, without a wait. */
+  readonly forgetEverywhere: (keys: readonly string[]) => void;
   readonly newLease: () => string;
   /** Of a monotonic clock. */
   readonly nowMs: () => number;
@@ -56,6 +58,7 @@ export async function decide(
   const sentAtMs = deps.nowMs();
   try {
     const results = await deps.counters.decide(counterChecks(counted));
+    forgetGivenBack(deps, counted);
     return answer(
       "redis",
       byDescriptor,
@@ -115,6 +118,15 @@ function knownRefusals(
   return by && { by, outcomes };
 }
 
+/** What was given back may have room before the time that a refusal told. */
+function forgetGivenBack(deps: DecideDeps, counted: CountedChecks): void {
+  for (const [key, { hits }] of counted) {
+    if (hits >= 0) continue;
+    deps.denied.forget(key);
+    deps.forgetEverywhere([key]);
+  }
+}
+
 function counterChecks(counted: CountedChecks) {
   return Array.from(counted, ([key, check]) => ({
     key,
@@ -123,7 +135,7 @@ function counterChecks(counted: CountedChecks) {
   }));
 }
 
-/** A lease is lent once, however many hits; nothing is lent for none. */
+/** A lease is lent once, however many hits; nothing is lent for none. A stream's end gives it back, and no negative hits do. */
 function amountOf({ rule, hits, lease }: Check): string {
   if (rule.algorithm !== "concurrency") return String(hits);
   return hits > 0 ? lease : "";

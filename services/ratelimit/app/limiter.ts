@@ -7,6 +7,7 @@ import { createDenyCache, type DenyCache } from "../domain/deny-cache.ts";
 import { createLocalLimit } from "../domain/local-limit.ts";
 import { createCounterKey, type CounterKey } from "../store/counter-key.ts";
 import type { Counters } from "../store/counters.ts";
+import type { ForgetChannel } from "../store/forget-channel.ts";
 import type { Leases } from "../store/leases.ts";
 import { decide, type DecideDeps } from "./decide.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
@@ -22,6 +23,10 @@ export interface LimiterDeps {
   readonly redis: Redis | undefined;
   readonly counters: Counters;
   readonly leases: Pick<Leases, "giveBack">;
+  readonly openForgetChannel: (
+    domain: string,
+    forget: (key: string) => void,
+  ) => ForgetChannel;
   readonly newLease: () => string;
   readonly now: () => Date;
 }
@@ -40,6 +45,7 @@ export interface Limiter extends AsyncDisposable {
   readonly rules: WatchedRules;
   readonly denied: DenyCache;
   readonly counterKey: CounterKey;
+  readonly forgetEverywhere: ForgetChannel["forgetEverywhere"];
   decide(domain: string, descriptors: readonly Descriptor[]): Promise<Decision>;
   release(
     domain: string,
@@ -61,12 +67,22 @@ export async function startLimiter(
   const metrics = createDecisionMetrics(rules);
   const { domain } = rules.current().rules;
   const counterKey = createCounterKey(domain);
+  const { forgetEverywhere, close } = deps.openForgetChannel(
+    domain,
+    denied.forget,
+  );
   const offenders = startOffenderLog({ ...deps, domain });
   const decideDeps: DecideDeps & ReleaseDeps = {
     ...deps,
     rules: () => rules.current().rules,
     counterKey,
     denied,
+    forgetEverywhere: (keys) => {
+      forgetEverywhere(keys).catch((error: unknown) => {
+        const message = "other processes refuse on what was given back";
+        deps.logger.debug({ err: error }, message);
+      });
+    },
     local: createLocalLimit(settings.instances, LOCAL_SUBJECTS),
     nowMs: () => performance.now(),
   };
@@ -75,6 +91,7 @@ export async function startLimiter(
     rules,
     denied,
     counterKey,
+    forgetEverywhere,
     async decide(asked, descriptors) {
       noteDomain(asked);
       const startedAt = performance.now();
@@ -87,6 +104,7 @@ export async function startLimiter(
     async [Symbol.asyncDispose]() {
       rules[Symbol.dispose]();
       metrics[Symbol.dispose]();
+      close();
       await offenders.close();
     },
   };

@@ -6,6 +6,7 @@ import type { Limit, Rule, RuleSet } from "./rule.ts";
 /** What a caller asks about: the entries of one descriptor of Envoy's, and how much it takes. */
 export interface Descriptor {
   readonly entries: ReadonlyMap<string, string>;
+  /** What it takes; below 0 what it gives back. */
   readonly hits: number;
   /** Numbers that the descriptor brings along: it is then counted as a whole, by them instead of our rules. */
   readonly limit?: Pick<Limit, "limit" | "periodUs"> | undefined;

@@ -2,7 +2,7 @@ import type { Check } from "./check.ts";
 
 /** Counts in this process alone, for the time that Redis is away. */
 export interface LocalLimit {
-  /** Takes the hits of every check, or of none. Returns the checks that had no room, with when they have. */
+  /** Takes the hits of every check, gives back those below 0, or does nothing. Returns the checks that had no room, with when they have. */
   take(
     checks: readonly Check[],
     nowUs: number,
@@ -26,7 +26,7 @@ export function createLocalLimit(instances: number, bound: number): LocalLimit {
         // At least one may come at once, or nothing ever could.
         const burst = Math.max(check.limit.burst / instances, check.hits, 1);
         const retryUs = arrival + check.hits * step - burst * step - nowUs;
-        return retryUs > 0.5 ? [{ check, retryUs }] : [];
+        return retryUs > 0.5 && check.hits >= 0 ? [{ check, retryUs }] : [];
       });
       if (refused.length > 0) return refused;
       for (const check of checks) {

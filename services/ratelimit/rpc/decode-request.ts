@@ -19,13 +19,14 @@ export interface LimitRequest {
 interface ReadDescriptor {
   entries: Map<string, string>;
   hits: number | undefined;
+  negative: boolean;
   limit: Descriptor["limit"];
 }
 
 /**
  * Reads an `envoy.service.ratelimit.v3.RateLimitRequest` from its bytes: making the message that the generated code describes
  * first took 6 us, a tenth of a decision. Fields that are not known are passed over, as protobuf wants it. Without `hits_addend`
- * each descriptor takes 1; its own goes before the request's, and may be 0.
+ * each descriptor takes 1; its own goes before the request's, and may be 0. Negative hits are given back.
  *
  * @throws Error where the bytes are no such message.
  */
@@ -56,10 +57,11 @@ function sortOut(
 ): LimitRequest {
   const descriptors: Descriptor[] = [];
   const released: Map<string, string>[] = [];
-  for (const { entries, hits = hitsOfAll, limit } of found) {
+  for (const { entries, hits = hitsOfAll, negative, limit } of found) {
+    const most = Math.min(MOST_HITS, hits);
     if (entries.has(RELEASE_ENTRY) && entries.has(REQUEST_ENTRY))
       released.push(entries);
-    else descriptors.push({ entries, hits: Math.min(MOST_HITS, hits), limit });
+    else descriptors.push({ entries, hits: negative ? 0 - most : most, limit });
   }
   return { domain, descriptors, released };
 }
@@ -68,17 +70,21 @@ function readDescriptor(reader: BinaryReader): ReadDescriptor {
   const end = endOf(reader);
   const entries = new Map<string, string>();
   let limit: Descriptor["limit"];
-  // `hits_addend` (3): Envoy sends it, the contract of the package that we generate from has not got it yet.
+  // `hits_addend` (3) and `is_negative_hits` (4): Envoy sends them, the contract of the package that we generate from has not
+  // got them yet.
   let hits: number | undefined;
+  let negative = false;
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
-    if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
+    if (field === 4 && wireType === WireType.Varint) negative = reader.bool();
+    else if (wireType !== WireType.LengthDelimited)
+      reader.skip(wireType, field);
     else if (field === 1) readEntry(reader, entries);
     else if (field === 2) limit = readLimit(reader);
     else if (field === 3) hits = readHits(reader);
     else reader.skip(wireType, field);
   }
-  return { entries, hits, limit };
+  return { entries, hits, negative, limit };
 }
 
 function readEntry(reader: BinaryReader, entries: Map<string, string>): void {

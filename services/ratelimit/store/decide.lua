@@ -4,7 +4,7 @@
 -- ARGV[1]: the time in Unix microseconds, or "" for that of Redis. Then, a request: how many checks it has, and for each
 -- the index of its key, its spec (letter, shadow, limit, period, burst, buckets; periods in microseconds), and its hits, or the
 -- lease that concurrency lends (c) or takes back (r, whose numbers mean nothing). Hits of 0, and a lease of "", look and take
--- nothing.
+-- nothing. Hits below 0 are given back, for which there always is room, and never more than was taken.
 --
 -- Returns three integers a check, in the order of ARGV: what remains, microseconds until the same request has room (0 where
 -- it has), microseconds until the count is as if nothing had happened.
@@ -46,6 +46,9 @@ algorithms.g = {
     state.tat = max(state.tat, now) + hits * spec.period / spec.limit
     return state.tat - now
   end,
+  give_back = function(state, spec, hits)
+    state.tat = max(now, state.tat - hits * spec.period / spec.limit)
+  end,
   write = function(state) return pack_double("<d", state.tat), state.tat - now end,
 }
 
@@ -71,6 +74,9 @@ algorithms.t = {
     state.tokens = max(0, state.tokens - hits)
     return (spec.burst - state.tokens) * spec.period / spec.limit
   end,
+  give_back = function(state, spec, hits)
+    state.tokens = min(spec.burst, state.tokens + hits)
+  end,
   write = function(state, spec)
     local empty = (spec.burst - state.tokens) * spec.period / spec.limit
     return pack_double("<dd", state.tokens, state.at), empty
@@ -94,6 +100,9 @@ algorithms.f = {
   take = function(state, spec, hits)
     state.count = state.count + hits
     return (state.window + 1) * spec.period - EPOCH - now
+  end,
+  give_back = function(state, _, hits)
+    state.count = max(0, state.count - hits)
   end,
   write = function(state, spec)
     return pack_double("<dd", state.window, state.count), (state.window + 1) * spec.period - EPOCH - now
@@ -142,6 +151,14 @@ algorithms.s = {
     state.counts[1] = (state.counts[1] or 0) + hits
     state.sum = state.sum + hits
     return (state.newest + spec.buckets + 1) * ceil(spec.period / spec.buckets) - now
+  end,
+  -- Nobody tells when it was taken. If not in the oldest part that has any, this errs on the side of refusing.
+  give_back = function(state, spec, hits)
+    for part = spec.buckets + 1, 1, -1 do
+      local given = min(hits, state.counts[part] or 0)
+      if given > 0 then state.counts[part] = state.counts[part] - given end
+      state.sum, hits = state.sum - given, hits - given
+    end
   end,
   write = function(state, spec)
     local last = 1
@@ -222,7 +239,9 @@ while argument <= arguments do
     local index, spec, amount = tonumber(ARGV[at]), spec_of(ARGV[at + 1]), ARGV[at + 2]
     local room, remaining, wait, reset
     if spec.algorithm then
-      room, remaining, wait, reset = spec.algorithm.look(state_of(index, spec.algorithm), spec, tonumber(amount))
+      local hits = tonumber(amount)
+      room, remaining, wait, reset = spec.algorithm.look(state_of(index, spec.algorithm), spec, hits)
+      room = room or hits < 0
     else
       room, remaining, wait, reset = concurrency_look(KEYS[index], spec, amount)
     end
@@ -237,10 +256,17 @@ while argument <= arguments do
       local index, spec, amount = tonumber(ARGV[at]), spec_of(ARGV[at + 1]), ARGV[at + 2]
       local room = answer[out + 2] == 0
       if room and spec.algorithm and amount ~= "0" then
-        local hits = tonumber(amount)
-        local reset = spec.algorithm.take(state_of(index, spec.algorithm), spec, hits)
+        local hits, state = tonumber(amount), state_of(index, spec.algorithm)
+        local remaining, reset, _
+        if hits > 0 then
+          reset = spec.algorithm.take(state, spec, hits)
+          remaining = answer[out + 1] - hits
+        else
+          spec.algorithm.give_back(state, spec, -hits)
+          _, remaining, _, reset = spec.algorithm.look(state, spec, 0)
+        end
         -- Less than nothing remains of a hit that the slack let in, and Envoy's field can't say so.
-        answer[out + 1] = max(0, answer[out + 1] - hits)
+        answer[out + 1] = max(0, remaining)
         answer[out + 3] = max(0, ceil(reset))
         written_as[index] = spec
       elseif room and not spec.algorithm and amount ~= "" then

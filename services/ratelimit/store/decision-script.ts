@@ -10,7 +10,7 @@ export const decisionScript = { source, sha: hash("sha1", source) } as const;
 export interface CounterCheck {
   readonly key: string;
   readonly spec: string;
-  /** Its hits, or the lease that `concurrency` lends; "0" and "" take nothing. */
+  /** Its hits, or the lease that `concurrency` lends; "0" and "" take nothing, and hits below 0 give back. */
   readonly amount: string;
 }
 

@@ -146,6 +146,45 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
     );
   });
 
+  it("gives back what is asked for, up to what it has when nothing is taken", async () => {
+    const gifts = steps.map((plan) =>
+      plan.map((step, at) => ({ ...step, gift: (at * step.hits) % 7 })),
+    );
+    await fc.assert(
+      fc.asyncProperty(numbers, gifts, async (those, plan) => {
+        keys += 1;
+        const own = { key: `gift-${keys}`, spec: specText(name, those) };
+        const bursts = name === "gcra" || name === "token-bucket";
+        const most = bursts ? those.burst : those.limit;
+        let nowUs = START_US;
+        for (const { pause, hits, gift } of plan) {
+          nowUs += Math.floor((pause * those.periodUs) / 1_000);
+          await runOne({ ...own, amount: String(hits) }, nowUs);
+          const look = () => runOne({ ...own, amount: "0" }, nowUs);
+          const before = await look();
+
+          const given = await runOne({ ...own, amount: `-${gift}` }, nowUs);
+
+          const remaining = Math.min(most, before.remaining + gift);
+          expect(given).toMatchObject({ room: true, remaining });
+          expect((await look()).remaining).toBe(remaining);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("has room for what is given back where more was taken than a changed limit allows", async () => {
+    const those = { limit: 9, periodUs: 9_000_000, burst: 9, buckets: 20 };
+    const key = `shrunk-gift-${keys}`;
+    await runOne({ key, spec: specText(name, those), amount: "9" }, START_US);
+
+    const spec = specText(name, { ...those, limit: 3, burst: 1 });
+    const given = await runOne({ key, spec, amount: "-1" }, START_US);
+
+    expect(given.room).toBe(true);
+  });
+
   it("leaves no state behind when it is worth nothing", async () => {
     const those = { limit: 5, periodUs: 50_000, burst: 5, buckets: 5 };
     const requests = [

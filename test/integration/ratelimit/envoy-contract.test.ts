@@ -4,6 +4,7 @@ import {
   type RateLimitResponse,
 } from "../../../gen/ts/envoy/service/ratelimit/v3/rls_pb.ts";
 import { RateLimitUnit } from "../../../gen/ts/envoy/type/v3/ratelimit_unit_pb.ts";
+import { eventually } from "../../support/eventually.ts";
 import { askAsEnvoy, type EnvoyDescriptor } from "./envoy-request.ts";
 import {
   rulesText,
@@ -19,6 +20,7 @@ const RULES = rulesText(
     (name) =>
       `${name}: { per: [subject], when: { tenant: ${name} }, algorithm: ${name}, limit: 5, period: 1d, when_redis_away: local }`,
   ).join(", "),
+  `open: { per: [subject], algorithm: concurrency, limit: 2, lease: 1m, when_redis_away: open }`,
 );
 
 let redis: RedisWorld;
@@ -42,14 +44,75 @@ const newCaller = (tenant: string) => ({
 const ask = (...descriptors: EnvoyDescriptor[]) =>
   askAsEnvoy(world, descriptors);
 
-async function passing(entries: Record<string, string>) {
+async function passing(
+  entries: Record<string, string>,
+  limiter: LimiterWorld = world,
+) {
   let passed = 0;
-  for (let call = 0; call < 8; call += 1)
-    if ((await ask({ entries })).overallCode === Code.OK) passed += 1;
+  for (let call = 0; call < 8; call += 1) {
+    const { overallCode } = await askAsEnvoy(limiter, [{ entries }]);
+    if (overallCode === Code.OK) passed += 1;
+  }
   return passed;
 }
 
 describe.each(ALGORITHMS)("by %s", (algorithm) => {
+  it("gives back what negative hits say, and never more than was taken", async () => {
+    const entries = newCaller(algorithm);
+    const giveBack = (hits: number) => ask({ entries, hits, negative: true });
+
+    await giveBack(4);
+    expect(await passing(entries)).toBe(5);
+    const { overallCode, statuses } = await giveBack(3);
+    expect(overallCode).toBe(Code.OK);
+    expect(statuses).toMatchObject([{ limitRemaining: 3 }]);
+    expect(await passing(entries)).toBe(3);
+    expect((await giveBack(1_000)).statuses).toMatchObject([
+      { limitRemaining: 5 },
+    ]);
+    expect(await passing(entries)).toBe(5);
+  });
+
+  it("gives back one where negative hits do not say how many", async () => {
+    const entries = newCaller(algorithm);
+    await passing(entries);
+
+    await ask({ entries, negative: true });
+
+    expect(await passing(entries)).toBe(1);
+  });
+
+  it("lets pass in every process what was given back in one", async () => {
+    await using other = await startLimiterWorld({
+      redisUrl: redis.url,
+      rules: RULES,
+    });
+    const entries = newCaller(algorithm);
+    await passing(entries);
+    expect(await passing(entries, other)).toBe(0);
+
+    await ask({ entries, hits: 2, negative: true });
+
+    await eventually(
+      "the other process forgets",
+      async () => (await passing(entries, other)) > 0,
+    );
+  });
+
+  it("gives nothing back where another descriptor is refused", async () => {
+    const [full, other] = [newCaller(algorithm), newCaller(algorithm)];
+    await passing(full);
+    await passing(other);
+
+    const { overallCode } = await ask(
+      { entries: other, hits: 2, negative: true },
+      { entries: full },
+    );
+
+    expect(overallCode).toBe(Code.OVER_LIMIT);
+    expect(await passing(other)).toBe(0);
+  });
+
   it("refuses more hits than there is ever room for without telling a time, and takes nothing", async () => {
     const entries = newCaller(algorithm);
 
@@ -71,6 +134,33 @@ describe.each(ALGORITHMS)("by %s", (algorithm) => {
 
     expectNeverRoom(answer, `orders-read/${algorithm}`);
   });
+});
+
+it("gives back what this process counted alone while Redis is away", async () => {
+  await using alone = await startLimiterWorld({
+    redisUrl: undefined,
+    rules: RULES,
+  });
+  const entries = newCaller("gcra");
+  expect(await passing(entries, alone)).toBe(5);
+
+  await askAsEnvoy(alone, [{ entries, hits: 2, negative: true }]);
+
+  expect(await passing(entries, alone)).toBe(2);
+});
+
+it("neither lends nor gives back a stream's place for negative hits", async () => {
+  const { subject } = newCaller("any");
+  const stream = (request_id: string) => ({
+    entries: { rate_class: "orders-watch", subject, request_id },
+  });
+  await ask(stream("a"));
+
+  const { overallCode } = await ask({ ...stream("a"), negative: true });
+  const { statuses } = await ask({ ...stream("b"), hits: 0 });
+
+  expect(overallCode).toBe(Code.OK);
+  expect(statuses).toMatchObject([{ limitRemaining: 1 }]);
 });
 
 it("counts by a descriptor's own limit of a week", async () => {

@@ -17,13 +17,14 @@ import type { LimiterWorld } from "./limiter-world.ts";
 export interface EnvoyDescriptor {
   readonly entries: Readonly<Record<string, string>>;
   readonly hits?: number;
+  readonly negative?: boolean;
   readonly limit?: {
     readonly requestsPerUnit: number;
     readonly unit: RateLimitUnit;
   };
 }
 
-/** Asks as Envoy 1.40 does. The contract that we generate from does not know a descriptor's field 3 yet. */
+/** Asks as Envoy 1.40 does. The contract that we generate from does not know a descriptor's fields 3 and 4 yet. */
 export async function askAsEnvoy(
   world: Pick<LimiterWorld, "send">,
   descriptors: readonly EnvoyDescriptor[],
@@ -36,7 +37,7 @@ export async function askAsEnvoy(
   return fromBinary(RateLimitResponseSchema, answer);
 }
 
-function bytesOf({ entries, hits, limit }: EnvoyDescriptor) {
+function bytesOf({ entries, hits, negative, limit }: EnvoyDescriptor) {
   const known = create(RateLimitDescriptorSchema, {
     entries: Object.entries(entries).map(([key, value]) =>
       create(EntrySchema, { key, value }),
@@ -51,5 +52,6 @@ function bytesOf({ entries, hits, limit }: EnvoyDescriptor) {
       .tag(3, WireType.LengthDelimited)
       .bytes(toBinary(UInt64ValueSchema, value));
   }
+  if (negative) writer.tag(4, WireType.Varint).bool(true);
   return writer.finish();
 }

@@ -67,6 +67,21 @@ test("a descriptor's own hits go before the request's, 0 among them", () => {
   );
 });
 
+test("negative hits are the request's or a descriptor's own with the sign that they have", () => {
+  const ownHits = fc.option(fc.bigInt({ min: 0n, max: 2n ** 53n - 1n }));
+  fc.assert(
+    fc.property(uint32, ownHits, (hitsAddend, hits) => {
+      const { descriptors } = decode(
+        [descriptor({ hits, negative: true }), descriptor({ hits })],
+        hitsAddend,
+      );
+
+      const [given, taken] = descriptors.map((one) => one.hits);
+      expect(given).toBe(0 - (taken ?? NaN));
+    }),
+  );
+});
+
 test("what a request gives back is told apart from what it asks for", () => {
   const ended = { tenant: "acme", release: "true", request_id: "r-1" };
   const begun = { tenant: "acme", request_id: "r-2" };
@@ -95,19 +110,31 @@ function decode(descriptors: DescriptorInit[], hitsAddend = 0) {
 function descriptor({
   entries = { tenant: "acme" },
   hits = null,
+  negative = false,
   limit,
 }: {
   readonly entries?: Readonly<Record<string, string>>;
   readonly hits?: bigint | null;
+  readonly negative?: boolean;
   readonly limit?: DescriptorInit["limit"];
 }): DescriptorInit {
   const message = create(RateLimitDescriptorSchema, {
     entries: Object.entries(entries).map(([key, value]) => ({ key, value })),
     ...(limit && { limit }),
   });
-  if (hits !== null) message.$unknown = [hitsAddendOf(hits)];
+  message.$unknown = [
+    ...(hits === null ? [] : [hitsAddendOf(hits)]),
+    ...(negative ? [IS_NEGATIVE_HITS] : []),
+  ];
   return message;
 }
+
+/** Envoy's field 4 of a descriptor, which the generated code does not know either. */
+const IS_NEGATIVE_HITS = {
+  no: 4,
+  wireType: WireType.Varint,
+  data: new BinaryWriter().bool(true).finish(),
+};
 
 /** Envoy's field 3 of a descriptor, which the generated code does not know. */
 function hitsAddendOf(value: bigint) {
