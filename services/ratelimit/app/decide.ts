@@ -6,28 +6,23 @@ import {
 } from "../domain/check.ts";
 import type { CheckOutcome, Decision } from "../domain/decision.ts";
 import type { DenyCache } from "../domain/deny-cache.ts";
-import type { LocalLimit } from "../domain/local-limit.ts";
 import type { RuleSet } from "../domain/rule.ts";
 import type { CounterKey } from "../store/counter-key.ts";
 import { RedisAwayError, type Counters } from "../store/counters.ts";
 import type { CounterResult } from "../store/decision-script.ts";
+import { outcomesAlone, type AloneDeps } from "./decide-alone.ts";
 
-/** While Redis is away nobody knows when a closed rule opens; a second is what clients are told. */
-const CLOSED_RETRY_MS = 1_000;
 /** A place of `concurrency` is free as soon as any stream ends; the end of a lease, an hour away, is the worst case only. */
 const LONGEST_PLACE_RETRY_MS = 5_000;
 
-export interface DecideDeps {
+export interface DecideDeps extends AloneDeps {
   readonly rules: () => RuleSet;
   readonly counters: Counters;
   readonly counterKey: CounterKey;
   readonly denied: DenyCache;
-  readonly local: LocalLimit;
   /** Tells the other processes to forget what they know to be refused, without a wait. */
   readonly forgetEverywhere: (keys: readonly string[]) => void;
   readonly newLease: () => string;
-  /** Of a monotonic clock. */
-  readonly nowMs: () => number;
 }
 
 /**
@@ -66,7 +61,8 @@ export async function decide(
     );
   } catch (error) {
     if (!(error instanceof RedisAwayError)) throw error;
-    return answer("redis-away", byDescriptor, outcomesAlone(deps, counted));
+    const outcomes = outcomesAlone(deps, [...counted.values()]);
+    return answer("redis-away", byDescriptor, outcomes);
   }
 }
 
@@ -175,33 +171,6 @@ function retryMsOf({ algorithm }: Check["rule"], retryUs: number): number {
   return algorithm === "concurrency"
     ? Math.min(retryMs, LONGEST_PLACE_RETRY_MS)
     : retryMs;
-}
-
-/** The answer of each rule's own for the time without Redis. A closed rule refuses before a local one counts. */
-function outcomesAlone(deps: DecideDeps, counted: CountedChecks): Outcomes {
-  const checks = [...counted.values()].filter(({ rule }) => !rule.shadow);
-  const closed = checks.filter(({ rule }) => rule.redisAway === "closed");
-  const refused = new Map(
-    closed.map((check) => [check.subject, CLOSED_RETRY_MS]),
-  );
-  if (closed.length === 0) {
-    const local = checks.filter(({ rule }) => rule.redisAway === "local");
-    for (const one of deps.local.take(local, deps.nowMs() * 1_000))
-      refused.set(one.check.subject, one.retryUs / 1_000);
-  }
-  return new Map(
-    Array.from(counted.values(), (check) => {
-      const retryMs = refused.get(check.subject) ?? 0;
-      const outcome = {
-        check,
-        room: retryMs === 0,
-        remaining: undefined,
-        retryMs,
-        resetMs: retryMs,
-      };
-      return [check.subject, outcome];
-    }),
-  );
 }
 
 function answer(
