@@ -50,7 +50,8 @@ export interface EdgeWorld extends AsyncDisposable {
   readonly payments: SilentServer;
   /** The rate-limit service, a process. */
   readonly limiter: RateLimiter | undefined;
-  readonly stopUpstream: () => Promise<void>;
+  /** Its calls have so long to end. Default 100 ms. */
+  readonly stopUpstream: (patienceMs?: number) => Promise<void>;
   readonly startUpstream: () => Promise<void>;
   /** Envoy's output, access log included. */
   readonly log: () => Promise<string>;
@@ -212,7 +213,7 @@ export async function startEdgeWorld(
     upstream: () => upstream,
     payments,
     limiter,
-    stopUpstream: async () => upstream[Symbol.asyncDispose](),
+    stopUpstream: (patienceMs = 100) => upstream.stop(patienceMs),
     startUpstream: async () => {
       upstream = await open();
     },

@@ -17,6 +17,8 @@ import { DomainError } from "../../../services/platform/runtime/errors.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 export interface Upstream extends AsyncDisposable {
+  /** Stops; its calls have so long to end. */
+  readonly stop: (patienceMs: number) => Promise<void>;
   /** The headers of the calls that arrived, by header name. */
   readonly calls: Headers[];
   /** Emits "aborted" with the method's name when a handler that is at work is told to stop. */
@@ -76,6 +78,7 @@ export async function startUpstream(
   return {
     calls,
     events,
+    stop: (patienceMs) => server.drain(AbortSignal.timeout(patienceMs)),
     [Symbol.asyncDispose]: () => server.drain(AbortSignal.timeout(100)),
   };
 }
