@@ -5,7 +5,7 @@ import { parsePathTemplate, pathRegex } from "./path-template.ts";
 import { NDJSON_RESPONSE, unwrapResponse } from "./rest-responses.ts";
 import { rateLimits, type RateLimitOptions } from "./rate-limits.ts";
 import { retryPolicy } from "./retry-policy.ts";
-import { bodyLimit, timeLimit } from "./route-filters.ts";
+import { BODY_READ_FIRST, bodyLimit, timeLimit } from "./route-filters.ts";
 import { strictJson } from "./strict-json.ts";
 import { streamFiltersOn } from "./stream-ends.ts";
 import { wrongVerb } from "./wrong-verb.ts";
@@ -37,7 +37,7 @@ export function restRoutes(
     ),
   );
   const refusals = [...verbsByPath].map(([regex, verbs]) =>
-    wrongVerb({ safe_regex: { regex } }, verbs),
+    wrongVerb({ safe_regex: { regex } }, verbs, BODY_READ_FIRST),
   );
   return [...routes, ...services.slice(0, 1).map(preflight), ...refusals];
 }

@@ -87,7 +87,7 @@ function malformedTimeout(): EnvoyConfig {
       status: 400,
       body: { inline_string: "grpc-timeout is not of the form 100m" },
     },
-    typed_per_filter_config: { ...TRANSCODER_OFF, ...BODY_READ_FIRST },
+    typed_per_filter_config: TRANSCODER_OFF,
   };
 }
 

@@ -1,8 +1,10 @@
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ListOrdersRequestSchema } from "../../../gen/ts/weft/order/v1/order_service_pb.ts";
 import { send } from "../../support/edge-http.ts";
 import { startEdgeWorld, type EdgeWorld } from "./edge-world.ts";
+import { openSession } from "./open-session.ts";
 import { NONE, SLOW } from "./upstream.ts";
 
 let world: EdgeWorld;
@@ -158,6 +160,23 @@ it.each(["junk", "", "1", "S", "-1S", "1.5S", "123456789S", "1S 1S", "1s"])(
     ]);
   },
 );
+
+it("calls a deadline malformed before its stream of requests has ended", async () => {
+  const session = await openSession(world);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/weft.sort.v1.SortService/SortStream",
+    "content-type": "application/grpc",
+    te: "trailers",
+    authorization: `Bearer ${world.token}`,
+    "grpc-timeout": "junk",
+  });
+
+  const [headers] = await once(stream, "response");
+
+  expect(headers).toMatchObject({ "grpc-status": "3" });
+  session.destroy();
+});
 
 it.each(["99999999H", "1S", "09000m", "9000000u", "99999999n"])(
   "knows the deadline %s",

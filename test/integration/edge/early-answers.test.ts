@@ -1,6 +1,10 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { connect, type ClientHttp2Session } from "node:http2";
+import {
+  connect,
+  type ClientHttp2Session,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -55,10 +59,24 @@ describe("a request without a token", () => {
   });
 });
 
+it.each([
+  { what: "a verb of a document's", given: { ":path": "/docs" }, status: 405 },
+  {
+    what: "a deadline",
+    given: { ":path": "/healthz", "grpc-timeout": "junk" },
+    status: 400,
+  },
+])(
+  "$what that is refused is refused before a body that nobody holds",
+  async ({ given, status }) => {
+    expect(await post(undefined, given).answered).toBe(status);
+  },
+);
+
 /** A request whose body is still to come. */
-function post(length: number | undefined) {
+function post(length: number | undefined, given: OutgoingHttpHeaders = {}) {
   const size = length === undefined ? {} : { "content-length": length };
-  const stream = session.request({ ...WITHOUT_TOKEN, ...size });
+  const stream = session.request({ ...WITHOUT_TOKEN, ...size, ...given });
   // Envoy resets a stream that it answers early.
   stream.on("error", () => undefined);
   let status: unknown;
