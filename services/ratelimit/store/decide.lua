@@ -184,17 +184,21 @@ local function concurrency_look(key, spec, lease)
   return false, remaining, first[2] - now, first[2] - now
 end
 -- An end may overtake its stream's own question: by another process of the service, or another connection, while the one that
--- has the question is held up. Such an end is kept for so long, in the hash tag's slot, and the question then takes nothing.
+-- has the question is held up. Such an end is kept for so long, in the hash tag's slot, and the question then takes nothing. So
+-- is the end of a stream that was refused, which nothing tells from it: of one count not more than so many, the last ones.
 local END_KEPT_MS = 10000
+local MOST_ENDS = 500
 local function concurrency_take(key, spec, lease)
-  local ended = key .. ":" .. lease
+  local ended = key .. ":ended"
   if spec.takes_back then
-    if redis.call("ZREM", key, lease) == 0 then redis.call("SET", ended, "", "PX", END_KEPT_MS + extra_ttl) end
-    return
+    if redis.call("ZREM", key, lease) == 1 then return end
+    redis.call("ZADD", ended, now, lease)
+    redis.call("ZREMRANGEBYRANK", ended, 0, -MOST_ENDS - 1)
+    redis.call("PEXPIRE", ended, END_KEPT_MS + extra_ttl)
+  elseif redis.call("ZREM", ended, lease) == 0 then
+    redis.call("ZADD", key, string.format("%.17g", now + spec.period), lease)
+    redis.call("PEXPIRE", key, ceil(spec.period / 1000) + 1 + extra_ttl)
   end
-  if redis.call("DEL", ended) == 1 then return end
-  redis.call("ZADD", key, string.format("%.17g", now + spec.period), lease)
-  redis.call("PEXPIRE", key, ceil(spec.period / 1000) + 1 + extra_ttl)
 end
 
 local specs = {}
