@@ -116,8 +116,8 @@ function knownRefusals(
 
 /** What was given back may have room before the time that a refusal told. */
 function forgetGivenBack(deps: DecideDeps, counted: CountedChecks): void {
-  for (const [key, { hits }] of counted) {
-    if (hits >= 0) continue;
+  for (const [key, { rule, hits }] of counted) {
+    if (hits >= 0 || rule.algorithm === "concurrency") continue;
     deps.denied.forget(key);
     deps.forgetEverywhere([key]);
   }

@@ -5,8 +5,8 @@ import type { RedisPresence } from "./redis-presence.ts";
 
 /** Leases that wait for Redis. Past that the oldest is dropped, and holds its place until it runs out. */
 const MOST_KEPT = 10_000;
-// A few hundred take Redis less than a millisecond: decisions do not wait for them.
-const SENT_AT_ONCE = 500;
+// A script of so many takes Redis half a millisecond: decisions hardly wait for it, and its answer is not late.
+const SENT_AT_ONCE = 100;
 const SEND_EVERY_MS = 100;
 /** Where Redis is here and refuses to take one back. */
 const AGAIN_AFTER_FAILURE_MS = 5_000;
