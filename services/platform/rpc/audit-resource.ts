@@ -3,7 +3,7 @@ import { policyOf } from "./policy.ts";
 
 /** Characters of a resource's name that a record keeps. */
 const LONGEST_NAME = 512;
-/** Characters of all fields together: each of 16 has room for what a tenant or a subject usually is. */
+/** Characters of all fields together. */
 const LONGEST_FIELDS = 2_048;
 
 /**
@@ -18,12 +18,25 @@ export function resourceOf(method: DescMethod, request: object): string {
     .filter(({ name }) => auditFields.includes(name))
     .flatMap((field) => pairsOf(field, Reflect.get(request, field.localName)))
     .filter(([, value]) => value !== "");
-  const longest = Math.floor(LONGEST_FIELDS / Math.max(1, pairs.length)) - 1;
-  return pairs
-    .map(([key, value]) => `${escape(key)}=${escape(value)}`)
-    .map((text) => text.slice(0, Math.max(0, longest)))
+  const texts = pairs.map(([key, value]) => `${escape(key)}=${escape(value)}`);
+  const most = shareOf(texts, LONGEST_FIELDS);
+  return texts
+    .map((text) => text.slice(0, most))
     .join(" ")
     .slice(0, LONGEST_FIELDS);
+}
+
+/** How much of each text goes into so much room, with a space after it: what short ones leave is for the long ones. */
+function shareOf(texts: readonly string[], most: number): number {
+  let room = most;
+  let left = texts.length;
+  for (const text of texts.toSorted((a, b) => a.length - b.length)) {
+    const share = Math.floor(room / left) - 1;
+    if (text.length > share) return Math.max(0, share);
+    room -= text.length + 1;
+    left -= 1;
+  }
+  return most;
 }
 
 function nameOf(request: object): string {

@@ -140,6 +140,23 @@ it("leaves room for each of the fields that the contract names, however long the
   expect(rows[0]?.resource.length).toBeLessThanOrEqual(2_048);
 });
 
+it("gives a long field what the short ones leave", async () => {
+  await using world = await setup();
+  const subject = `${"д".repeat(60)}-${randomUUID()}`;
+  const junk = Array.from({ length: 12 }, (_, at) => [`a${at}`, "junk"]);
+  const entries = { ...Object.fromEntries(junk), subject };
+
+  await world.limits.reset({ entries }, claimed("ratelimit:admin"));
+
+  const { rows } = await db.query<{ resource: string }>(
+    `select resource
+     from audit_log
+     where resource like $1`,
+    [`%${subject.slice(-36)}`],
+  );
+  expect(rows).toHaveLength(2);
+});
+
 it("writes nothing of other calls", async () => {
   await using world = await setup();
   const name = `products/${randomUUID()}`;
