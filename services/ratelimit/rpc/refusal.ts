@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack, type Duration } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
   ErrorInfoSchema,
   QuotaFailureSchema,
@@ -67,7 +67,7 @@ export function describeRefusal(decision: Decision): Refusal {
     ...delaysMs.map((delayMs) =>
       anyPack(
         RetryInfoSchema,
-        create(RetryInfoSchema, { retryDelay: toDuration(delayMs) }),
+        create(RetryInfoSchema, { retryDelay: durationFromMs(delayMs) }),
       ),
     ),
     anyPack(QuotaFailureSchema, create(QuotaFailureSchema, { violations })),
@@ -116,13 +116,6 @@ function describeLimit({ check }: CheckOutcome): string {
   return check.rule.algorithm === "concurrency"
     ? `${limit} at a time`
     : `${limit} in ${periodUs / 1e6} s`;
-}
-
-function toDuration(ms: number): Pick<Duration, "seconds" | "nanos"> {
-  return {
-    seconds: BigInt(Math.floor(ms / 1_000)),
-    nanos: Math.round((ms % 1_000) * 1e6),
-  };
 }
 
 function typeUrl(name: string): string {
