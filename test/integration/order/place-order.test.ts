@@ -10,6 +10,7 @@ import {
   refusalOf,
   setupWorld,
   twoMugs,
+  type OrderClient,
 } from "./order-world.ts";
 
 /** Asks until the request is not in flight any more. */
@@ -23,6 +24,19 @@ async function eventualAnswer<T>(ask: () => Promise<T>): Promise<T> {
       await delay(20);
     }
   }
+}
+
+/** Asks, and goes away without an answer when the order has got so far. */
+async function goAway(
+  user: OrderClient,
+  request: Parameters<OrderClient["createOrder"]>[0],
+  soFar: Promise<unknown>,
+): Promise<void> {
+  const gone = new AbortController();
+  const call = user.createOrder(request, { signal: gone.signal });
+  await soFar;
+  gone.abort();
+  await expect(call).rejects.toThrow();
 }
 
 async function setup() {
@@ -132,12 +146,8 @@ describe("a request id", () => {
     const { user, participants } = await setup();
     const held = participants.hold("authorize");
     const request = { ...twoMugs(), requestId: randomUUID(), wait: true };
-    const gone = new AbortController();
 
-    const first = user.createOrder(request, { signal: gone.signal });
-    await held.reached;
-    gone.abort();
-    await expect(first).rejects.toThrow();
+    await goAway(user, request, held.reached);
     held.open();
     const order = await eventualAnswer(() => placed(user, request));
 
@@ -199,11 +209,7 @@ describe("wait", () => {
     const hurried = world.start({ timeLeftMs: 500 }).user();
     const held = participants.hold("confirm");
     const request = { ...twoMugs(), requestId: randomUUID(), wait: true };
-    const gone = new AbortController();
-    const first = user.createOrder(request, { signal: gone.signal });
-    await held.reached;
-    gone.abort();
-    await expect(first).rejects.toThrow();
+    await goAway(user, request, held.reached);
 
     const { state } = await eventualAnswer(() => placed(hurried, request));
 
